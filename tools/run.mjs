@@ -1,0 +1,165 @@
+// Every npm script comes through here. It installs what is missing (npm and Debian packages), then runs the task
+// with the Node 24 of node_modules. Plain JavaScript without dependencies: on a new machine nothing else is there.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const bin = join(root, 'node_modules', '.bin')
+process.chdir(root)
+// /usr/bin first after ours: Debian's python3 (with os-ken, ovs, mininet) must win over any other on the PATH.
+process.env.PATH = [bin, '/usr/sbin', '/usr/bin', '/sbin', '/bin', process.env.PATH].join(delimiter)
+
+/** Debian packages by need; the value is a file that the package brings, so that a check costs one stat. */
+const debian = {
+  oracle: {
+    'openvswitch-switch': '/usr/sbin/ovs-vswitchd',
+    openssl: '/usr/bin/openssl',
+    iproute2: '/usr/sbin/ip',
+    'iputils-ping': '/usr/bin/ping',
+  },
+  bench: {
+    'python3-os-ken': '/usr/lib/python3/dist-packages/os_ken',
+    'python3-openvswitch': '/usr/lib/python3/dist-packages/ovs',
+  },
+}
+
+function run(command, args, options = {}) {
+  const result = spawnSync(command, args, { stdio: 'inherit', ...options })
+  if (result.error) {
+    console.error(`cannot run ${command}: ${result.error.message}`)
+    return 1
+  }
+  return result.status ?? 1
+}
+
+function must(command, args, options) {
+  const status = run(command, args, options)
+  if (status !== 0) process.exit(status)
+}
+
+function setUp(...needs) {
+  const lock = readFileSync('package-lock.json', 'utf8')
+  const stamp = 'node_modules/.weft-lock'
+  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
+    console.log('installing npm packages (npm ci)')
+    rmSync('node_modules', { recursive: true, force: true })
+    must('npm', ['ci', '--no-audit', '--no-fund'], { stdio: ['ignore', 'ignore', 'inherit'] })
+    must('node', [
+      '-e',
+      `require('fs').writeFileSync(${JSON.stringify(stamp)}, require('fs').readFileSync('package-lock.json'))`,
+    ])
+  }
+  const missing = needs.flatMap((need) =>
+    Object.entries(debian[need])
+      .filter(([, file]) => !existsSync(file))
+      .map(([name]) => name),
+  )
+  if (missing.length === 0) return
+  console.log(`installing Debian packages: ${missing.join(' ')}`)
+  const apt = process.getuid?.() === 0 ? ['apt-get'] : ['sudo', 'apt-get']
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const quiet = { env, stdio: ['ignore', 'ignore', 'inherit'] }
+  must(apt[0], [...apt.slice(1), 'update', '-qq'], quiet)
+  // No service is started by the installation: tests run daemons of their own.
+  must(apt[0], [...apt.slice(1), 'install', '-y', '-qq', '--no-install-recommends', ...missing], quiet)
+}
+
+/** One named check: passed or failed counts in the final line like a test. */
+const counts = { passed: 0, failed: 0 }
+function check(name, ok) {
+  counts[ok ? 'passed' : 'failed'] += 1
+  console.log(`${ok ? 'ok  ' : 'FAIL'} ${name}`)
+}
+
+function checks() {
+  check('types (tsc)', run('tsc', []) === 0)
+  check(
+    'lint (oxlint --type-aware)',
+    run('oxlint', ['--type-aware', '--deny-warnings', '--ignore-pattern', 'test/lint-canary/**']) === 0,
+  )
+  const canary = spawnSync('oxlint', ['test/lint-canary'], { encoding: 'utf8' })
+  check('lint refuses a forbidden import (canary)', canary.status === 1 && /no-restricted-imports/.test(canary.stdout))
+  check('format (oxfmt)', run('oxfmt', ['--check', '.']) === 0)
+  check('unused files, exports, dependencies (knip)', run('knip', []) === 0)
+}
+
+/** Runs a vitest project and adds its tests to the counts; a run that reports nothing counts as one failure. */
+function vitest(project, args = []) {
+  const report = `coverage/${project}.json`
+  rmSync(report, { force: true })
+  const status = run('vitest', [
+    'run',
+    '--project',
+    project,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile=${report}`,
+    ...args,
+  ])
+  if (!existsSync(report)) return check(`vitest ${project}`, false)
+  const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(readFileSync(report, 'utf8'))
+  counts.passed += numPassedTests
+  counts.failed += numFailedTests
+  if (status !== 0 && numFailedTests === 0)
+    check(`vitest ${project} (${numFailedTestSuites} files failed to load)`, false)
+}
+
+function finish() {
+  console.log(`\n${counts.passed} passed, ${counts.failed} failed`)
+  process.exit(counts.failed === 0 && counts.passed > 0 ? 0 : 1)
+}
+
+const [task, ...args] = process.argv.slice(2)
+const tasks = {
+  setup: () => setUp('oracle', 'bench'),
+  check: () => {
+    setUp()
+    checks()
+    finish()
+  },
+  unit: () => {
+    setUp()
+    vitest('unit', args)
+    finish()
+  },
+  system: () => {
+    setUp('oracle')
+    vitest('system', args)
+    finish()
+  },
+  test: () => {
+    setUp('oracle')
+    checks()
+    vitest('unit')
+    vitest('system')
+    finish()
+  },
+  format: () => {
+    setUp()
+    must('oxfmt', ['--write', '.'])
+  },
+  coverage: () => {
+    setUp('oracle')
+    must('vitest', ['run', '--coverage', ...args])
+  },
+  bench: () => {
+    setUp('oracle', 'bench')
+    must('node', ['test/bench/main.ts', ...args])
+  },
+  fuzz: () => {
+    setUp()
+    must('node', ['test/fuzz/main.ts', ...args])
+  },
+  build: () => {
+    setUp()
+    rmSync('dist', { recursive: true, force: true })
+    must('tsc', ['-p', 'tsconfig.build.json'])
+  },
+}
+if (!Object.hasOwn(tasks, task)) {
+  console.error(`unknown task '${task}'; known: ${Object.keys(tasks).join(', ')}`)
+  process.exit(2)
+}
+tasks[task]()

@@ -1,0 +1,31 @@
+import { defineConfig } from 'vitest/config'
+
+// Two projects: `unit` is pure and lies beside the code; `system` starts real ovs-vswitchd and ovsdb-server
+// processes, so its files run one after another.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['*/**/*.test.ts'],
+          exclude: ['test/system/**', 'node_modules/**', 'dist/**'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'system',
+          include: ['test/system/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+    coverage: {
+      include: ['ofproto/**', 'ovsdb/**', 'controller/**', 'apps/**'],
+      exclude: ['**/*.test.ts', '**/*.bench.ts'],
+    },
+  },
+})

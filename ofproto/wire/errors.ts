@@ -1,0 +1,87 @@
+// The two things that can go wrong on the wire. A decoder throws nothing but DecodeError, an encoder nothing but
+// EncodeError: callers may rely on it to close one connection and leave the rest of the process alone.
+
+/** An OpenFlow error, as (type, code) of an OFPT_ERROR message (OpenFlow 1.3.5 §7.4.4). */
+export interface ErrorCode {
+  readonly name: string
+  readonly type: number
+  readonly code: number
+}
+
+const code = (name: string, type: number, value: number): ErrorCode => ({ name, type, code: value })
+
+/** The codes that decoding can answer with. The full list, for printing, is in messages/error-names.ts. */
+export const errorCodes = {
+  helloIncompatible: code('OFPHFC_INCOMPATIBLE', 0, 0),
+  badVersion: code('OFPBRC_BAD_VERSION', 1, 0),
+  badType: code('OFPBRC_BAD_TYPE', 1, 1),
+  badMultipart: code('OFPBRC_BAD_STAT', 1, 2),
+  badExperimenter: code('OFPBRC_BAD_VENDOR', 1, 3),
+  badExperimenterType: code('OFPBRC_BAD_SUBTYPE', 1, 4),
+  badLength: code('OFPBRC_BAD_LEN', 1, 6),
+  multipartOverflow: code('OFPBRC_MULTIPART_BUFFER_OVERFLOW', 1, 13),
+  badActionType: code('OFPBAC_BAD_TYPE', 2, 0),
+  badActionLength: code('OFPBAC_BAD_LEN', 2, 1),
+  badActionExperimenter: code('OFPBAC_BAD_VENDOR', 2, 2),
+  badActionArgument: code('OFPBAC_BAD_ARGUMENT', 2, 5),
+  badSetType: code('OFPBAC_BAD_SET_TYPE', 2, 13),
+  badSetLength: code('OFPBAC_BAD_SET_LEN', 2, 14),
+  badSetArgument: code('OFPBAC_BAD_SET_ARGUMENT', 2, 15),
+  badInstruction: code('OFPBIC_UNKNOWN_INST', 3, 0),
+  badInstructionLength: code('OFPBIC_BAD_LEN', 3, 7),
+  badMatchType: code('OFPBMC_BAD_TYPE', 4, 0),
+  badMatchLength: code('OFPBMC_BAD_LEN', 4, 1),
+  badMatchField: code('OFPBMC_BAD_FIELD', 4, 6),
+  badMatchValue: code('OFPBMC_BAD_VALUE', 4, 7),
+  badMatchMask: code('OFPBMC_BAD_MASK', 4, 8),
+  duplicateMatchField: code('OFPBMC_DUP_FIELD', 4, 10),
+  badFlowModCommand: code('OFPFMFC_BAD_COMMAND', 5, 6),
+  badGroupCommand: code('OFPGMFC_BAD_COMMAND', 6, 11),
+  badGroupType: code('OFPGMFC_BAD_TYPE', 6, 10),
+  badBucket: code('OFPGMFC_BAD_BUCKET', 6, 13),
+  badMeterCommand: code('OFPMMFC_BAD_COMMAND', 12, 7),
+  badMeterBand: code('OFPMMFC_BAD_BAND', 12, 9),
+  badTableFeaturesLength: code('OFPTFFC_BAD_LEN', 13, 4),
+} as const satisfies Record<string, ErrorCode>
+
+/**
+ * The bytes do not say what they should. `offset` counts bytes from the start of the message, `path` names the
+ * structure from the outside in (`flow_mod.instructions[1].actions[0]`), `error` is what OpenFlow answers with.
+ */
+export class DecodeError extends Error {
+  override readonly name = 'DecodeError'
+  readonly error: ErrorCode
+  readonly reason: string
+  readonly offset: number
+  path: string
+
+  constructor(error: ErrorCode, reason: string, offset: number) {
+    super(reason)
+    this.error = error
+    this.reason = reason
+    this.offset = offset
+    this.path = ''
+    this.describe()
+  }
+
+  /** Prepends one level: called while the error passes outwards through the structure `part`. */
+  within(part: string): this {
+    this.path = this.path === '' ? part : this.path.startsWith('[') ? part + this.path : `${part}.${this.path}`
+    this.describe()
+    return this
+  }
+
+  private describe(): void {
+    this.message = `${this.error.name} at byte ${this.offset}${this.path && ` (${this.path})`}: ${this.reason}`
+  }
+}
+
+/** A value cannot be put on the wire (longer than its length field can say, for example). */
+export class EncodeError extends Error {
+  override readonly name = 'EncodeError'
+}
+
+/** A DecodeError goes out with one more level of path; anything else is a defect of ours and goes out as it is. */
+export function within(error: unknown, part: string): unknown {
+  return error instanceof DecodeError ? error.within(part) : error
+}

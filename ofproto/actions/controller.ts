@@ -1,12 +1,12 @@
 // Sending to a controller with more to say than `output` can: NXAST_CONTROLLER, and NXAST_CONTROLLER2 with its
 // properties. The word `controller` becomes the oldest of the three actions that can express it, as in OVS.
 import { bytesFromHex, dotted } from '../text/numbers.ts'
-import { ports } from '../text/ports.ts'
 import { items, parseUint, TextError } from '../text/tokens.ts'
 import { errorCodes } from '../wire/errors.ts'
 import type { Reader } from '../wire/reader.ts'
 import { pad, u16, u8, zeros } from '../wire/struct.ts'
 import type { Writer } from '../wire/writer.ts'
+import { ports } from './ports.ts'
 import type { Action } from './types.ts'
 import { action, irregular, nx, type ParseWord, type RowValue } from './row.ts'
 
@@ -15,10 +15,16 @@ const ALL_BYTES = 0xffff
 const reasons = ['no_match', 'action', 'invalid_ttl', 'action_set', 'group', 'packet_out', '', '']
 const REASON_ACTION = 1
 
-const controller = action('controller', nx(20), 16, { maxLength: u16, controllerId: u16, reason: u8, padding: pad(1) }, {
-  format: (a) => format({ ...a, userdata: new Uint8Array(), pause: false, meter: 0 }),
-  words: { controller: parse },
-})
+const controller = action(
+  'controller',
+  nx(20),
+  16,
+  { maxLength: u16, controllerId: u16, reason: u8, padding: pad(1) },
+  {
+    format: (a) => format({ ...a, userdata: new Uint8Array(), pause: false, meter: 0 }),
+    words: { controller: parse },
+  },
+)
 
 interface Settings {
   readonly maxLength: number
@@ -38,23 +44,36 @@ export interface Controller2 extends Settings {
 const properties = { maxLength: 0, controllerId: 1, reason: 2, userdata: 3, pause: 4, meter: 5 } as const
 const reserved = zeros(6, errorCodes.mustBeZero)
 
-const controller2 = irregular<Controller2>('controller2', nx(37), 16, {
-  read(r) {
-    reserved.read(r)
-    const found = { maxLength: ALL_BYTES, controllerId: 0, reason: REASON_ACTION, userdata: new Uint8Array(), pause: false, meter: 0 }
-    while (r.offset < r.end) readProperty(r, found)
-    return { kind: 'controller2', ...found }
+const controller2 = irregular<Controller2>(
+  'controller2',
+  nx(37),
+  16,
+  {
+    read(r) {
+      reserved.read(r)
+      const found = {
+        maxLength: ALL_BYTES,
+        controllerId: 0,
+        reason: REASON_ACTION,
+        userdata: new Uint8Array(),
+        pause: false,
+        meter: 0,
+      }
+      while (r.offset < r.end) readProperty(r, found)
+      return { kind: 'controller2', ...found }
+    },
+    write(w, a) {
+      w.zeros(6)
+      if (a.maxLength !== ALL_BYTES) writeProperty(w, properties.maxLength, (v, at) => v.setUint16(at, a.maxLength))
+      if (a.controllerId !== 0) writeProperty(w, properties.controllerId, (v, at) => v.setUint16(at, a.controllerId))
+      if (a.reason !== REASON_ACTION) writeProperty(w, properties.reason, (v, at) => v.setUint8(at, a.reason))
+      if (a.userdata.length !== 0) writeUserdata(w, a.userdata)
+      if (a.pause) writeProperty(w, properties.pause, null)
+      if (a.meter !== 0) writeProperty(w, properties.meter, (v, at) => v.setUint32(at, a.meter))
+    },
   },
-  write(w, a) {
-    w.zeros(6)
-    if (a.maxLength !== ALL_BYTES) writeProperty(w, properties.maxLength, (v, at) => v.setUint16(at, a.maxLength))
-    if (a.controllerId !== 0) writeProperty(w, properties.controllerId, (v, at) => v.setUint16(at, a.controllerId))
-    if (a.reason !== REASON_ACTION) writeProperty(w, properties.reason, (v, at) => v.setUint8(at, a.reason))
-    if (a.userdata.length !== 0) writeUserdata(w, a.userdata)
-    if (a.pause) writeProperty(w, properties.pause, null)
-    if (a.meter !== 0) writeProperty(w, properties.meter, (v, at) => v.setUint32(at, a.meter))
-  },
-}, { format })
+  { format },
+)
 
 /** One property: type, length without padding, value, padding to 8 bytes. */
 function readProperty(r: Reader, found: { -readonly [K in keyof Settings]: Settings[K] }): void {

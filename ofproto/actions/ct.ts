@@ -2,7 +2,7 @@
 import { formatSubfield, parseSubfield } from '../fields/subfield.ts'
 import { items, parseTable, parseUint, TextError } from '../text/tokens.ts'
 import { errorCodes } from '../wire/errors.ts'
-import { bare, irregular, nx, type ActionLists, type ParseContext, type ParseWord, type Row } from './row.ts'
+import { bare, irregular, nx, type ActionLists, type ParseContext, type Row } from './row.ts'
 import { formatNat, isBareNat, parseNat } from './nat.ts'
 import { checkSource, ofsNbits, readField32, subfield, writeFieldHeader, type Subfield } from './subfield-wire.ts'
 import type { Action } from './types.ts'
@@ -42,59 +42,80 @@ export interface CtRows {
 }
 
 export const ctRows = (lists: ActionLists): CtRows => ({
-  ct: irregular<Ct>('ct', nx(35), 24, {
-    read(r) {
-      const at = r.offset
-      const flags = r.u16()
-      const commit = (flags & COMMIT) !== 0
-      const force = (flags & FORCE) !== 0
-      if (force && !commit) r.fail(errorCodes.badActionArgument, 'force without commit', at)
-      const byField = r.view.getUint32(at + 2) !== 0
-      const field = byField ? readField32(r) : null
-      if (!byField) r.skip(4)
-      const zone = r.u16()
-      const zoneSource = field === null ? null : checkSource(subfield(field, zone), r, at)
-      if (zoneSource !== null && zoneSource.bits !== 16) {
-        r.fail(errorCodes.badSetLength, `zone of ${zoneSource.bits} bits`, at)
-      }
-      const table = r.u8()
-      r.skip(3)
-      const alg = r.u16()
-      const actions = lists.read(r, 'ct')
-      if (!commit && !actions.every(isBareNat)) {
-        r.fail(errorCodes.badActionArgument, 'actions other than a plain nat need commit', at)
-      }
-      const tableOrNone = table === NO_TABLE ? null : table
-      return { kind: 'ct', commit, force, zone: field === null ? zone : 0, zoneSource, table: tableOrNone, alg, actions }
+  ct: irregular<Ct>(
+    'ct',
+    nx(35),
+    24,
+    {
+      read(r) {
+        const at = r.offset
+        const flags = r.u16()
+        const commit = (flags & COMMIT) !== 0
+        const force = (flags & FORCE) !== 0
+        if (force && !commit) r.fail(errorCodes.badActionArgument, 'force without commit', at)
+        const byField = r.view.getUint32(at + 2) !== 0
+        const field = byField ? readField32(r) : null
+        if (!byField) r.skip(4)
+        const zone = r.u16()
+        const zoneSource = field === null ? null : checkSource(subfield(field, zone), r, at)
+        if (zoneSource !== null && zoneSource.bits !== 16) {
+          r.fail(errorCodes.badSetLength, `zone of ${zoneSource.bits} bits`, at)
+        }
+        const table = r.u8()
+        r.skip(3)
+        const alg = r.u16()
+        const actions = lists.read(r, 'ct')
+        if (!commit && !actions.every(isBareNat)) {
+          r.fail(errorCodes.badActionArgument, 'actions other than a plain nat need commit', at)
+        }
+        const tableOrNone = table === NO_TABLE ? null : table
+        return {
+          kind: 'ct',
+          commit,
+          force,
+          zone: field === null ? zone : 0,
+          zoneSource,
+          table: tableOrNone,
+          alg,
+          actions,
+        }
+      },
+      write(w, a) {
+        w.u16((a.commit ? COMMIT : 0) | (a.force ? FORCE : 0))
+        if (a.zoneSource === null) w.u32(0)
+        else writeFieldHeader(w, a.zoneSource)
+        w.u16(a.zoneSource === null ? a.zone : ofsNbits(a.zoneSource))
+        w.u8(a.table ?? NO_TABLE)
+        w.zeros(3)
+        w.u16(a.alg)
+        lists.write(w, a.actions)
+      },
     },
-    write(w, a) {
-      w.u16((a.commit ? COMMIT : 0) | (a.force ? FORCE : 0))
-      if (a.zoneSource === null) w.u32(0)
-      else writeFieldHeader(w, a.zoneSource)
-      w.u16(a.zoneSource === null ? a.zone : ofsNbits(a.zoneSource))
-      w.u8(a.table ?? NO_TABLE)
-      w.zeros(3)
-      w.u16(a.alg)
-      lists.write(w, a.actions)
+    {
+      format: (a) => formatCt(a, lists),
+      words: { ct: (text, context) => [parseCt(text, context, lists)] },
     },
-  }, {
-    format: (a) => formatCt(a, lists),
-    words: { ct: (text, context) => [parseCt(text, context, lists)] },
-  }),
+  ),
   ct_clear: bare('ct_clear', nx(43)),
-  clone: irregular<Clone>('clone', nx(42), 16, {
-    read(r) {
-      r.skip(6)
-      return { kind: 'clone', actions: lists.read(r, 'clone') }
+  clone: irregular<Clone>(
+    'clone',
+    nx(42),
+    16,
+    {
+      read(r) {
+        r.skip(6)
+        return { kind: 'clone', actions: lists.read(r, 'clone') }
+      },
+      write(w, a) {
+        w.zeros(6)
+        lists.write(w, a.actions)
+      },
     },
-    write(w, a) {
-      w.zeros(6)
-      lists.write(w, a.actions)
+    {
+      format: (a) => `clone(${lists.format(a.actions)})`,
+      words: { clone: (text, context) => [{ kind: 'clone', actions: lists.parse(text, 'clone', { ...context }) }] },
     },
-  }, {
-    format: (a) => `clone(${lists.format(a.actions)})`,
-    words: { clone: (text, context) => [{ kind: 'clone', actions: lists.parse(text, 'clone', { ...context }) }] },
-  }),
+  ),
 })
 
 const formatAlg = (alg: number): string => (alg === FTP ? 'ftp' : alg === TFTP ? 'tftp' : String(alg))
@@ -117,7 +138,14 @@ function formatCt(a: Ct, lists: ActionLists): string {
 }
 
 function parseCt(text: string, context: ParseContext, lists: ActionLists): Ct {
-  const a = { commit: false, force: false, zone: 0, zoneSource: null as Subfield | null, table: null as number | null, alg: 0 }
+  const a = {
+    commit: false,
+    force: false,
+    zone: 0,
+    zoneSource: null as Subfield | null,
+    table: null as number | null,
+    alg: 0,
+  }
   const actions: Action[] = []
   const inner = { ...context }
   for (const { key, value } of items(text)) {

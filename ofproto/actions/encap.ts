@@ -32,21 +32,27 @@ const NSH = 4
 const MD_TYPE = 1
 const TLV = 2
 
-const encap = irregular<Encap>('encap', nx(46), 16, {
-  read(r) {
-    const headerSize = r.u16()
-    const packetType = r.u32()
-    if (!packetTypes.has(packetType)) r.fail(errorCodes.badHeaderType, `packet type ${hex(packetType)}`, r.offset - 4)
-    const properties: EncapProperty[] = []
-    while (r.offset < r.end) properties.push(readProperty(r))
-    return { kind: 'encap', headerSize, packetType, properties }
+const encap = irregular<Encap>(
+  'encap',
+  nx(46),
+  16,
+  {
+    read(r) {
+      const headerSize = r.u16()
+      const packetType = r.u32()
+      if (!packetTypes.has(packetType)) r.fail(errorCodes.badHeaderType, `packet type ${hex(packetType)}`, r.offset - 4)
+      const properties: EncapProperty[] = []
+      while (r.offset < r.end) properties.push(readProperty(r))
+      return { kind: 'encap', headerSize, packetType, properties }
+    },
+    write(w, a) {
+      w.u16(a.headerSize)
+      w.u32(a.packetType)
+      for (const property of a.properties) writeProperty(w, property)
+    },
   },
-  write(w, a) {
-    w.u16(a.headerSize)
-    w.u32(a.packetType)
-    for (const property of a.properties) writeProperty(w, property)
-  },
-}, { format, words: { encap: parseEncap } })
+  { format, words: { encap: parseEncap } },
+)
 
 /** Class, type, length without padding, value, padding to 8 bytes. */
 function readProperty(r: Reader): EncapProperty {
@@ -130,13 +136,19 @@ function parseProperty(header: string, key: string, value: string): EncapPropert
 const NEXT_PROTOCOL = 0xfffe
 
 /** `packetType` of what remains; 0xfffe lets the popped header say it. */
-const decap = action('decap', nx(47), 16, { padding: pad(2), packetType: u32 }, {
-  format: ({ packetType }) =>
-    packetType === NEXT_PROTOCOL
-      ? 'decap()'
-      : `decap(packet_type(ns=${packetType >>> 16},type=${hex(packetType & 0xffff)}))`,
-  words: { decap: parseDecap },
-})
+const decap = action(
+  'decap',
+  nx(47),
+  16,
+  { padding: pad(2), packetType: u32 },
+  {
+    format: ({ packetType }) =>
+      packetType === NEXT_PROTOCOL
+        ? 'decap()'
+        : `decap(packet_type(ns=${packetType >>> 16},type=${hex(packetType & 0xffff)}))`,
+    words: { decap: parseDecap },
+  },
+)
 
 function parseDecap(...[text]: Parameters<ParseWord>): ReturnType<ParseWord> {
   const [argument] = items(text)

@@ -7,45 +7,69 @@ import { action, bare, irregular, nx, of, type ParseWord, type RowValue } from '
 
 const ALL_BITS = 0xffff_ffff_ffff_ffffn
 
-const setQueue = action('set_queue', of(21), 8, { queue: u32 }, {
-  format: (a) => `set_queue:${a.queue}`,
-  words: { set_queue: (text) => [{ kind: 'set_queue', queue: parseUint(text, 32, 'queue') }] },
-})
+const setQueue = action(
+  'set_queue',
+  of(21),
+  8,
+  { queue: u32 },
+  {
+    format: (a) => `set_queue:${a.queue}`,
+    words: { set_queue: (text) => [{ kind: 'set_queue', queue: parseUint(text, 32, 'queue') }] },
+  },
+)
 
 /** OVS sends set_field on OpenFlow 1.2 and later. */
 const tunnelWord: ParseWord = (text) => [
   { kind: 'set_field', field: { kind: 'tun_id', value: parseUint64(text, 'tunnel id'), mask: null } },
 ]
-const setTunnel = action('set_tunnel', nx(2), 16, { padding: pad(2), tunnel: u32 }, {
-  format: (a) => `set_tunnel:${hex(a.tunnel)}`,
-  words: { set_tunnel: tunnelWord },
-})
-const setTunnel64 = action('set_tunnel64', nx(9), 24, { padding: pad(6), tunnel: u64 }, {
-  format: (a) => `set_tunnel64:${hex(a.tunnel)}`,
-  words: { set_tunnel64: tunnelWord },
-})
+const setTunnel = action(
+  'set_tunnel',
+  nx(2),
+  16,
+  { padding: pad(2), tunnel: u32 },
+  {
+    format: (a) => `set_tunnel:${hex(a.tunnel)}`,
+    words: { set_tunnel: tunnelWord },
+  },
+)
+const setTunnel64 = action(
+  'set_tunnel64',
+  nx(9),
+  24,
+  { padding: pad(6), tunnel: u64 },
+  {
+    format: (a) => `set_tunnel64:${hex(a.tunnel)}`,
+    words: { set_tunnel64: tunnelWord },
+  },
+)
 
 /** Means nothing to the switch. Six bytes and then a multiple of eight on the wire: shorter data is filled with zeros. */
 export interface Note {
   readonly kind: 'note'
   readonly data: Uint8Array
 }
-const note = irregular<Note>('note', nx(8), 16, {
-  read: (r) => ({ kind: 'note', data: rest.read(r) }),
-  write: (w, a) => {
-    rest.write(w, a.data)
-    if (a.data.length < 6) w.zeros(6 - a.data.length)
-  },
-}, {
-  format: (a) => `note:${dotted(a.data)}`,
-  words: {
-    note: (text) => {
-      const data = bytesFromHex(text)
-      if (data === null) throw new TextError("bad hex digit in `note' argument")
-      return [{ kind: 'note', data: padded(data) }]
+const note = irregular<Note>(
+  'note',
+  nx(8),
+  16,
+  {
+    read: (r) => ({ kind: 'note', data: rest.read(r) }),
+    write: (w, a) => {
+      rest.write(w, a.data)
+      if (a.data.length < 6) w.zeros(6 - a.data.length)
     },
   },
-})
+  {
+    format: (a) => `note:${dotted(a.data)}`,
+    words: {
+      note: (text) => {
+        const data = bytesFromHex(text)
+        if (data === null) throw new TextError("bad hex digit in `note' argument")
+        return [{ kind: 'note', data: padded(data) }]
+      },
+    },
+  },
+)
 
 /** The value says what is on the wire, so it holds the filling. */
 function padded(data: Uint8Array): Uint8Array {
@@ -55,15 +79,21 @@ function padded(data: Uint8Array): Uint8Array {
 }
 
 /** Shorter timeouts in seconds for a flow that sees a TCP FIN or RST; 0 leaves one as it is. */
-const finTimeout = action('fin_timeout', nx(19), 16, { idleTimeoutSeconds: u16, hardTimeoutSeconds: u16, padding: pad(2) }, {
-  format: (a) => {
-    const parts: string[] = []
-    if (a.idleTimeoutSeconds !== 0) parts.push(`idle_timeout=${a.idleTimeoutSeconds}`)
-    if (a.hardTimeoutSeconds !== 0) parts.push(`hard_timeout=${a.hardTimeoutSeconds}`)
-    return `fin_timeout(${parts.join(',')})`
+const finTimeout = action(
+  'fin_timeout',
+  nx(19),
+  16,
+  { idleTimeoutSeconds: u16, hardTimeoutSeconds: u16, padding: pad(2) },
+  {
+    format: (a) => {
+      const parts: string[] = []
+      if (a.idleTimeoutSeconds !== 0) parts.push(`idle_timeout=${a.idleTimeoutSeconds}`)
+      if (a.hardTimeoutSeconds !== 0) parts.push(`hard_timeout=${a.hardTimeoutSeconds}`)
+      return `fin_timeout(${parts.join(',')})`
+    },
+    words: { fin_timeout: parseFinTimeout },
   },
-  words: { fin_timeout: parseFinTimeout },
-})
+)
 
 function parseFinTimeout(...[text]: Parameters<ParseWord>): ReturnType<ParseWord> {
   let idleTimeoutSeconds = 0

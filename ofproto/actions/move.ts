@@ -2,11 +2,17 @@
 // comparing the packet's length.
 import { fieldByText, formatSubfield, parseSubfield, parseSubfieldPrefix } from '../fields/subfield.ts'
 import { parseUint, TextError } from '../text/tokens.ts'
-import { errorCodes } from '../wire/errors.ts'
 import type { Codec } from '../wire/struct.ts'
 import { irregular, nx, onf, restZero, type ParseWord, type RowValue } from './row.ts'
 import { splitArrow } from './set-field.ts'
-import { checkSource, checkTarget, readFieldHeader, writeFieldHeader, writeOxmHeader, type Subfield } from './subfield-wire.ts'
+import {
+  checkSource,
+  checkTarget,
+  readFieldHeader,
+  writeFieldHeader,
+  writeOxmHeader,
+  type Subfield,
+} from './subfield-wire.ts'
 import type { FieldName } from '../fields/table.ts'
 
 interface Copy {
@@ -17,7 +23,10 @@ interface Copy {
 export interface Move extends Copy {
   readonly kind: 'move'
 }
-const move = irregular<Move>('move', nx(6), 24, copyCodec('move', 0), { format: formatMove, words: { move: parseMove } })
+const move = irregular<Move>('move', nx(6), 24, copyCodec('move', 0), {
+  format: formatMove,
+  words: { move: parseMove },
+})
 
 /** The same in ONF's encoding of OpenFlow 1.5's copy_field. */
 export interface CopyField extends Copy {
@@ -53,7 +62,9 @@ function copyCodec<K extends 'move' | 'copy_field'>(kind: K, gap: number): Codec
   }
 }
 
-const formatMove = ({ source, target }: Copy): string => `move:${formatSubfield(source)}->${formatSubfield(target)}`
+function formatMove({ source, target }: Copy): string {
+  return `move:${formatSubfield(source)}->${formatSubfield(target)}`
+}
 
 /** `source->target`, of equal widths. */
 export function parseCopy(text: string): Copy {
@@ -73,31 +84,45 @@ export interface Push {
   readonly kind: 'push'
   readonly source: Subfield
 }
-const push = irregular<Push>('push', nx(27), 24, {
-  read(r) {
-    const at = r.offset
-    return { kind: 'push', source: checkSource(stackCodec.read(r), r, at) }
+const push = irregular<Push>(
+  'push',
+  nx(27),
+  24,
+  {
+    read(r) {
+      const at = r.offset
+      return { kind: 'push', source: checkSource(stackCodec.read(r), r, at) }
+    },
+    write: (w, a) => stackCodec.write(w, a.source),
   },
-  write: (w, a) => stackCodec.write(w, a.source),
-}, {
-  format: (a) => `push:${formatSubfield(a.source)}`,
-  words: { push: (text) => [{ kind: 'push', source: parseSubfield(text) }] },
-}, 24)
+  {
+    format: (a) => `push:${formatSubfield(a.source)}`,
+    words: { push: (text) => [{ kind: 'push', source: parseSubfield(text) }] },
+  },
+  24,
+)
 
 export interface Pop {
   readonly kind: 'pop'
   readonly target: Subfield
 }
-const pop = irregular<Pop>('pop', nx(28), 24, {
-  read(r) {
-    const at = r.offset
-    return { kind: 'pop', target: checkTarget(stackCodec.read(r), r, at) }
+const pop = irregular<Pop>(
+  'pop',
+  nx(28),
+  24,
+  {
+    read(r) {
+      const at = r.offset
+      return { kind: 'pop', target: checkTarget(stackCodec.read(r), r, at) }
+    },
+    write: (w, a) => stackCodec.write(w, a.target),
   },
-  write: (w, a) => stackCodec.write(w, a.target),
-}, {
-  format: (a) => `pop:${formatSubfield(a.target)}`,
-  words: { pop: (text) => [{ kind: 'pop', target: parseSubfield(text) }] },
-}, 24)
+  {
+    format: (a) => `pop:${formatSubfield(a.target)}`,
+    words: { pop: (text) => [{ kind: 'pop', target: parseSubfield(text) }] },
+  },
+  24,
+)
 
 /** Offset, header, number of bits, zeros up to 14 bytes. */
 const stackCodec: Codec<Subfield> = {
@@ -121,28 +146,35 @@ export interface DeleteField {
   readonly kind: 'delete_field'
   readonly field: FieldName
 }
-const deleteField = irregular<DeleteField>('delete_field', nx(50), 24, {
-  read(r) {
-    const field = readFieldHeader(r).name
-    // OVS ignores what follows the header.
-    r.offset = r.end
-    return { kind: 'delete_field', field }
-  },
-  write(w, a) {
-    const at = w.offset
-    writeFieldHeader(w, a)
-    w.zeros(14 - (w.offset - at))
-  },
-}, {
-  format: (a) => `delete_field:${a.field}`,
-  words: {
-    delete_field: (text) => {
-      const field = fieldByText(text)
-      if (field === undefined) throw new TextError(`${text}: unknown field`)
-      return [{ kind: 'delete_field', field: field.name }]
+const deleteField = irregular<DeleteField>(
+  'delete_field',
+  nx(50),
+  24,
+  {
+    read(r) {
+      const field = readFieldHeader(r).name
+      // OVS ignores what follows the header.
+      r.offset = r.end
+      return { kind: 'delete_field', field }
+    },
+    write(w, a) {
+      const at = w.offset
+      writeFieldHeader(w, a)
+      w.zeros(14 - (w.offset - at))
     },
   },
-}, 24)
+  {
+    format: (a) => `delete_field:${a.field}`,
+    words: {
+      delete_field: (text) => {
+        const field = fieldByText(text)
+        if (field === undefined) throw new TextError(`${text}: unknown field`)
+        return [{ kind: 'delete_field', field: field.name }]
+      },
+    },
+  },
+  24,
+)
 
 /** Sets one bit to whether the packet is longer than `length` bytes. */
 export interface CheckPktLarger {
@@ -150,34 +182,40 @@ export interface CheckPktLarger {
   readonly length: number
   readonly target: Subfield
 }
-const checkPktLarger = irregular<CheckPktLarger>('check_pkt_larger', nx(49), 24, {
-  read(r) {
-    const at = r.offset
-    const length = r.u16()
-    const start = r.u16()
-    const target = { field: readFieldHeader(r).name, start, bits: 1 }
-    restZero(r)
-    return { kind: 'check_pkt_larger', length, target: checkTarget(target, r, at) }
-  },
-  write(w, { length, target }) {
-    const at = w.offset
-    w.u16(length)
-    w.u16(target.start)
-    writeFieldHeader(w, target)
-    w.zeros(14 - (w.offset - at))
-  },
-}, {
-  format: ({ length, target }) => `check_pkt_larger(${length})->${formatSubfield(target)}`,
-  words: {
-    check_pkt_larger: (text) => {
-      const [lengthText, targetText] = splitArrow(text)
-      const target = parseSubfield(targetText)
-      if (target.bits !== 1) throw new TextError('Only 1-bit destination field is allowed')
-      const length = parseUint(lengthText.replace(/\)$/, ''), 16, 'length')
-      return [{ kind: 'check_pkt_larger', length, target }]
+const checkPktLarger = irregular<CheckPktLarger>(
+  'check_pkt_larger',
+  nx(49),
+  24,
+  {
+    read(r) {
+      const at = r.offset
+      const length = r.u16()
+      const start = r.u16()
+      const target = { field: readFieldHeader(r).name, start, bits: 1 }
+      restZero(r)
+      return { kind: 'check_pkt_larger', length, target: checkTarget(target, r, at) }
+    },
+    write(w, { length, target }) {
+      const at = w.offset
+      w.u16(length)
+      w.u16(target.start)
+      writeFieldHeader(w, target)
+      w.zeros(14 - (w.offset - at))
     },
   },
-})
+  {
+    format: ({ length, target }) => `check_pkt_larger(${length})->${formatSubfield(target)}`,
+    words: {
+      check_pkt_larger: (text) => {
+        const [lengthText, targetText] = splitArrow(text)
+        const target = parseSubfield(targetText)
+        if (target.bits !== 1) throw new TextError('Only 1-bit destination field is allowed')
+        const length = parseUint(lengthText.replace(/\)$/, ''), 16, 'length')
+        return [{ kind: 'check_pkt_larger', length, target }]
+      },
+    },
+  },
+)
 
 export const moveRows = {
   move,

@@ -31,34 +31,40 @@ const ALL_FLAGS = 31
 const present = { ipv4Min: 1, ipv4Max: 2, ipv6Min: 4, ipv6Max: 8, portMin: 16, portMax: 32 } as const
 const { badActionArgument } = errorCodes
 
-const nat = irregular<Nat>('nat', nx(36), 16, {
-  read(r) {
-    const at = r.offset
-    r.skip(2)
-    const flags = r.u16()
-    const has = (bit: number): boolean => (flags & bit) !== 0
-    const both = (has(flagBits.src) && has(flagBits.dst)) || (has(flagBits.hash) && has(flagBits.random))
-    if (flags > ALL_FLAGS || both) r.fail(badActionArgument, `nat flags ${flags}`, at + 2)
-    const range = readRange(r)
-    // What follows the range is padding, which OVS does not look at.
-    r.offset = r.end
-    return {
-      kind: 'nat',
-      side: has(flagBits.src) ? 'src' : has(flagBits.dst) ? 'dst' : null,
-      persistent: has(flagBits.persistent),
-      hash: has(flagBits.hash),
-      random: has(flagBits.random),
-      ...range,
-    }
+const nat = irregular<Nat>(
+  'nat',
+  nx(36),
+  16,
+  {
+    read(r) {
+      const at = r.offset
+      r.skip(2)
+      const flags = r.u16()
+      const has = (bit: number): boolean => (flags & bit) !== 0
+      const both = (has(flagBits.src) && has(flagBits.dst)) || (has(flagBits.hash) && has(flagBits.random))
+      if (flags > ALL_FLAGS || both) r.fail(badActionArgument, `nat flags ${flags}`, at + 2)
+      const range = readRange(r)
+      // What follows the range is padding, which OVS does not look at.
+      r.offset = r.end
+      return {
+        kind: 'nat',
+        side: has(flagBits.src) ? 'src' : has(flagBits.dst) ? 'dst' : null,
+        persistent: has(flagBits.persistent),
+        hash: has(flagBits.hash),
+        random: has(flagBits.random),
+        ...range,
+      }
+    },
+    write(w, a) {
+      w.zeros(2)
+      const side = a.side === null ? 0 : flagBits[a.side]
+      const method = (a.hash ? flagBits.hash : 0) | (a.random ? flagBits.random : 0)
+      w.u16(side | (a.persistent ? flagBits.persistent : 0) | method)
+      writeRange(w, a)
+    },
   },
-  write(w, a) {
-    w.zeros(2)
-    const side = a.side === null ? 0 : flagBits[a.side]
-    const method = (a.hash ? flagBits.hash : 0) | (a.random ? flagBits.random : 0)
-    w.u16(side | (a.persistent ? flagBits.persistent : 0) | method)
-    writeRange(w, a)
-  },
-}, { format: formatNat, words: { nat: (text) => [parseNat(text)] } })
+  { format: formatNat, words: { nat: (text) => [parseNat(text)] } },
+)
 
 function readRange(r: Reader): Pick<Nat, 'ipv4' | 'ipv6' | 'ports'> {
   const bits = r.u16()
@@ -137,7 +143,9 @@ function writeRange(w: Writer, { ipv4, ipv6, ports }: Nat): void {
 /** True for a nat without arguments, the only action that a ct without commit may hold. */
 export function isBareNat(a: Action): boolean {
   if (a.kind === 'unknown') return true
-  return a.kind === 'nat' && a.side === null && !a.persistent && !a.hash && !a.random && a.ipv4 === null && a.ipv6 === null
+  return (
+    a.kind === 'nat' && a.side === null && !a.persistent && !a.hash && !a.random && a.ipv4 === null && a.ipv6 === null
+  )
 }
 
 export function formatNat(a: Nat): string {
@@ -188,7 +196,8 @@ export function parseNat(text: string): Nat {
 }
 
 const V4 = /^([\d.]+)(?:-([\d.]+))?(?::(\d+)(?:-(\d+))?)?$/
-const V6 = /^(?:\[([\da-fA-F:.]+)\](?:-\[([\da-fA-F:.]+)\])?(?::(\d+)(?:-(\d+))?)?|([\da-fA-F:.]+)(?:-([\da-fA-F:.]+))?)$/
+const V6 =
+  /^(?:\[([\da-fA-F:.]+)\](?:-\[([\da-fA-F:.]+)\])?(?::(\d+)(?:-(\d+))?)?|([\da-fA-F:.]+)(?:-([\da-fA-F:.]+))?)$/
 
 /** `1.2.3.4-1.2.3.5:100-200`, `[fe80::1]-[fe80::2]:100`, `fe80::1-fe80::2`. Zero stands for absence, as in OVS. */
 function parseRange(text: string): Pick<Nat, 'ipv4' | 'ipv6' | 'ports'> {
@@ -197,7 +206,11 @@ function parseRange(text: string): Pick<Nat, 'ipv4' | 'ipv6' | 'ports'> {
     const min = parseValue('ip_src', v4[1] as string).value
     const max = v4[2] === undefined ? null : parseValue('ip_src', v4[2]).value
     if (max !== null && max < min) throw new TextError(`invalid nat range "${text}"`)
-    return { ipv4: min === 0 ? null : { min, max: max === 0 ? null : max }, ipv6: null, ports: parsePorts(text, v4[3], v4[4]) }
+    return {
+      ipv4: min === 0 ? null : { min, max: max === 0 ? null : max },
+      ipv6: null,
+      ports: parsePorts(text, v4[3], v4[4]),
+    }
   }
   const v6 = V6.exec(text)
   if (v6 === null) throw new TextError(`invalid nat range "${text}"`)

@@ -60,7 +60,8 @@ export interface ActionLists {
   format(actions: readonly Action[]): string
   parse(text: string, outer: Outer, context: ParseContext): readonly Action[]
 }
-export type Outer = 'none' | 'ct' | 'clone' | 'write_actions'
+/** Where a list of actions stands; `action_set` is what a write_actions instruction adds to. */
+export type Outer = 'none' | 'instruction' | 'action_set' | 'ct' | 'clone'
 
 const MAX_LENGTH = 0xfff8
 const headerSize = (id: ActionId): number => (id.vendor === 0 ? 4 : 10)
@@ -90,12 +91,22 @@ export function action<const K extends string, const M extends Members>(
 }
 
 /** An action without arguments. */
-export function bare<const K extends string>(kind: K, id: ActionId, words: readonly string[] = [kind]): Row<{ readonly kind: K }> {
+export function bare<const K extends string>(
+  kind: K,
+  id: ActionId,
+  words: readonly string[] = [kind],
+): Row<{ readonly kind: K }> {
   const value = { kind } as const
-  return action(kind, id, id.vendor === 0 ? 8 : 16, { pad: pad(id.vendor === 0 ? 4 : 6) }, {
-    format: () => kind,
-    words: Object.fromEntries(words.map((word) => [word, () => [value as unknown as Action]])),
-  }) as unknown as Row<{ readonly kind: K }>
+  return action(
+    kind,
+    id,
+    id.vendor === 0 ? 8 : 16,
+    { pad: pad(id.vendor === 0 ? 4 : 6) },
+    {
+      format: () => kind,
+      words: Object.fromEntries(words.map((word) => [word, () => [value as unknown as Action]])),
+    },
+  ) as unknown as Row<{ readonly kind: K }>
 }
 
 /** An action whose body, from the end of the header to the end of the action, is read and written by hand. */

@@ -1,9 +1,10 @@
 // sample: copies of a share of the packets for IPFIX collectors, in the three forms that grew over time.
-import { formatPort, parsePort, port16, ports } from '../text/ports.ts'
+import { formatPort, parsePort } from '../fields/ports.ts'
 import { items, parseUint, TextError } from '../text/tokens.ts'
 import { errorCodes } from '../wire/errors.ts'
 import type { Reader } from '../wire/reader.ts'
 import { oneOf, pad, u16, u32, u8, zeros } from '../wire/struct.ts'
+import { port16, ports } from './ports.ts'
 import { action, nx, type ParseWord, type RowValue } from './row.ts'
 
 /** `probability` of 65535 packets. */
@@ -24,10 +25,16 @@ const sample = action('sample', nx(29), 24, members, {
   words: { sample: parse },
   check,
 })
-const sample2 = action('sample2', nx(38), 32, { ...members, samplingPort: port16, padding: pad(6) }, {
-  format: (a) => format(a, a.samplingPort, 'default'),
-  check,
-})
+const sample2 = action(
+  'sample2',
+  nx(38),
+  32,
+  { ...members, samplingPort: port16, padding: pad(6) },
+  {
+    format: (a) => format(a, a.samplingPort, 'default'),
+    check,
+  },
+)
 const directions = { default: 0, ingress: 1, egress: 2 } as const
 type Direction = keyof typeof directions
 const sample3 = action(
@@ -64,7 +71,7 @@ function parse(...[text]: Parameters<ParseWord>): ReturnType<ParseWord> {
     else if (key === 'collector_set_id') a.collectorSet = parseUint(value, 32, key)
     else if (key === 'obs_domain_id') a.observationDomain = parseUint(value, 32, key)
     else if (key === 'obs_point_id') a.observationPoint = parseUint(value, 32, key)
-    else if (key === 'sampling_port') samplingPort = parsePort(value, 'sample')
+    else if (key === 'sampling_port') samplingPort = parsePort(value)
     else if (key === 'ingress' || key === 'egress') direction = key
     else throw new TextError(`invalid key "${key}" in "sample" argument`)
   }

@@ -1,15 +1,15 @@
 // Actions that choose by a hash of the packet: multipath stores a number, bundle and bundle_load choose a port.
 import { formatSubfield, parseSubfield } from '../fields/subfield.ts'
-import { fieldOf } from '../fields/table.ts'
 import { atoi } from '../text/numbers.ts'
-import { formatPort, parsePort, ports } from '../text/ports.ts'
+import { formatPort, parsePort } from '../fields/ports.ts'
 import { TextError } from '../text/tokens.ts'
 import { errorCodes } from '../wire/errors.ts'
 import type { Reader } from '../wire/reader.ts'
-import { oneOf, u16, u32, type Codec } from '../wire/struct.ts'
+import { oneOf, u16 } from '../wire/struct.ts'
 import type { Writer } from '../wire/writer.ts'
+import { ports } from './ports.ts'
 import { checkOutPort } from './output.ts'
-import { irregular, nx, restZero, type ParseWord, type RowValue } from './row.ts'
+import { irregular, nx, type ParseWord, type RowValue } from './row.ts'
 import {
   checkTarget,
   needsLongHeader,
@@ -61,39 +61,46 @@ export interface Multipath {
   readonly argument: number
   readonly target: Subfield
 }
-const multipath = irregular<Multipath>('multipath', nx(10), 32, {
-  read(r) {
-    const at = r.offset
-    const fields = hashCodec.read(r)
-    const basis = r.u16()
-    r.skip(2)
-    const algorithm = multipathAlgorithm.read(r)
-    const links = r.u16() + 1
-    const argument = r.u32()
-    r.skip(2)
-    const bits = r.u16()
-    const target = checkTarget(subfield(readField32(r), bits), r, at)
-    if (target.bits < Math.ceil(Math.log2(links))) {
-      r.fail(errorCodes.badActionArgument, `${links} links do not fit ${target.bits} bits`, at)
-    }
-    return { kind: 'multipath', fields, basis, algorithm, links, argument, target }
+const multipath = irregular<Multipath>(
+  'multipath',
+  nx(10),
+  32,
+  {
+    read(r) {
+      const at = r.offset
+      const fields = hashCodec.read(r)
+      const basis = r.u16()
+      r.skip(2)
+      const algorithm = multipathAlgorithm.read(r)
+      const links = r.u16() + 1
+      const argument = r.u32()
+      r.skip(2)
+      const bits = r.u16()
+      const target = checkTarget(subfield(readField32(r), bits), r, at)
+      if (target.bits < Math.ceil(Math.log2(links))) {
+        r.fail(errorCodes.badActionArgument, `${links} links do not fit ${target.bits} bits`, at)
+      }
+      return { kind: 'multipath', fields, basis, algorithm, links, argument, target }
+    },
+    write(w, a) {
+      hashCodec.write(w, a.fields)
+      w.u16(a.basis)
+      w.zeros(2)
+      multipathAlgorithm.write(w, a.algorithm)
+      w.u16(a.links - 1)
+      w.u32(a.argument)
+      w.zeros(2)
+      w.u16(ofsNbits(a.target))
+      writeFieldHeader(w, a.target)
+    },
   },
-  write(w, a) {
-    hashCodec.write(w, a.fields)
-    w.u16(a.basis)
-    w.zeros(2)
-    multipathAlgorithm.write(w, a.algorithm)
-    w.u16(a.links - 1)
-    w.u32(a.argument)
-    w.zeros(2)
-    w.u16(ofsNbits(a.target))
-    writeFieldHeader(w, a.target)
+  {
+    format: (a) =>
+      `multipath(${a.fields},${a.basis},${a.algorithm},${a.links},${a.argument},${formatSubfield(a.target)})`,
+    words: { multipath: parseMultipath },
   },
-}, {
-  format: (a) =>
-    `multipath(${a.fields},${a.basis},${a.algorithm},${a.links},${a.argument},${formatSubfield(a.target)})`,
-  words: { multipath: parseMultipath },
-}, 32)
+  32,
+)
 
 function parseMultipath(...[text]: Parameters<ParseWord>): ReturnType<ParseWord> {
   const [fields, basis, algorithm, linksText, argument, targetText] = text.split(/[, ]+/).filter((part) => part !== '')
@@ -106,15 +113,17 @@ function parseMultipath(...[text]: Parameters<ParseWord>): ReturnType<ParseWord>
   if (target.bits < 16 && links > 1 << target.bits) {
     throw new TextError(`${text}: ${target.bits} bits cannot hold ${links} links`)
   }
-  return [{
-    kind: 'multipath',
-    fields: named(hashFields, fields, 'fields'),
-    basis: atoi(basis) & 0xffff,
-    algorithm: named(multipathAlgorithms, algorithm, 'algorithm'),
-    links,
-    argument: atoi(argument) >>> 0,
-    target,
-  }]
+  return [
+    {
+      kind: 'multipath',
+      fields: named(hashFields, fields, 'fields'),
+      basis: atoi(basis) & 0xffff,
+      algorithm: named(multipathAlgorithms, algorithm, 'algorithm'),
+      links,
+      argument: atoi(argument) >>> 0,
+      target,
+    },
+  ]
 }
 
 interface Choice {
@@ -177,44 +186,56 @@ function writeMembers(w: Writer, members: readonly number[]): void {
   for (const port of members) w.u16(port & 0xffff)
 }
 
-const bundle = irregular<Bundle>('bundle', nx(12), 32, {
-  read(r) {
-    const { algorithm, fields, basis, count } = readChoice(r)
-    const at = r.take(6)
-    for (let i = at; i < at + 6; i += 1) if (r.bytes[i] !== 0) r.fail(errorCodes.badActionArgument, 'a target', i)
-    return { kind: 'bundle', fields, basis, algorithm, members: readMembers(r, count) }
+const bundle = irregular<Bundle>(
+  'bundle',
+  nx(12),
+  32,
+  {
+    read(r) {
+      const { algorithm, fields, basis, count } = readChoice(r)
+      const at = r.take(6)
+      for (let i = at; i < at + 6; i += 1) if (r.bytes[i] !== 0) r.fail(errorCodes.badActionArgument, 'a target', i)
+      return { kind: 'bundle', fields, basis, algorithm, members: readMembers(r, count) }
+    },
+    write(w, a) {
+      writeChoice(w, a)
+      w.zeros(6)
+      writeMembers(w, a.members)
+    },
   },
-  write(w, a) {
-    writeChoice(w, a)
-    w.zeros(6)
-    writeMembers(w, a.members)
+  {
+    format: (a) => `bundle(${a.fields},${a.basis},${a.algorithm},ofport,${formatMembers(a)})`,
+    words: { bundle: (text) => [{ kind: 'bundle', ...parseChoice(text, false).choice }] },
   },
-}, {
-  format: (a) => `bundle(${a.fields},${a.basis},${a.algorithm},ofport,${formatMembers(a)})`,
-  words: { bundle: (text) => [{ kind: 'bundle', ...parseChoice(text, false).choice }] },
-})
+)
 
-const bundleLoad = irregular<BundleLoad>('bundle_load', nx(13), 32, {
-  read(r) {
-    const start = r.offset
-    const { algorithm, fields, basis, count } = readChoice(r)
-    const bits = r.u16()
-    const target = subfield(readField32(r), bits)
-    if (target.bits < 16) r.fail(errorCodes.badActionArgument, `${target.bits} bits cannot hold a port`, start)
-    const members = readMembers(r, count)
-    return { kind: 'bundle_load', fields, basis, algorithm, members, target: checkTarget(target, r, start) }
+const bundleLoad = irregular<BundleLoad>(
+  'bundle_load',
+  nx(13),
+  32,
+  {
+    read(r) {
+      const start = r.offset
+      const { algorithm, fields, basis, count } = readChoice(r)
+      const bits = r.u16()
+      const target = subfield(readField32(r), bits)
+      if (target.bits < 16) r.fail(errorCodes.badActionArgument, `${target.bits} bits cannot hold a port`, start)
+      const members = readMembers(r, count)
+      return { kind: 'bundle_load', fields, basis, algorithm, members, target: checkTarget(target, r, start) }
+    },
+    write(w, a) {
+      writeChoice(w, a)
+      w.u16(ofsNbits(a.target))
+      writeFieldHeader(w, a.target)
+      writeMembers(w, a.members)
+    },
   },
-  write(w, a) {
-    writeChoice(w, a)
-    w.u16(ofsNbits(a.target))
-    writeFieldHeader(w, a.target)
-    writeMembers(w, a.members)
+  {
+    format: (a) =>
+      `bundle_load(${a.fields},${a.basis},${a.algorithm},ofport,${formatSubfield(a.target)},${formatMembers(a)})`,
+    words: { bundle_load: parseBundleLoad },
   },
-}, {
-  format: (a) =>
-    `bundle_load(${a.fields},${a.basis},${a.algorithm},ofport,${formatSubfield(a.target)},${formatMembers(a)})`,
-  words: { bundle_load: parseBundleLoad },
-})
+)
 
 const formatMembers = ({ members }: Choice): string => `members:${members.map(formatPort).join(',')}`
 
@@ -235,12 +256,15 @@ function parseChoice(text: string, load: boolean): { readonly choice: Choice; re
     throw new TextError(`${text}: missing member delimiter, expected \`members', got \`${word}'`)
   }
   if (memberType.toLowerCase() !== 'ofport') throw new TextError(`${text}: unknown member_type \`${memberType}'`)
-  const members = list.replace(/^[: ]/, '').split(/[, [\]]+/).filter((port) => port !== '')
+  const members = list
+    .replace(/^[: ]/, '')
+    .split(/[, [\]]+/)
+    .filter((port) => port !== '')
   const choice: Choice = {
     fields: named(hashFields, fields, 'fields'),
     basis: atoi(basis) & 0xffff,
     algorithm: named(bundleAlgorithms, algorithm, 'algorithm'),
-    members: members.slice(0, MAX_MEMBERS).map((port) => parsePort(port, 'bundle')),
+    members: members.slice(0, MAX_MEMBERS).map((port) => parsePort(port)),
   }
   return { choice, target }
 }

@@ -1,16 +1,23 @@
 // Actions that look into flow tables again, or mark the flow they stand in: resubmit in its three forms, conjunction.
-import { formatPort, parsePort, port16, ports } from '../text/ports.ts'
+import { formatPort, parsePort } from '../fields/ports.ts'
 import { parseTable, parseUint, TextError } from '../text/tokens.ts'
 import { errorCodes } from '../wire/errors.ts'
 import { pad, u32, u8, zeros } from '../wire/struct.ts'
+import { port16, ports } from './ports.ts'
 import { action, nx, type ParseWord, type RowValue } from './row.ts'
 
 /** Stands for the table that the packet is in. */
 const THIS_TABLE = 255
 
-const resubmit = action('resubmit', nx(1), 16, { port: port16, padding: pad(4) }, {
-  format: ({ port }) => format(port, THIS_TABLE, ''),
-})
+const resubmit = action(
+  'resubmit',
+  nx(1),
+  16,
+  { port: port16, padding: pad(4) },
+  {
+    format: ({ port }) => format(port, THIS_TABLE, ''),
+  },
+)
 const tableMembers = { port: port16, table: u8, padding: zeros(3, errorCodes.badActionArgument) }
 const resubmitTable = action('resubmit_table', nx(14), 16, tableMembers, {
   format: ({ port, table }) => format(port, table, ''),
@@ -27,7 +34,7 @@ function format(port: number, table: number, suffix: string): string {
 
 function parseResubmit(...[text]: Parameters<ParseWord>): ReturnType<ParseWord> {
   const [portText = '', tableText = '', ct = ''] = text.split(',')
-  const port = portText === '' ? ports.inPort : parsePort(portText, 'resubmit')
+  const port = portText === '' ? ports.inPort : parsePort(portText)
   const table = tableText === '' ? THIS_TABLE : parseTable(tableText)
   if (ct !== '' && ct !== 'ct') throw new TextError(`${ct}: unknown parameter`)
   if (port === ports.inPort && table === THIS_TABLE) {
@@ -37,14 +44,20 @@ function parseResubmit(...[text]: Parameters<ParseWord>): ReturnType<ParseWord> 
 }
 
 /** `clause` counts from 0 on the wire and from 1 in text. */
-const conjunction = action('conjunction', nx(34), 16, { clause: u8, clauses: u8, id: u32 }, {
-  format: ({ id, clause, clauses }) => `conjunction(${id},${clause + 1}/${clauses})`,
-  words: { conjunction: parseConjunction },
-  check: ({ clause, clauses }, r, at) => {
-    const valid = clauses >= 2 && clauses <= 64 && clause < clauses
-    if (!valid) r.fail(errorCodes.badConjunction, `clause ${clause} of ${clauses}`, at + 10)
+const conjunction = action(
+  'conjunction',
+  nx(34),
+  16,
+  { clause: u8, clauses: u8, id: u32 },
+  {
+    format: ({ id, clause, clauses }) => `conjunction(${id},${clause + 1}/${clauses})`,
+    words: { conjunction: parseConjunction },
+    check: ({ clause, clauses }, r, at) => {
+      const valid = clauses >= 2 && clauses <= 64 && clause < clauses
+      if (!valid) r.fail(errorCodes.badConjunction, `clause ${clause} of ${clauses}`, at + 10)
+    },
   },
-})
+)
 
 function parseConjunction(...[text]: Parameters<ParseWord>): ReturnType<ParseWord> {
   const [, idText, clauseText, clausesText] = /^\s*(\w+)\s*,\s*(\d+)\s*\/\s*(\d+)\s*$/.exec(text) ?? []

@@ -12,7 +12,9 @@ export function dotted(bytes: Uint8Array): string {
 
 /** ds_put_hex(): the bytes as one number in hexadecimal, without leading zeros. */
 export function hexNumber(bytes: Uint8Array): string {
-  const digits = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('').replace(/^0+/, '')
+  const digits = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0'))
+    .join('')
+    .replace(/^0+/, '')
   return digits === '' ? '0' : `0x${digits}`
 }
 
@@ -24,5 +26,7 @@ export function atoi(text: string): number {
 /** ofpbuf_put_hex() of the whole text: pairs of digits, with dots and blanks between them; null if there is more. */
 export function bytesFromHex(text: string): Uint8Array | null {
   const digits = text.replaceAll(/[ .\t\r\n]*([0-9a-fA-F]{2})[ .\t\r\n]*/g, '$1')
-  return /^([0-9a-fA-F]{2})*$/.test(digits) ? Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16)) : null
+  return /^([0-9a-fA-F]{2})*$/.test(digits)
+    ? Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16))
+    : null
 }

@@ -21,7 +21,11 @@ export interface Fixed<T> extends Codec<T> {
 export type ValueOf<C> = C extends Codec<infer T> ? T : never
 
 /** A member of its own kind: `get` and `set` are pasted into the compiled readers and writers. */
-export function fixed<T>(size: number, get: (at: string) => string, set: (at: string, value: string) => string): Fixed<T> {
+export function fixed<T>(
+  size: number,
+  get: (at: string) => string,
+  set: (at: string, value: string) => string,
+): Fixed<T> {
   // oxlint-disable-next-line no-implied-eval, typescript/no-implied-eval -- compiled from the declarations in this folder only
   const read = new Function('r', `const at = r.take(${size}), v = r.view, b = r.bytes; return ${get('at')}`) as (
     r: Reader,

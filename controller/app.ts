@@ -1,13 +1,13 @@
 // What an app is: the only controller file that apps import. An app is a value: the stages it needs, and pure rules from
 // tracked reads to flows. The engine runs a rule again when something that it read has changed, and only then.
-import type { Action } from '../ofproto/actions/index.ts'
-import type { FieldName, ValueOf } from '../ofproto/fields/table.ts'
 import type { FlowSpec } from './pipeline/flow.ts'
 import type { Stage } from './pipeline/layout.ts'
 
 export type { FlowSpec } from './pipeline/flow.ts'
 export type { Stage } from './pipeline/layout.ts'
+export { bounce, decrementTtl, move, output, punt, set } from './actions.ts'
 export { ipv4, mac, prefix } from './address.ts'
+export { arpAnswer } from './arp-answer.ts'
 export { FROM_TUNNEL, MARKS, NETWORK, NEXT_HOP, ROUTER, SCRATCH, tag } from './pipeline/registers.ts'
 
 /** Objects of the northbound API, as far as forwarding cares: names and shapes are Neutron's. */
@@ -141,28 +141,6 @@ export interface App {
   readonly rules: readonly Rule[]
   packetIn?(read: Reads, packet: PacketIn): readonly PacketOut[]
 }
-
-// Actions by their usual names.
-
-/** Sets a whole field. */
-export function set<N extends FieldName>(field: N, value: ValueOf<N>): Action {
-  return { kind: 'set_field', field: { kind: field, value, mask: null } } as Action
-}
-
-export function output(port: number): Action {
-  return { kind: 'output', port, maxLength: 0 }
-}
-
-/** To the controller, as a packet-in with the flow's cookie. */
-export const punt: Action = { kind: 'output', port: 0xffff_fffd, maxLength: 0xffff }
-/** Back to where the packet came from. */
-export const bounce: Action = { kind: 'output', port: 0xffff_fff8, maxLength: 0 }
-
-/** Copies all bits of a field to the low bits of another one. */
-export function move(from: FieldName, to: FieldName, bits: number): Action {
-  return { kind: 'move', source: { field: from, start: 0, bits }, target: { field: to, start: 0, bits } } as Action
-}
-export const decrementTtl: Action = { kind: 'dec_ttl' } as Action
 
 /** The fixed OpenFlow numbers of the tunnel ports: equal on every host, so that flows are equal too. */
 export const TUNNEL_PORTS = { vxlan: 65001, geneve: 65002, gre: 65003 } as const

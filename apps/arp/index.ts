@@ -2,12 +2,10 @@
 // that nobody has are dropped: a network's addresses are all known, unless a port may use addresses that the API does
 // not tie to one port (allowed address pairs, as for VRRP, or no port security): then they are flooded.
 import {
-  bounce,
+  arpAnswer,
   ipv4,
   mac,
-  move,
   NETWORK,
-  set,
   tag,
   type App,
   type Contribution,
@@ -17,27 +15,7 @@ import {
 
 const ARP = 0x0806
 const REQUEST = 1
-const REPLY = 2
 const priorities = { own: 110, answer: 100, unknown: 10 } as const
-
-/** A reply that `address` is at `hardware`, made from the request itself and sent back. */
-export function answer(network: string, address: number, hardware: number, priority: number): FlowSpec {
-  return {
-    stage: 'arp',
-    priority,
-    match: { [NETWORK]: tag(network), eth_type: ARP, arp_op: REQUEST, arp_tpa: address },
-    actions: [
-      move('eth_src', 'eth_dst', 48),
-      set('eth_src', hardware),
-      set('arp_op', REPLY),
-      move('arp_sha', 'arp_tha', 48),
-      set('arp_sha', hardware),
-      move('arp_spa', 'arp_tpa', 32),
-      set('arp_spa', address),
-      bounce,
-    ],
-  }
-}
 
 function owned(read: Reads, id: string): Contribution | null {
   const port = read.port(id)
@@ -51,7 +29,7 @@ function owned(read: Reads, id: string): Contribution | null {
       ...addresses.flatMap((address): FlowSpec[] => [
         // An owner that probes for its own address must hear nothing (RFC 5227 §2.1.1).
         { stage: 'arp', priority: priorities.own, match: { ...ask, arp_tpa: address, arp_sha: hardware }, actions: [] },
-        answer(port.network_id, address, hardware, priorities.answer),
+        arpAnswer(port.network_id, address, hardware, priorities.answer),
       ]),
     ],
   }
@@ -71,7 +49,7 @@ function unknown(read: Reads, id: string): Contribution | null {
 
 export const arp: App = {
   name: 'arp',
-  stages: [{ name: 'arp', phase: 'respond', matches: [NETWORK, 'arp_op', 'arp_tpa', 'arp_sha'] }],
+  stages: [{ name: 'arp', phase: 'respond', miss: 'next', matches: [NETWORK, 'arp_op', 'arp_tpa', 'arp_sha'] }],
   rules: [
     { over: 'port', contribute: owned },
     { over: 'network', contribute: unknown },

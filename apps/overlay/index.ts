@@ -145,8 +145,8 @@ function copied(read: Reads, key: string): Contribution | null {
 export const overlay: App = {
   name: 'overlay',
   stages: [
-    { name: 'classify', phase: 'classify', matches: ['in_port_oxm', 'tun_id'] },
-    { name: 'l2', phase: 'switch', matches: [NETWORK, MARKS, 'eth_dst'] },
+    { name: 'classify', phase: 'classify', miss: 'drop', matches: ['in_port_oxm', 'tun_id'] },
+    { name: 'l2', phase: 'switch', miss: 'drop', matches: [NETWORK, MARKS, 'eth_dst'] },
   ],
   rules: [
     { over: 'vif', contribute: plugged },

@@ -190,9 +190,9 @@ function packetIn(read: Reads, packet: PacketIn): readonly PacketOut[] {
 export const routing: App = {
   name: 'routing',
   stages: [
-    { name: 'gateway', phase: 'gateway', matches: [NETWORK, 'eth_dst'] },
-    { name: 'route', phase: 'route', matches: [ROUTER, 'ip_dst', 'icmp_type', 'icmp_code', 'nw_ttl'] },
-    { name: 'neighbour', phase: 'neighbour', matches: [NETWORK, NEXT_HOP] },
+    { name: 'gateway', phase: 'gateway', miss: 'l2', matches: [NETWORK, 'eth_dst'] },
+    { name: 'route', phase: 'route', miss: 'drop', matches: [ROUTER, 'ip_dst', 'icmp_type', 'icmp_code', 'nw_ttl'] },
+    { name: 'neighbour', phase: 'neighbour', miss: 'drop', matches: [NETWORK, NEXT_HOP] },
   ],
   rules: [
     { over: 'port', contribute: attached },

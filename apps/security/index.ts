@@ -97,6 +97,7 @@ export const security: App = {
     {
       name: 'port_security',
       phase: 'security',
+      miss: 'drop',
       matches: ['in_port_oxm', 'eth_src', 'ip_src', 'ip_dst', 'udp_src', 'udp_dst', 'arp_spa', 'arp_sha', 'ipv6_src'],
     },
   ],

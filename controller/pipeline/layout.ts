@@ -9,6 +9,8 @@ export type Phase = (typeof phases)[number]
 export interface Stage {
   readonly name: string
   readonly phase: Phase
+  /** Where a packet goes that no flow matches: 'drop', 'next', or the name of a stage. */
+  readonly miss: string
   /** The only fields that flows of this stage may match, beside what these require. */
   readonly matches: readonly FieldName[]
 }

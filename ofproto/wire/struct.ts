@@ -86,6 +86,16 @@ export const pad = (size: number): Pad => ({
   pad: true,
 })
 
+/** 32 bits that are always `value`: not part of the value; on reading, whoever dispatched here has looked at them. */
+export const always = (value: number): Pad => ({
+  ...fixed<undefined>(
+    4,
+    () => 'undefined',
+    (at) => `v.setUint32(${at}, ${value >>> 0})`,
+  ),
+  pad: true,
+})
+
 /** A fixed-length, NUL-padded string: one character per byte (latin1), cut at the first NUL. */
 export function text(size: number): Codec<string> {
   return {
@@ -127,7 +137,7 @@ export function oneOf<const M extends Readonly<Record<string, number>>>(
   }
 }
 
-type Members = Readonly<Record<string, Codec<unknown>>>
+export type Members = Readonly<Record<string, Codec<unknown>>>
 type Named<M extends Members> = { [K in keyof M as M[K] extends Pad ? never : K]: M[K] }
 /** The value of a structure: its members without the padding. */
 export type StructValue<M extends Members> = { readonly [K in keyof Named<M>]: ValueOf<Named<M>[K]> }

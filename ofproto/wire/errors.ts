@@ -6,15 +6,21 @@ export interface ErrorCode {
   readonly name: string
   readonly type: number
   readonly code: number
-  /** For errors that OpenFlow 1.3 has only as an extension (type 0xffff): who defined them. */
-  readonly experimenter?: number
+  /** Of an extension's code, that OpenFlow 1.3 sends with type 0xffff and the code as experimenter type; else null. */
+  readonly experimenter: number | null
 }
 
-const code = (name: string, type: number, value: number): ErrorCode => ({ name, type, code: value })
-const ONF = 0x4f4e4600
+const code = (name: string, type: number, value: number): ErrorCode => ({ name, type, code: value, experimenter: null })
+const extension = (experimenter: number, name: string, value: number): ErrorCode => ({
+  name,
+  type: 0xffff,
+  code: value,
+  experimenter,
+})
 const NICIRA = 0x2320
-const onf = (name: string, value: number): ErrorCode => ({ name, type: 0xffff, code: value, experimenter: ONF })
-const nicira = (name: string, value: number): ErrorCode => ({ name, type: 0xffff, code: value, experimenter: NICIRA })
+const ONF = 0x4f4e4600
+const onf = (name: string, value: number): ErrorCode => extension(ONF, name, value)
+const nicira = (name: string, value: number): ErrorCode => extension(NICIRA, name, value)
 
 /** The codes that decoding can answer with. The full list, for printing, is in messages/error-names.ts. */
 export const errorCodes = {
@@ -32,15 +38,27 @@ export const errorCodes = {
   badMonitorFlags: nicira('OFPMOFC_BAD_FLAGS', 7),
   badMonitorEvent: nicira('NXBRC_FM_BAD_EVENT', 9),
   multipartOverflow: code('OFPBRC_MULTIPART_BUFFER_OVERFLOW', 1, 13),
-  badOutPort: code('OFPBAC_BAD_OUT_PORT', 2, 4),
   badActionType: code('OFPBAC_BAD_TYPE', 2, 0),
   badActionLength: code('OFPBAC_BAD_LEN', 2, 1),
   badActionExperimenter: code('OFPBAC_BAD_VENDOR', 2, 2),
+  badActionExperimenterType: code('OFPBAC_BAD_VENDOR_TYPE', 2, 3),
+  badOutPort: code('OFPBAC_BAD_OUT_PORT', 2, 4),
   badActionArgument: code('OFPBAC_BAD_ARGUMENT', 2, 5),
+  matchInconsistent: code('OFPBAC_MATCH_INCONSISTENT', 2, 10),
+  unsupportedOrder: code('OFPBAC_UNSUPPORTED_ORDER', 2, 11),
+  badTag: code('OFPBAC_BAD_TAG', 2, 12),
   badSetType: code('OFPBAC_BAD_SET_TYPE', 2, 13),
   badSetLength: code('OFPBAC_BAD_SET_LEN', 2, 14),
   badSetArgument: code('OFPBAC_BAD_SET_ARGUMENT', 2, 15),
+  badSetMask: extension(ONF, 'OFPBAC_BAD_SET_MASK', 4250),
+  actionMustBeZero: nicira('NXBAC_MUST_BE_ZERO', 11),
+  badConjunction: nicira('NXBAC_BAD_CONJUNCTION', 15),
+  badHeaderType: nicira('NXBAC_BAD_HEADER_TYPE', 39),
+  unknownEncapProperty: nicira('NXBAC_UNKNOWN_ED_PROP', 40),
+  badEncapProperty: nicira('NXBAC_BAD_ED_PROP', 41),
   badInstruction: code('OFPBIC_UNKNOWN_INST', 3, 0),
+  unsupportedInstruction: code('OFPBIC_UNSUP_INST', 3, 1),
+  duplicateInstruction: extension(ONF, 'OFPBIC_DUP_INST', 2600),
   badInstructionLength: code('OFPBIC_BAD_LEN', 3, 7),
   badMatchType: code('OFPBMC_BAD_TYPE', 4, 0),
   badMatchLength: code('OFPBMC_BAD_LEN', 4, 1),

@@ -198,6 +198,6 @@ function readRows(codec: TableCodec, json: Json): unknown {
   return rows.map((row) => {
     const uuid = isObject(row) ? row['_uuid'] : undefined
     if (!isArray(uuid) || !isUuid(uuid[1])) throw new OvsdbError('bad-message', 'a selected row has no _uuid')
-    return codec.decodeRow(uuid[1], row as Json)
+    return codec.decodeRow(uuid[1], row)
   })
 }

@@ -1,6 +1,6 @@
 // Passive connections: hosts come to us (`ovs-vsctl set-manager tcp:CONTROLLER:6640`). Each accepted socket becomes a
 // Connection, on which we are the database client all the same.
-import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import type { Connection } from '../connection.ts'
 import { OvsdbError } from '../errors.ts'
@@ -43,7 +43,7 @@ export function listen(
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(new OvsdbError('connect-failed', `${remote}: ${error.message}`, error)))
     server.listen(toListenOptions(address), () => {
-      const bound = server.address() as AddressInfo | string | null
+      const bound = server.address()
       resolve({ port: typeof bound === 'object' && bound ? bound.port : null, close: () => closeServer(server) })
     })
   })

@@ -11,7 +11,7 @@ export type PassiveRemote =
   | { readonly kind: 'punix'; readonly path: string }
 
 /** The port that IANA assigned to OVSDB (RFC 7047 §6). */
-export const defaultPort = 6640
+const defaultPort = 6640
 
 /** An IPv6 address stands in brackets. */
 const active = /^(tcp|ssl):(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/

@@ -21,16 +21,8 @@ const emptySet: readonly AtomValue[] = []
 const emptyMap: ReadonlyMap<AtomValue, AtomValue> = new Map()
 
 export function datumCodec(column: Column): DatumCodec {
-  switch (column.kind) {
-    case 'scalar':
-      return scalarCodec(column)
-    case 'optional':
-      return optionalCodec(column)
-    case 'set':
-      return setCodec(column)
-    case 'map':
-      return mapCodec(column)
-  }
+  if (column.kind === 'map') return mapCodec(column)
+  return { scalar: scalarCodec, optional: optionalCodec, set: setCodec }[column.kind](column)
 }
 
 /** The elements of a <set>; a lone atom stands for a set of one. */

@@ -17,7 +17,7 @@ export type SessionEvent =
   | { readonly kind: 'notification'; readonly method: string; readonly params: readonly Json[] }
 
 /** ovsdb-server's own default (5 s, ovsdb-server(1)): idle connections cost one small message each way. */
-export const defaultProbeMilliseconds = 5000
+const defaultProbeMilliseconds = 5000
 
 const probeId = 'echo'
 
@@ -84,26 +84,18 @@ export class Session {
   }
 
   #handle(message: RpcMessage): SessionEvent | null {
-    switch (message.kind) {
-      case 'request':
-        this.#answer(message)
-        return null
-      case 'notification':
-        return message
-      case 'result':
-      case 'error': {
-        if (message.id === probeId) return null
-        const id = message.id
-        if (typeof id !== 'number' || !this.#pending.delete(id))
-          throw new OvsdbError(
-            'unexpected-reply',
-            `the peer answered a request never made: ${clip(JSON.stringify(id))}`,
-          )
-        return message.kind === 'result'
-          ? { kind: 'result', id, result: message.result }
-          : { kind: 'error', id, error: message.error }
-      }
+    if (message.kind === 'notification') return message
+    if (message.kind === 'request') {
+      this.#answer(message)
+      return null
     }
+    const { id } = message
+    if (id === probeId) return null
+    if (typeof id !== 'number' || !this.#pending.delete(id))
+      throw new OvsdbError('unexpected-reply', `the peer answered a request never made: ${clip(JSON.stringify(id))}`)
+    return message.kind === 'result'
+      ? { kind: 'result', id, result: message.result }
+      : { kind: 'error', id, error: message.error }
   }
 
   /** A database client serves nothing but echo (RFC 7047 §4.1.11). */

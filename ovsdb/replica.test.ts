@@ -1,6 +1,6 @@
 // A model of the server's tables is changed at random; what it would send, written here independently of the
 // replica, must keep the replica equal to the model, and the net changes folded over the old contents must too.
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Replica, type RowChange } from './replica.ts'
 import type { Json } from './rpc/message.ts'
@@ -47,7 +47,7 @@ function wireRow(value: T): Record<string, Json> {
 
 /** <row> of an insert in update2: without the columns that have their default values. */
 function wireInsert(value: T): Json {
-  const { name, tag, trunks, ids } = wireRow(value) as Record<string, Json>
+  const { name, tag, trunks, ids } = wireRow(value)
   return {
     ...(value.name === '' ? {} : { name: name as Json }),
     ...(value.tag === null ? {} : { tag: tag as Json }),

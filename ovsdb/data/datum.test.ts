@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Json } from '../rpc/message.ts'
 import { boolean, integer, map, optional, real, scalar, set, string, uuid, type Column } from '../schema/column.ts'

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { OvsdbError } from '../errors.ts'
 import { JsonFramer, type FramerLimits } from './framer.ts'
@@ -48,7 +48,7 @@ describe('JsonFramer', () => {
     const bytes = fc.oneof(
       fc.uint8Array({ maxLength: 60 }),
       fc
-        .array(fc.constantFrom(...'{}[]":,\\ 1ab'), { maxLength: 60 })
+        .array(fc.constantFrom(...'{ } [ ] " : , \\ 1 a'.split(' '), ' '), { maxLength: 60 })
         .map((chars) => Buffer.from(`{${chars.join('')}`)),
     )
     fc.assert(

@@ -114,10 +114,10 @@ export interface Contribution {
   readonly limits?: readonly Limit[]
 }
 
-/** A pure function, run for every key of the table that it is `over`. Keys of 'member' are `host network`. */
+/** A pure function, run for every key of the table that it is `over`; its contributions have different scopes. */
 export interface Rule {
-  readonly over: 'network' | 'subnet' | 'port' | 'router' | 'vif' | 'member' | 'constant'
-  contribute(read: Reads, key: string): Contribution | null
+  readonly over: 'network' | 'subnet' | 'port' | 'router' | 'vif'
+  contribute(read: Reads, key: string): readonly Contribution[]
 }
 
 /** A packet that a flow of the app sent to the controller. */
@@ -138,6 +138,8 @@ export interface PacketOut {
 export interface App {
   readonly name: string
   readonly stages: readonly Stage[]
+  /** What every host gets, whatever exists. */
+  readonly constant?: Omit<Contribution, 'scope'>
   readonly rules: readonly Rule[]
   packetIn?(read: Reads, packet: PacketIn): readonly PacketOut[]
 }

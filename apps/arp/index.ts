@@ -17,13 +17,13 @@ const ARP = 0x0806
 const REQUEST = 1
 const priorities = { own: 110, answer: 100, unknown: 10 } as const
 
-function owned(read: Reads, id: string): Contribution | null {
+function owned(read: Reads, id: string): readonly Contribution[] {
   const port = read.port(id)
-  if (port === undefined) return null
+  if (port === undefined) return []
   const hardware = mac(port.mac_address)
   const ask = { [NETWORK]: tag(port.network_id), eth_type: ARP, arp_op: REQUEST }
   const addresses = port.fixed_ips.flatMap(({ ip_address }) => ipv4(ip_address) ?? [])
-  return {
+  return [{
     scope: { kind: 'network', network: port.network_id },
     flows: [
       ...addresses.flatMap((address): FlowSpec[] => [
@@ -32,19 +32,19 @@ function owned(read: Reads, id: string): Contribution | null {
         arpAnswer(port.network_id, address, hardware, priorities.answer),
       ]),
     ],
-  }
+  }]
 }
 
 /** Silence for unknown addresses, unless some port of the network may have addresses that the API does not know. */
-function unknown(read: Reads, id: string): Contribution | null {
-  if (read.network(id) === undefined) return null
+function unknown(read: Reads, id: string): readonly Contribution[] {
+  if (read.network(id) === undefined) return []
   const open = read.portsOf(id).some((port) => {
     const row = read.port(port)
     return row !== undefined && (!row.port_security_enabled || row.allowed_address_pairs.length > 0)
   })
   const match = { [NETWORK]: tag(id), eth_type: ARP, arp_op: REQUEST }
   const silence: FlowSpec = { stage: 'arp', priority: priorities.unknown, match, actions: [], ...(open && { to: 'next' }) }
-  return { scope: { kind: 'network', network: id }, flows: [silence] }
+  return [{ scope: { kind: 'network', network: id }, flows: [silence] }]
 }
 
 export const arp: App = {

@@ -172,11 +172,11 @@ function packetIn(read: Reads, packet: PacketIn): readonly PacketOut[] {
 }
 
 /** Requests of a port go to the controller, wherever they are addressed to. */
-function asked(read: Reads, key: string): Contribution | null {
+function asked(read: Reads, key: string): readonly Contribution[] {
   const vif = read.vif(key)
   const port = vif && read.port(vif.port)
-  if (!vif || !port || read.binding(port.id)?.host !== vif.host || offerFor(read, port) === null) return null
-  return {
+  if (!vif || !port || read.binding(port.id)?.host !== vif.host || offerFor(read, port) === null) return []
+  return [{
     scope: { kind: 'host', host: vif.host },
     limits: [{ meter: vif.ofport, packetsPerSecond: PACKETS_PER_SECOND, burst: PACKETS_PER_SECOND }],
     flows: [
@@ -188,18 +188,18 @@ function asked(read: Reads, key: string): Contribution | null {
         meter: vif.ofport,
       },
     ],
-  }
+  }]
 }
 
 /** A client that renews asks for the server by ARP: answered also where no router stands on the gateway address. */
-function present(read: Reads, id: string): Contribution | null {
+function present(read: Reads, id: string): readonly Contribution[] {
   const subnet = read.subnet(id)
   const gateway = ipv4(subnet?.gateway_ip ?? '::')
-  if (!subnet?.enable_dhcp || gateway === null) return null
-  return {
+  if (!subnet?.enable_dhcp || gateway === null) return []
+  return [{
     scope: { kind: 'network', network: subnet.network_id },
     flows: [arpAnswer(subnet.network_id, gateway, serverMac(id), 50)],
-  }
+  }]
 }
 
 export const dhcp: App = {

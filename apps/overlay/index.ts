@@ -43,15 +43,15 @@ function toHosts(read: Reads, tunnel: Tunnel, hosts: readonly string[]): Action[
 }
 
 /** What a plugged-in port sends is on its network; what is for its MAC goes out there. */
-function plugged(read: Reads, key: string): Contribution | null {
+function plugged(read: Reads, key: string): readonly Contribution[] {
   const vif = read.vif(key)
   const port = vif && read.port(vif.port)
   const network = port && read.network(port.network_id)
-  if (!vif || !port?.admin_state_up || !network?.admin_state_up) return null
+  if (!vif || !port?.admin_state_up || !network?.admin_state_up) return []
   const binding = read.binding(port.id)
-  if (binding?.host !== vif.host || binding.ofport !== vif.ofport) return null
+  if (binding?.host !== vif.host || binding.ofport !== vif.ofport) return []
   const onNetwork = tag(network.id)
-  return {
+  return [{
     scope: { kind: 'host', host: vif.host },
     flows: [
       {
@@ -68,14 +68,14 @@ function plugged(read: Reads, key: string): Contribution | null {
         actions: [output(vif.ofport)],
       },
     ],
-  }
+  }]
 }
 
 /** What comes by a tunnel with the network's VNI is on the network. */
-function received(read: Reads, id: string): Contribution | null {
+function received(read: Reads, id: string): readonly Contribution[] {
   const network = read.network(id)
   const tunnel = network && tunnelOf(network)
-  if (!tunnel) return null
+  if (!tunnel) return []
   const flow: FlowSpec = {
     stage: 'classify',
     priority: 100,
@@ -83,24 +83,24 @@ function received(read: Reads, id: string): Contribution | null {
     actions: [set(NETWORK, tag(id)), set(MARKS, FROM_TUNNEL)],
     to: 'l2',
   }
-  return { scope: { kind: 'network', network: id }, flows: [flow] }
+  return [{ scope: { kind: 'network', network: id }, flows: [flow] }]
 }
 
 /** A port's MAC is behind the host that has the port. */
-function located(read: Reads, id: string): Contribution | null {
+function located(read: Reads, id: string): readonly Contribution[] {
   const port = read.port(id)
   const network = port && read.network(port.network_id)
   const tunnel = network && tunnelOf(network)
   const binding = tunnel && read.binding(id)
   const actions = binding && toHosts(read, tunnel, [binding.host])
-  if (!port || !actions || actions.length === 0) return null
+  if (!port || !actions || actions.length === 0) return []
   const flow: FlowSpec = {
     stage: 'l2',
     priority: priorities.remote,
     match: { [NETWORK]: tag(port.network_id), [MARKS]: [0, FROM_TUNNEL], eth_dst: mac(port.mac_address) },
     actions,
   }
-  return { scope: { kind: 'network', network: port.network_id }, flows: [flow] }
+  return [{ scope: { kind: 'network', network: port.network_id }, flows: [flow] }]
 }
 
 /** A port that may use MACs which no other port says it has: unknown unicast must reach it. */
@@ -116,30 +116,28 @@ const localOutputs = (read: Reads, ports: readonly string[]): Action[] =>
     return ofport === undefined || read.port(id)?.admin_state_up !== true ? [] : [output(ofport)]
   })
 
-/** How a host with ports of a network copies what is not for one known port. */
-function copied(read: Reads, key: string): Contribution | null {
-  const [host, id] = key.split(' ') as [string, string]
+/** How each host with ports of a network copies what is not for one known port. */
+function copied(read: Reads, id: string): readonly Contribution[] {
   const network = read.network(id)
-  if (!network?.admin_state_up) return null
+  if (!network?.admin_state_up) return []
   const tunnel = tunnelOf(network)
-  const on = { [NETWORK]: tag(id) }
-  const flood = (priority: number, match: object, listens: (port: string) => boolean): FlowSpec[] => {
-    const local = localOutputs(read, read.localPorts(host, id).filter(listens))
-    const others = read
-      .membersOf(id)
-      .filter((member) => member !== host && read.localPorts(member, id).some((port) => listens(port)))
+  const members = read.membersOf(id)
+  const listening = new Set(read.portsOf(id).filter((port) => listensToAll(read, port)))
+  const flood = (host: string, priority: number, match: object, wants: (port: string) => boolean): FlowSpec[] => {
+    const local = localOutputs(read, read.localPorts(host, id).filter(wants))
+    const others = members.filter((member) => member !== host && read.localPorts(member, id).some(wants))
     const remote = tunnel ? toHosts(read, tunnel, others) : []
+    const on = { [NETWORK]: tag(id), ...match }
     return [
-      { stage: 'l2', priority, match: { ...on, [MARKS]: [0, FROM_TUNNEL], ...match }, actions: [...local, ...remote] },
-      { stage: 'l2', priority, match: { ...on, [MARKS]: [FROM_TUNNEL, FROM_TUNNEL], ...match }, actions: local },
+      { stage: 'l2', priority, match: { ...on, [MARKS]: [0, FROM_TUNNEL] }, actions: [...local, ...remote] },
+      { stage: 'l2', priority, match: { ...on, [MARKS]: [FROM_TUNNEL, FROM_TUNNEL] }, actions: local },
     ]
   }
-  const multicast = flood(priorities.multicast, { eth_dst: [MULTICAST, MULTICAST] }, () => true)
-  const unknown = flood(priorities.unknown, {}, (port) => listensToAll(read, port))
-  return {
-    scope: { kind: 'host', host },
-    flows: [...multicast, ...unknown.filter(({ actions }) => actions.length > 0)],
-  }
+  return members.map((host) => {
+    const multicast = flood(host, priorities.multicast, { eth_dst: [MULTICAST, MULTICAST] }, () => true)
+    const unknown = listening.size === 0 ? [] : flood(host, priorities.unknown, {}, (port) => listening.has(port))
+    return { scope: { kind: 'host', host }, flows: [...multicast, ...unknown] }
+  })
 }
 
 export const overlay: App = {
@@ -152,6 +150,6 @@ export const overlay: App = {
     { over: 'vif', contribute: plugged },
     { over: 'network', contribute: received },
     { over: 'port', contribute: located },
-    { over: 'member', contribute: copied },
+    { over: 'network', contribute: copied },
   ],
 }

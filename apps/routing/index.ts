@@ -77,12 +77,12 @@ function ownAddress(router: bigint, address: number): FlowSpec[] {
 }
 
 /** An interface: the way into the router, its own addresses, and the way out to its subnets. */
-function attached(read: Reads, id: string): Contribution | null {
+function attached(read: Reads, id: string): readonly Contribution[] {
   const port = read.port(id)
-  if (port?.device_owner !== ROUTER_INTERFACE || !port.admin_state_up) return null
-  if (read.router(port.device_id)?.admin_state_up !== true) return null
+  if (port?.device_owner !== ROUTER_INTERFACE || !port.admin_state_up) return []
+  if (read.router(port.device_id)?.admin_state_up !== true) return []
   const router = tag(port.device_id)
-  return {
+  return [{
     scope: { kind: 'network', network: port.network_id },
     flows: [
       {
@@ -104,7 +104,7 @@ function attached(read: Reads, id: string): Contribution | null {
         to: 'neighbour',
       })),
     ],
-  }
+  }]
 }
 
 /** The interface whose subnet has the address. */
@@ -117,9 +117,9 @@ function interfaceTowards(read: Reads, router: string, address: number): Port | 
   return undefined
 }
 
-function routed(read: Reads, id: string): Contribution | null {
+function routed(read: Reads, id: string): readonly Contribution[] {
   const router = read.router(id)
-  if (!router?.admin_state_up) return null
+  if (!router?.admin_state_up) return []
   let network: string | undefined
   const flows = router.routes.flatMap(({ destination, nexthop }): FlowSpec[] => {
     const range = prefix(destination)
@@ -138,14 +138,14 @@ function routed(read: Reads, id: string): Contribution | null {
     ]
   })
   // The router's networks are needed by the same hosts, so any of them is the right scope.
-  return network === undefined ? null : { scope: { kind: 'network', network }, flows }
+  return network === undefined ? [] : [{ scope: { kind: 'network', network }, flows }]
 }
 
 /** Where an address of a network is: no ARP between routers and ports that the controller knows. */
-function neighbour(read: Reads, id: string): Contribution | null {
+function neighbour(read: Reads, id: string): readonly Contribution[] {
   const port = read.port(id)
-  if (port === undefined || port.device_owner === ROUTER_INTERFACE) return null
-  return {
+  if (port === undefined || port.device_owner === ROUTER_INTERFACE) return []
+  return [{
     scope: { kind: 'network', network: port.network_id },
     flows: port.fixed_ips.flatMap(({ ip_address }): FlowSpec[] => {
       const address = ipv4(ip_address)
@@ -160,11 +160,10 @@ function neighbour(read: Reads, id: string): Contribution | null {
         },
       ]
     }),
-  }
+  }]
 }
 
-const expired: Contribution = {
-  scope: { kind: 'all' },
+const expired: Omit<Contribution, 'scope'> = {
   limits: [{ meter: TTL_METER, packetsPerSecond: 100, burst: 100 }],
   flows: [
     { stage: 'route', priority: priorities.expired, match: { eth_type: IPV4, nw_ttl: 1 }, actions: [punt], meter: TTL_METER },
@@ -198,7 +197,7 @@ export const routing: App = {
     { over: 'port', contribute: attached },
     { over: 'router', contribute: routed },
     { over: 'port', contribute: neighbour },
-    { over: 'constant', contribute: () => expired },
   ],
+  constant: expired,
   packetIn,
 }

@@ -79,16 +79,16 @@ function allowed(ofport: number, sender: Sender): FlowSpec[] {
   ]
 }
 
-function guarded(read: Reads, key: string): Contribution | null {
+function guarded(read: Reads, key: string): readonly Contribution[] {
   const vif = read.vif(key)
   const port = vif && read.port(vif.port)
-  if (!vif || !port?.admin_state_up || read.binding(port.id)?.host !== vif.host) return null
-  return {
+  if (!vif || !port?.admin_state_up || read.binding(port.id)?.host !== vif.host) return []
+  return [{
     scope: { kind: 'host', host: vif.host },
     flows: port.port_security_enabled
       ? sendersOf(port).flatMap((sender) => allowed(vif.ofport, sender))
       : [pass(100, { in_port_oxm: vif.ofport })],
-  }
+  }]
 }
 
 export const security: App = {

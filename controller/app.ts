@@ -110,6 +110,8 @@ export interface Limit {
 /** The result of a rule: what the hosts of a scope get because of one object. */
 export interface Contribution {
   readonly scope: Scope
+  /** The UUID that goes into the flows' cookies; the key of the rule where absent. */
+  readonly object?: string
   readonly flows: readonly FlowSpec[]
   readonly limits?: readonly Limit[]
 }

@@ -178,6 +178,7 @@ function asked(read: Reads, key: string): readonly Contribution[] {
   if (!vif || !port || read.binding(port.id)?.host !== vif.host || offerFor(read, port) === null) return []
   return [{
     scope: { kind: 'host', host: vif.host },
+    object: port.id,
     limits: [{ meter: vif.ofport, packetsPerSecond: PACKETS_PER_SECOND, burst: PACKETS_PER_SECOND }],
     flows: [
       {

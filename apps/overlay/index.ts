@@ -53,6 +53,7 @@ function plugged(read: Reads, key: string): readonly Contribution[] {
   const onNetwork = tag(network.id)
   return [{
     scope: { kind: 'host', host: vif.host },
+    object: port.id,
     flows: [
       {
         stage: 'classify',

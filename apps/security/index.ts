@@ -85,6 +85,7 @@ function guarded(read: Reads, key: string): readonly Contribution[] {
   if (!vif || !port?.admin_state_up || read.binding(port.id)?.host !== vif.host) return []
   return [{
     scope: { kind: 'host', host: vif.host },
+    object: port.id,
     flows: port.port_security_enabled
       ? sendersOf(port).flatMap((sender) => allowed(vif.ofport, sender))
       : [pass(100, { in_port_oxm: vif.ofport })],

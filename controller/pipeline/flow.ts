@@ -1,18 +1,18 @@
 // From what an app says (stage, priority, match, actions) to the immutable flow that switches get.
 import type { Action, Instruction } from '../../ofproto/actions/index.ts'
-import { match, type MatchSpec } from '../../ofproto/fields/builder.ts'
+import { match, type MatchFields } from '../../ofproto/fields/build.ts'
 import type { FieldName } from '../../ofproto/fields/table.ts'
 import { encodeMessage } from '../../ofproto/messages/index.ts'
 import { matchCodec } from '../../ofproto/fields/match.ts'
 import { Writer } from '../../ofproto/wire/writer.ts'
 import { cookieOf, type Origin } from './cookie.ts'
-import { checkMatched, type Layout } from './layout.ts'
+import { checkMatched, type Layout, type Stage } from './layout.ts'
 import type { Flow, Meter } from './value.ts'
 
 export interface FlowSpec {
   readonly stage: string
   readonly priority: number
-  readonly match: MatchSpec
+  readonly match: MatchFields
   readonly actions: readonly Action[]
   /** The stage that goes on with the packet; 'next' is the one after this; absent: the actions decide its fate. */
   readonly to?: string
@@ -81,4 +81,11 @@ export function packetMeter(id: number, rate: number, burst: number): Meter {
     bands: [{ kind: 'drop', rate, burst }],
   })
   return { kind: 'meter', key: `meter:${id}`, id, frame }
+}
+
+/** Where packets go that no flow of a stage matches. OpenFlow drops them unless told otherwise. */
+export function missFlows(app: string, stages: readonly Stage[], make: ReturnType<typeof flowMaker>): Flow[] {
+  return stages
+    .filter(({ miss }) => miss !== 'drop')
+    .map(({ name, miss }) => make({ app, object: '0' }, { stage: name, priority: 0, match: {}, actions: [], to: miss }))
 }

@@ -111,10 +111,12 @@ export const formatQueueRequest = ({ port, queue }: Extract<MultipartRequestBody
 
 const NO_DURATION = 0xffffffff
 
-export function formatQueueStats({ queues }: Extract<MultipartReplyBody, { kind: 'queue' }>, verbosity: number): string {
+export function formatQueueStats(
+  { queues }: Extract<MultipartReplyBody, { kind: 'queue' }>,
+  verbosity: number,
+): string {
   const lines = queues.map((q) => {
-    const duration =
-      q.durationSeconds === NO_DURATION ? '?' : formatDuration(q.durationSeconds, q.durationNanoseconds)
+    const duration = q.durationSeconds === NO_DURATION ? '?' : formatDuration(q.durationSeconds, q.durationNanoseconds)
     const counts = `bytes=${formatCount(q.sentBytes)}, pkts=${formatCount(q.sentPackets)}, errors=${formatCount(q.sendErrors)}`
     return `  port ${formatPort(q.port)} queue ${formatQueue(q.queue)}: ${counts}, duration=${duration}\n`
   })
@@ -162,9 +164,7 @@ function formatTlvMaps(maps: readonly TlvMap[]): string {
       `\n ${hexOrZero(optionClass).padStart(6)}  ${hexOrZero(optionType).padStart(4)}  ` +
       `${`${optionLength}`.padStart(6)}  tun_metadata${index}`,
   )
-  return (
-    ' mapping table:\n  class  type  length  match field\n ------  ----  ------  --------------' + lines.join('')
-  )
+  return ' mapping table:\n  class  type  length  match field\n ------  ----  ------  --------------' + lines.join('')
 }
 
 const tlvCommands = { add: 'ADD', delete: 'DEL', clear: 'CLEAR' } as const

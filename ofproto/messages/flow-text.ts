@@ -9,7 +9,14 @@ import { flowFlags, type FlowMod, type FlowModCommand, type FlowStats } from './
 import type { Message } from './codec.ts'
 import { ALL_TABLES, ANY_GROUP, NO_BUFFER, ports } from './frame.ts'
 import { parseGroup } from './group-text.ts'
-import { DEFAULT_PRIORITY, flowRemovedReasonName, formatCount, formatDuration, hex, withPriority } from './print-parts.ts'
+import {
+  DEFAULT_PRIORITY,
+  flowRemovedReasonName,
+  formatCount,
+  formatDuration,
+  hex,
+  withPriority,
+} from './print-parts.ts'
 import type { MultipartRequestBody } from './multipart.ts'
 
 const commandNames: Readonly<Record<FlowModCommand, string>> = {
@@ -226,7 +233,9 @@ export function parseFlowRequest<const K extends 'flow' | 'aggregate'>(
 ): Extract<FlowRequestBody, { kind: K }> {
   const { words: said, match } = parseItems(text, allowed.request)
   if (said.cookie !== undefined && said.cookie.mask === null)
-    throw new TextError(`cannot set cookie (to match on a cookie, specify a mask, e.g. cookie=${hex(said.cookie.value)}/-1)`)
+    throw new TextError(
+      `cannot set cookie (to match on a cookie, specify a mask, e.g. cookie=${hex(said.cookie.value)}/-1)`,
+    )
   return {
     kind,
     table: said.table ?? ALL_TABLES,

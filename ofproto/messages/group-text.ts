@@ -50,9 +50,7 @@ export function formatGroupStats(stats: GroupStats): string {
   const duration =
     durationSeconds === NO_DURATION ? '' : `duration=${formatDuration(durationSeconds, durationNanoseconds)},`
   const buckets = stats.buckets.map((bucket, i) =>
-    bucket.packets === UNKNOWN_COUNT
-      ? ''
-      : `,bucket${i}:packet_count=${bucket.packets},byte_count=${bucket.bytes}`,
+    bucket.packets === UNKNOWN_COUNT ? '' : `,bucket${i}:packet_count=${bucket.packets},byte_count=${bucket.bytes}`,
   )
   const counts = `ref_count=${references},packet_count=${packets},byte_count=${bytes}`
   return `group_id=${group},${duration}${counts}${buckets.join('')}`

@@ -3,7 +3,7 @@ import { actionList, formatActions, type Action } from '../actions/index.ts'
 import { formatMatch } from '../fields/match-text.ts'
 import type { Match } from '../fields/match.ts'
 import { formatPort } from '../fields/ports.ts'
-import { formatPacket } from '../packet/index.ts'
+import { formatPacket } from '../packet/format.ts'
 import { errorCodes } from '../wire/errors.ts'
 import { Reader } from '../wire/reader.ts'
 import { list } from '../wire/struct.ts'
@@ -200,7 +200,7 @@ export function formatPacketIn(
     ` data_len=${packet.length}${formatBuffer(view.bufferId, totalLength, packet.length)}\n` +
     (userdata.length === 0 ? '' : ` userdata=${dotted}\n`) +
     formatContinuation(view.continuation) +
-    (verbosity > 0 ? formatPacket(packet, packetTypeOf(metadata)) : '') +
+    (verbosity > 0 ? `${formatPacket(packet, packetTypeOf(metadata))}\n` : '') +
     (verbosity > 2 ? hexDump(packet) : '')
   )
 }
@@ -208,6 +208,6 @@ export function formatPacketIn(
 export function formatPacketOut({ inPort, actions, bufferId, data }: PacketOut, verbosity: number): string {
   const head = ` in_port=${formatPort(inPort)} actions=${formatActions(actions)}`
   if (bufferId !== NO_BUFFER) return `${head} buffer=0x${bufferId.toString(16).padStart(8, '0')}`
-  const packet = verbosity > 0 && data.length > 0 ? `\n${formatPacket(data, 0)}` : ''
+  const packet = verbosity > 0 && data.length > 0 ? `\n${formatPacket(data)}\n` : ''
   return `${head} data_len=${data.length}${packet}${verbosity > 2 ? hexDump(data) : ''}`
 }

@@ -13,7 +13,13 @@ import { formatFlowMod, formatFlowRemoved, formatFlowRequest, formatFlowStats } 
 import { HEADER_LENGTH, VERSION } from './frame.ts'
 import { formatGroup, formatGroupDesc, formatGroupFeatures, formatGroupMod, formatGroupStats } from './group-text.ts'
 import type { Hello } from './immutable.ts'
-import { formatMeterConfig, formatMeterFeatures, formatMeterId, formatMeterMod, formatMeterStats } from './meter-text.ts'
+import {
+  formatMeterConfig,
+  formatMeterFeatures,
+  formatMeterId,
+  formatMeterMod,
+  formatMeterStats,
+} from './meter-text.ts'
 import { formatPort } from '../fields/ports.ts'
 import { multipartEntries, type MultipartReplyBody, type MultipartRequestBody } from './multipart.ts'
 import { formatPacketIn, formatPacketOut } from './packet-print.ts'
@@ -21,10 +27,16 @@ import { formatPortDescription, formatPortMod, formatPorts, formatPortStats } fr
 import { bitNames, hexDump, hexOrZero, printable } from './print-parts.ts'
 import { formatTableFeatures, formatTableStats } from './table-print.ts'
 
-const versions: Readonly<Record<number, string>> = { 1: '', 2: ' (OF1.1)', 3: ' (OF1.2)', 4: ' (OF1.3)', 5: ' (OF1.4)', 6: ' (OF1.5)' }
+const versions: Readonly<Record<number, string>> = {
+  1: '',
+  2: ' (OF1.1)',
+  3: ' (OF1.2)',
+  4: ' (OF1.3)',
+  5: ' (OF1.4)',
+  6: ' (OF1.5)',
+}
 
-const versionName = (version: number): string =>
-  versions[version] ?? ` (OF 0x${version.toString(16).padStart(2, '0')})`
+const versionName = (version: number): string => versions[version] ?? ` (OF 0x${version.toString(16).padStart(2, '0')})`
 
 const formatHeader = (name: string, version: number, xid: number): string =>
   `${name}${versionName(version)} (xid=0x${xid.toString(16)}):`
@@ -40,8 +52,7 @@ export function formatMessage(message: Message | Uint8Array, verbosity = 2): str
 
 function formatBytes(bytes: Uint8Array, verbosity: number): string {
   if (bytes.length === 0) return 'OpenFlow message is empty\n'
-  if (bytes.length < HEADER_LENGTH)
-    return `OpenFlow packet too short (only ${bytes.length} bytes):\n${hexDump(bytes)}`
+  if (bytes.length < HEADER_LENGTH) return `OpenFlow packet too short (only ${bytes.length} bytes):\n${hexDump(bytes)}`
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const length = view.getUint16(2)
   if (length > bytes.length) return formatTruncated(bytes, length)
@@ -208,7 +219,11 @@ function formatEcho(data: Uint8Array, verbosity: number): string {
 }
 
 const portReasons = { add: 'ADD', delete: 'DEL', modify: 'MOD' } as const
-const packetInFormats = { standard: 'standard', nxt_packet_in: 'nxt_packet_in', nxt_packet_in2: 'nxt_packet_in2' } as const
+const packetInFormats = {
+  standard: 'standard',
+  nxt_packet_in: 'nxt_packet_in',
+  nxt_packet_in2: 'nxt_packet_in2',
+} as const
 
 function formatMessageBody(m: Message, bytes: Uint8Array, verbosity: number): string {
   switch (m.kind) {

@@ -211,9 +211,12 @@ function readUnknown(r: Reader, type: number): UnknownMessage {
   return { kind: 'unknown', type, xid: r.u32(), bytes: r.raw(r.remaining) }
 }
 
+const scratchReader = new Reader(new Uint8Array(0))
+
 /** Decodes the frame that is `bytes` from `start` to `end`; throws DecodeError. The message shares no memory with it. */
 export function decodeMessage(bytes: Uint8Array, start = 0, end = bytes.length): Message {
-  const r = new Reader(bytes, start, end)
+  const r = scratchReader
+  r.reset(bytes, start, end)
   r.need(HEADER_LENGTH)
   const length = r.view.getUint16(start + 2)
   if (length !== end - start) r.fail(errorCodes.badLength, `length ${length} in a frame of ${end - start} bytes`)

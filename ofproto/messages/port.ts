@@ -33,8 +33,6 @@ export const portStatus = message('port_status', 12, {
   port,
 })
 
-const PORT_CONFIG_BITS = portConfig.down | portConfig.noReceive | portConfig.noForward | portConfig.noPacketIn
-
 export const portMod = checked(
   message('port_mod', 16, {
     port: u32,
@@ -49,8 +47,7 @@ export const portMod = checked(
   (value, r) => checkPort(r, value.port),
 )
 
-/** The bits of `config` that port_mod may carry; OVS ignores the others. */
-export const configBits = (config: number): number => config & PORT_CONFIG_BITS
+export type PortMod = ValueOf<typeof portMod>
 
 export const portStatsRequest = checked(variant('port_stats', { port: u32, pad: pad(4) }), (value, r) =>
   checkPort(r, value.port),

@@ -6,15 +6,19 @@ export interface ErrorCode {
   readonly name: string
   readonly type: number
   readonly code: number
-  /** For errors that OpenFlow 1.3 has only as an extension (type 0xffff): who defined them. */
-  readonly experimenter?: number
+  /** Of an extension's code, that OpenFlow 1.3 sends with type 0xffff and the code as experimenter type; else null. */
+  readonly experimenter: number | null
 }
 
-const code = (name: string, type: number, value: number): ErrorCode => ({ name, type, code: value })
+const code = (name: string, type: number, value: number): ErrorCode => ({ name, type, code: value, experimenter: null })
+const extension = (experimenter: number, name: string, value: number): ErrorCode => ({
+  name,
+  type: 0xffff,
+  code: value,
+  experimenter,
+})
+const NX = 0x2320
 const ONF = 0x4f4e4600
-const NICIRA = 0x2320
-const onf = (name: string, value: number): ErrorCode => ({ name, type: 0xffff, code: value, experimenter: ONF })
-const nicira = (name: string, value: number): ErrorCode => ({ name, type: 0xffff, code: value, experimenter: NICIRA })
 
 /** The codes that decoding can answer with. The full list, for printing, is in messages/error-names.ts. */
 export const errorCodes = {
@@ -27,20 +31,32 @@ export const errorCodes = {
   permission: code('OFPBRC_EPERM', 1, 5),
   badLength: code('OFPBRC_BAD_LEN', 1, 6),
   badPort: code('OFPBRC_BAD_PORT', 1, 11),
-  mustBeZero: nicira('NXBRC_MUST_BE_ZERO', 4),
-  badPortReason: nicira('NXBRC_BAD_REASON', 5),
-  badMonitorFlags: nicira('OFPMOFC_BAD_FLAGS', 7),
-  badMonitorEvent: nicira('NXBRC_FM_BAD_EVENT', 9),
+  mustBeZero: extension(NX, 'NXBRC_MUST_BE_ZERO', 4),
+  badPortReason: extension(NX, 'NXBRC_BAD_REASON', 5),
+  badMonitorFlags: extension(NX, 'OFPMOFC_BAD_FLAGS', 7),
+  badMonitorEvent: extension(NX, 'NXBRC_FM_BAD_EVENT', 9),
   multipartOverflow: code('OFPBRC_MULTIPART_BUFFER_OVERFLOW', 1, 13),
-  badOutPort: code('OFPBAC_BAD_OUT_PORT', 2, 4),
   badActionType: code('OFPBAC_BAD_TYPE', 2, 0),
   badActionLength: code('OFPBAC_BAD_LEN', 2, 1),
   badActionExperimenter: code('OFPBAC_BAD_VENDOR', 2, 2),
+  badActionExperimenterType: code('OFPBAC_BAD_VENDOR_TYPE', 2, 3),
+  badOutPort: code('OFPBAC_BAD_OUT_PORT', 2, 4),
   badActionArgument: code('OFPBAC_BAD_ARGUMENT', 2, 5),
+  matchInconsistent: code('OFPBAC_MATCH_INCONSISTENT', 2, 10),
+  unsupportedOrder: code('OFPBAC_UNSUPPORTED_ORDER', 2, 11),
+  badTag: code('OFPBAC_BAD_TAG', 2, 12),
   badSetType: code('OFPBAC_BAD_SET_TYPE', 2, 13),
   badSetLength: code('OFPBAC_BAD_SET_LEN', 2, 14),
   badSetArgument: code('OFPBAC_BAD_SET_ARGUMENT', 2, 15),
+  badSetMask: extension(ONF, 'OFPBAC_BAD_SET_MASK', 4250),
+  actionMustBeZero: extension(NX, 'NXBAC_MUST_BE_ZERO', 11),
+  badConjunction: extension(NX, 'NXBAC_BAD_CONJUNCTION', 15),
+  badHeaderType: extension(NX, 'NXBAC_BAD_HEADER_TYPE', 39),
+  unknownEncapProperty: extension(NX, 'NXBAC_UNKNOWN_ED_PROP', 40),
+  badEncapProperty: extension(NX, 'NXBAC_BAD_ED_PROP', 41),
   badInstruction: code('OFPBIC_UNKNOWN_INST', 3, 0),
+  unsupportedInstruction: code('OFPBIC_UNSUP_INST', 3, 1),
+  duplicateInstruction: extension(ONF, 'OFPBIC_DUP_INST', 2600),
   badInstructionLength: code('OFPBIC_BAD_LEN', 3, 7),
   badMatchType: code('OFPBMC_BAD_TYPE', 4, 0),
   badMatchLength: code('OFPBMC_BAD_LEN', 4, 1),
@@ -70,17 +86,17 @@ export const errorCodes = {
   badPropertyType: code('OFPBPC_BAD_TYPE', 13, 2),
   badPropertyLength: code('OFPBPC_BAD_LEN', 13, 3),
   badPropertyValue: code('OFPBPC_BAD_VALUE', 13, 4),
-  badPropertyExperimenter: onf('OFPBPC_BAD_EXPERIMENTER', 4445),
-  badAsync: onf('OFPACFC_INVALID', 2370),
-  unsupportedAsync: onf('OFPACFC_UNSUPPORTED', 2371),
-  badBundleType: onf('OFPBFC_BAD_TYPE', 2306),
-  badBundledLength: onf('OFPBFC_MSG_BAD_LEN', 2308),
-  badBundledXid: onf('OFPBFC_MSG_BAD_XID', 2309),
-  unbundlable: onf('OFPBFC_MSG_UNSUP', 2310),
+  badPropertyExperimenter: extension(ONF, 'OFPBPC_BAD_EXPERIMENTER', 4445),
+  badAsync: extension(ONF, 'OFPACFC_INVALID', 2370),
+  unsupportedAsync: extension(ONF, 'OFPACFC_UNSUPPORTED', 2371),
+  badBundleType: extension(ONF, 'OFPBFC_BAD_TYPE', 2306),
+  badBundledLength: extension(ONF, 'OFPBFC_MSG_BAD_LEN', 2308),
+  badBundledXid: extension(ONF, 'OFPBFC_MSG_BAD_XID', 2309),
+  unbundlable: extension(ONF, 'OFPBFC_MSG_UNSUP', 2310),
   badBundledVersion: code('OFPBFC_BAD_VERSION', 1, 0),
-  badTlvCommand: nicira('NXTTMFC_BAD_COMMAND', 16),
-  badTlvLength: nicira('NXTTMFC_BAD_OPT_LEN', 17),
-  badTlvIndex: nicira('NXTTMFC_BAD_FIELD_IDX', 18),
+  badTlvCommand: extension(NX, 'NXTTMFC_BAD_COMMAND', 16),
+  badTlvLength: extension(NX, 'NXTTMFC_BAD_OPT_LEN', 17),
+  badTlvIndex: extension(NX, 'NXTTMFC_BAD_FIELD_IDX', 18),
 } as const satisfies Record<string, ErrorCode>
 
 /**

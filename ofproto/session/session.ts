@@ -253,9 +253,9 @@ export class Session {
   #undecodable(error: DecodeError, frame: Uint8Array): void {
     const xid = new DataView(frame.buffer, frame.byteOffset).getUint32(4)
     if (this.#options.side === 'switch') {
-      const { type, code } = error.error
+      const { type, code, experimenter } = error.error
       const data = frame.slice(0, ERROR_DATA)
-      this.send({ kind: 'error', version: VERSION, xid, type, code, experimenter: null, data })
+      this.send({ kind: 'error', version: VERSION, xid, type, code, experimenter, data })
     }
     if (this.#pending.delete(xid)) this.#events.push({ kind: 'refused', xid, error })
     else this.#events.push({ kind: 'undecodable', xid, error })

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decodeMessage, encodeMessage, type Message } from '../messages/index.ts'
 import type { Hello } from '../messages/immutable.ts'
@@ -128,9 +128,10 @@ describe('requests', () => {
 
   test('an error of the same xid refuses; another is a message', () => {
     const bench = new Bench()
-    const failure = (xid: number): Message => ({
-      ...{ kind: 'error', version: 4, xid, type: 1, code: 5, experimenter: null, data: Uint8Array.of(9) },
-    })
+    const failure = (xid: number): Message => {
+      const data = Uint8Array.of(9)
+      return { kind: 'error', version: 4, xid, type: 1, code: 5, experimenter: null, data }
+    }
     bench.session.request({ kind: 'barrier_request', xid: 11 })
     expect(bench.give(failure(10))).toMatchObject([{ kind: 'message', message: { kind: 'error', xid: 10 } }])
     expect(bench.give(failure(11))).toMatchObject([{ kind: 'refused', xid: 11, error: { type: 1, code: 5 } }])

@@ -108,10 +108,10 @@ export class Ovs implements AsyncDisposable {
   /** Makes an OpenFlow 1.3 bridge with ports named by `ports`, numbered from 1, of type dummy. */
   async addBridge(bridge: string, ports: readonly string[] = []): Promise<void> {
     const settings = ['datapath_type=dummy', 'fail_mode=secure', 'protocols=OpenFlow13,OpenFlow15']
-    const port = (name: string, index: number): string[] => [
-      ...['--', 'add-port', bridge, name],
-      ...['--', 'set', 'interface', name, 'type=dummy', `ofport_request=${index + 1}`],
-    ]
+    const port = (name: string, index: number): string[] => {
+      const settings = ['type=dummy', `ofport_request=${index + 1}`]
+      return ['--', 'add-port', bridge, name, '--', 'set', 'interface', name, ...settings]
+    }
     await this.vsctl('add-br', bridge, '--', 'set', 'bridge', bridge, ...settings, ...ports.flatMap(port))
   }
 

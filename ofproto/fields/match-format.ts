@@ -113,16 +113,17 @@ class Printer {
     else this.items.push(mask === 0n ? name : `${name}=${hex(value)}/${hex(mask)}`)
   }
 
-  vlan(): void {
-    if (!this.flow.has('tci')) return
-    const { value, mask } = this.flow.get('tci')
+  /** A tag as VID and priority where these are all that is matched of it; `n` numbers inner tags. */
+  vlan(n: '' | '1'): void {
+    if (!this.flow.has(`tci${n}`)) return
+    const { value, mask } = this.flow.get(`tci${n}`)
     const [vid, pcp, cfi] = [mask & 0xfffn, mask & 0xe000n, mask & value & 0x1000n]
     const whole = (vid === 0n || vid === 0xfffn) && (pcp === 0n || pcp === 0xe000n) && (vid !== 0n || pcp !== 0n)
     if (cfi !== 0n && whole) {
-      if (vid !== 0n) this.items.push(`dl_vlan=${value & 0xfffn}`)
-      if (pcp !== 0n) this.items.push(`dl_vlan_pcp=${value >> 13n}`)
+      if (vid !== 0n) this.items.push(`dl_vlan${n}=${value & 0xfffn}`)
+      if (pcp !== 0n) this.items.push(`dl_vlan_pcp${n}=${value >> 13n}`)
     } else {
-      this.items.push(`vlan_tci=${paddedHex(value, 4)}${mask === 0xffffn ? '' : `/${paddedHex(mask, 4)}`}`)
+      this.items.push(`vlan_tci${n}=${paddedHex(value, 4)}${mask === 0xffffn ? '' : `/${paddedHex(mask, 4)}`}`)
     }
   }
 
@@ -197,10 +198,11 @@ class Printer {
 
 const isArp = (type: number): boolean => type === ETH_TYPE.arp || type === ETH_TYPE.rarp
 
-export function formatFlowMatch(flow: FlowMatch): string {
+/** `ethType` differs from what is matched only for packets whose type the packet type says. */
+export function formatFlowMatch(flow: FlowMatch, ethType = Number(flow.get('eth_type').value)): string {
   const out = new Printer(flow)
   out.metadata()
-  let type = Number(flow.get('eth_type').value)
+  let type = ethType
   // Recirculation ids occur in datapath flows only, which name the packet type always.
   if (flow.has('packet_type') && (!flow.isEthernet || flow.has('recirc_id'))) {
     const { value, mask } = flow.get('packet_type')
@@ -217,7 +219,8 @@ export function formatFlowMatch(flow: FlowMatch): string {
   out.tunnel()
   out.field('metadata', hexadecimal(64))
   out.field('in_port', port)
-  out.vlan()
+  out.vlan('')
+  out.vlan('1')
   out.field('dl_src', formatEthernetMasked, 'eth_src')
   out.field('dl_dst', formatEthernetMasked, 'eth_dst')
   if (matched && word === undefined) out.items.push(`dl_type=${paddedHex(BigInt(type), 4)}`)

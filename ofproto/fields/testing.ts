@@ -1,5 +1,5 @@
 // Random matches as text for tests: what an operator may write, with the prerequisites that OVS wants, in any order.
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { formatEthernet, formatIpv4, formatIpv6 } from './addresses.ts'
 import { ones } from './bits.ts'
 import { fieldOf, type Field, type FieldName } from './table.ts'

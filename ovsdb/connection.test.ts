@@ -87,8 +87,18 @@ describe('Connection', () => {
     const outcome = connection.transact(new Transaction(Db), abort.signal)
     abort.abort()
     expect(sent[1]).toEqual({ id: null, method: 'cancel', params: [sent[0]?.id] })
-    say({ id: sent[0]?.id, result: null, error: { error: 'canceled' } })
+    say({ id: sent[0]?.id, result: [], error: null }, { id: sent[2]?.id, result: [], error: null })
+    expect((await outcome).kind).toBe('committed')
+  })
+
+  test('a server that forgets a canceled transaction without a word is understood', async () => {
+    const { connection, say, sent } = setUp()
+    const abort = new AbortController()
+    const outcome = connection.transact(new Transaction(Db), abort.signal)
+    abort.abort()
+    say({ id: sent[2]?.id, result: [], error: null })
     expect(await outcome).toMatchObject({ kind: 'failed', error: { kind: 'canceled', clause: 'RFC 7047 §4.1.4' } })
+    expect(connection.failure).toBeNull()
   })
 
   test('tells who listens that a lock was granted or stolen', () => {

@@ -161,7 +161,8 @@ export class Connection {
 
   /**
    * RFC 7047 §4.1.3. Resolves to the outcome, failed or committed; rejects only when the reply cannot arrive any more,
-   * and then nobody knows whether the transaction was committed. Aborting the signal sends `cancel` (§4.1.4).
+   * and then nobody knows whether the transaction was committed. Aborting the signal sends `cancel` (§4.1.4): a waiting
+   * transaction then fails with 'canceled'; one that a cluster is replicating may still be committed.
    */
   async transact<T extends Tables>(transaction: Transaction<T>, signal?: AbortSignal): Promise<Outcome> {
     signal?.throwIfAborted()
@@ -271,7 +272,10 @@ export class Connection {
   #cancel(id: number): void {
     if (!this.#calls.has(id)) return
     this.#session.notify('cancel', [id])
-    this.#flush()
+    // ovsdb-server answers a canceled transaction only where set_db_change_aware is on. Requests are handled in order, so
+    // once the echo behind it is answered no other answer will come.
+    const settled = (): void => this.#takeCall(id)?.reject(new RequestError('transact', 'canceled'))
+    this.call('echo', [], settled).catch(() => {})
   }
 
   #handle(event: SessionEvent): void {

@@ -2,7 +2,8 @@
 // before what needs them, masks and values that the field can have. Unknown fields pass here: they are kept.
 import { errorCodes, type ErrorCode } from '../wire/errors.ts'
 import type { Match, MatchEntry, FieldEntry } from './match.ts'
-import { slotsOf, slotCount } from './slots.ts'
+import { ETH_TYPE, IP_PROTO, ND } from './protocols.ts'
+import { partsOf, partCount } from './slots.ts'
 import { fields, fieldOf, type AnyValue, type Field } from './table.ts'
 
 /** Bits that a valid value of the field has clear, where the field's width allows more than OVS does. */
@@ -26,39 +27,62 @@ const forbiddenBits: Readonly<Record<string, number>> = {
   nsh_spi: 0xff00_0000,
   nsh_ttl: 0xc0,
 }
-const forbidden: ReadonlyMap<string, number> = new Map(fields.map((row) => [row.name, forbiddenBits[row.name] ?? 0]))
+/** Stands for a rule that is not about single bits. */
+const SPECIAL = -1
+const forbidden: readonly number[] = fields.map((row) =>
+  row.format === 'OpenFlow 1.1+ port' || row.name === 'nsh_mdtype' ? SPECIAL : (forbiddenBits[row.name] ?? 0),
+)
+
+const parts: readonly (readonly number[])[] = fields.map((row) => partsOf(row.name))
 
 /** OpenFlow 1.1+ ports: below OFPP_MAX of 1.0, or reserved. */
 const isPort = (port: number): boolean => port < 0xff00 || port >= 0xffff_ff00
 
 /** Whether `field` can have `value` (mf_is_value_valid). */
 export function isValid(field: Field, value: AnyValue): boolean {
-  const bits = forbidden.get(field.name) as number
-  if (bits !== 0) return ((value as number) & bits) === 0
-  if (field.format === 'OpenFlow 1.1+ port') return isPort(value as number)
-  return field.name !== 'nsh_mdtype' || value === 1 || value === 2
+  const bits = forbidden[field.id] as number
+  if (bits === 0) return true
+  if (bits !== SPECIAL) return ((value as number) & bits) === 0
+  return field.name === 'nsh_mdtype' ? value === 1 || value === 2 : isPort(value as number)
 }
 
+/** All ones in so many bytes. */
+const numericOnes: readonly number[] = [0, 0xff, 0xffff, 0, 0xffff_ffff, 0, 0xffff_ffff_ffff]
+
 /** -1 for all ones, 0 for all zeros, otherwise 1. */
-export function maskKind(mask: AnyValue, bytes: number): -1 | 0 | 1 {
-  if (typeof mask === 'number') return mask === 0 ? 0 : mask === 2 ** (8 * bytes) - 1 ? -1 : 1
+function maskKind(mask: AnyValue, bytes: number): -1 | 0 | 1 {
+  if (typeof mask === 'number') return mask === 0 ? 0 : mask === numericOnes[bytes] ? -1 : 1
   if (typeof mask === 'bigint') return mask === 0n ? 0 : mask === 0xffff_ffff_ffff_ffffn ? -1 : 1
   if (mask.every((byte) => byte === 0)) return 0
   return mask.every((byte) => byte === 0xff) ? -1 : 1
 }
 
-// Which slots the match at hand has claimed: those stamped with its generation. One array for all matches, since
+// Which parts the match at hand has claimed: those stamped with its generation. One array for all matches, since
 // checking never overlaps and allocating 140 flags for each match would dominate its cost.
-const stamps = new Float64Array(slotCount)
+const stamps = new Float64Array(partCount)
 let generation = 0
 
 const ETHERNET = 0
-const [IP, IPV6, ARP, RARP, MPLS, MPLS_MULTICAST, NSH] = [0x0800, 0x86dd, 0x0806, 0x8035, 0x8847, 0x8848, 0x894f]
-const [ICMP, TCP, UDP, ICMPV6, SCTP] = [1, 6, 17, 58, 132]
-const [NEIGHBOR_SOLICIT, NEIGHBOR_ADVERT] = [135, 136]
+const { ip: IP, ipv6: IPV6, arp: ARP, rarp: RARP, mpls: MPLS, mplsMulticast: MPLS_MULTICAST, nsh: NSH } = ETH_TYPE
 /** Conntrack states that imply a valid entry: new, est, rel, rpl, snat, dnat. */
 const CT_VALID = 0xcf
 const [CT_INVALID, CT_TRACKED] = [0x10, 0x20]
+
+/** Fields that the prerequisites of others ask for. */
+const remembered: readonly boolean[] = fields.map(({ name }) =>
+  [
+    'packet_type',
+    'eth_type',
+    'vlan_tci',
+    'vlan_vid',
+    'dl_vlan',
+    'nw_proto',
+    'ip_frag',
+    'icmpv6_type',
+    'icmpv6_code',
+    'ct_state',
+  ].includes(name),
+)
 
 /** Takes the entries of one match in order and says what is wrong with each. */
 export class MatchChecker {
@@ -87,20 +111,20 @@ export class MatchChecker {
     const mask = entry.mask === null ? -1 : maskKind(entry.mask, field.bytes)
     if (mask === 1 && !field.maskable) return errorCodes.badMatchMask
     if (!isValid(field, entry.value)) return errorCodes.badMatchValue
-    if (this.strict && !this.met(field)) return errorCodes.badMatchPrerequisite
-    const fresh = this.claim(entry, mask !== 0 || field.variable)
+    if (this.strict && field.prerequisite !== 'none' && !this.met(field)) return errorCodes.badMatchPrerequisite
+    const fresh = this.claim(field, mask !== 0 || field.variable)
     if (!fresh) return errorCodes.duplicateMatchField
-    if (mask !== 0) this.remember(entry)
+    if (mask !== 0 && remembered[field.id] === true) this.remember(entry)
     return null
   }
 
-  /** False if something that `entry` matches has been matched before. */
-  private claim(entry: FieldEntry, claims: boolean): boolean {
-    const slots = slotsOf(entry.kind)
-    for (let i = 0; i < slots.length; i += 1) {
-      if (stamps[slots[i] as number] === this.generation) return false
+  /** False if something that `field` covers has been matched before. */
+  private claim(field: Field, claims: boolean): boolean {
+    const own = parts[field.id] as readonly number[]
+    for (let i = 0; i < own.length; i += 1) {
+      if (stamps[own[i] as number] === this.generation) return false
     }
-    if (claims) for (let i = 0; i < slots.length; i += 1) stamps[slots[i] as number] = this.generation
+    if (claims) for (let i = 0; i < own.length; i += 1) stamps[own[i] as number] = this.generation
     return true
   }
 
@@ -162,19 +186,19 @@ export class MatchChecker {
       case 'CT':
         return this.conntrackValid()
       case 'TCP':
-        return this.transport(TCP)
+        return this.transport(IP_PROTO.tcp)
       case 'UDP':
-        return this.transport(UDP)
+        return this.transport(IP_PROTO.udp)
       case 'SCTP':
-        return this.transport(SCTP)
+        return this.transport(IP_PROTO.sctp)
       case 'ICMPv4':
-        return this.type() === IP && this.protocol === ICMP
+        return this.type() === IP && this.protocol === IP_PROTO.icmp
       case 'ICMPv6':
-        return this.type() === IPV6 && this.protocol === ICMPV6
+        return this.type() === IPV6 && this.protocol === IP_PROTO.icmpv6
       case 'ND':
-        return this.discovery(NEIGHBOR_SOLICIT) || this.discovery(NEIGHBOR_ADVERT)
+        return this.discovery(ND.solicit) || this.discovery(ND.advert)
       default:
-        return this.discovery(field.prerequisite === 'ND solicit' ? NEIGHBOR_SOLICIT : NEIGHBOR_ADVERT)
+        return this.discovery(field.prerequisite === 'ND solicit' ? ND.solicit : ND.advert)
     }
   }
 
@@ -189,7 +213,7 @@ export class MatchChecker {
   }
 
   private discovery(type: number): boolean {
-    return this.type() === IPV6 && this.protocol === ICMPV6 && this.icmpType === type && this.icmpCode === 0
+    return this.type() === IPV6 && this.protocol === IP_PROTO.icmpv6 && this.icmpType === type && this.icmpCode === 0
   }
 
   private conntrackValid(): boolean {
@@ -206,4 +230,13 @@ export function checkPrerequisites(match: Match): { readonly error: ErrorCode; r
     if (error !== null) return { error, entry }
   }
   return null
+}
+
+/** OVS refuses a flow whose conntrack tuple is of another family than its packets, after it has read all of the match. */
+export function inconsistentTuple(match: Match): MatchEntry | null {
+  const ethType = match.find((entry) => entry.kind === 'eth_type')?.value
+  const misfit = (entry: MatchEntry): boolean =>
+    ((entry.kind === 'ct_nw_src' || entry.kind === 'ct_nw_dst') && ethType !== IP) ||
+    ((entry.kind === 'ct_ipv6_src' || entry.kind === 'ct_ipv6_dst') && ethType !== IPV6)
+  return match.find(misfit) ?? null
 }

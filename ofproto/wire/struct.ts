@@ -93,6 +93,16 @@ export const pad = (size: number): Pad => ({
   pad: true,
 })
 
+/** 32 bits that are always `value`: not part of the value; on reading, whoever dispatched here has looked at them. */
+export const always = (value: number): Pad => ({
+  ...fixed<undefined>(
+    4,
+    () => 'undefined',
+    (at) => `v.setUint32(${at}, ${value >>> 0})`,
+  ),
+  pad: true,
+})
+
 /** Reserved bytes: not part of the value; refused with `error` unless zero. */
 export const zeros = (size: number, error: ErrorCode): Pad => {
   const sum = (at: string): string => Array.from({ length: size }, (_, i) => `b[${at} + ${i}]`).join(' | ')

@@ -129,7 +129,7 @@ const rows: Rows = {
 const byType: ReadonlyMap<number, Row<Instruction>> = new Map(
   Object.values(rows).map((row) => [row.type, row as unknown as Row<Instruction>]),
 )
-const rowOf = (instruction: KnownInstruction): Row<Instruction> => rows[instruction.kind] as unknown as Row<Instruction>
+const rowOf = (instruction: KnownInstruction): Row<Instruction> => rows[instruction.kind]
 const orderOf = (instruction: Instruction): number =>
   instruction.kind === 'unknown' ? Number.POSITIVE_INFINITY : rowOf(instruction).order
 

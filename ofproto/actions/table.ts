@@ -65,7 +65,7 @@ const standard = byType(0)
 const nicira = byType(NX)
 const onf = byType(ONF)
 const words: ReadonlyMap<string, ParseWord> = new Map(allRows.flatMap((row) => Object.entries(row.words ?? {})))
-const rowOf = (action: KnownAction): AnyRow => rows[action.kind] as unknown as AnyRow
+const rowOf = (action: KnownAction): AnyRow => rows[action.kind]
 
 /** The row of the action at `at`, or what OpenFlow answers to an action without one. */
 function find(r: Reader, at: number): AnyRow | ErrorCode {

@@ -156,7 +156,7 @@ export function family<const P extends string, const I extends string, const B e
   headerPrefix: string,
   firstNumber: number,
   version = '',
-): readonly Row<`${P}${I}`, null, B>[] {
+): readonly { [N in I]: Row<`${P}${N}`, null, B> }[I][] {
   return numbers.map((n, i) =>
     field(
       `${prefix}${n}`,

@@ -14,7 +14,7 @@ function world(portRow: Port = port(1, 10), subnetRow: Subnet = subnet(1)): Read
     network: () => network(1),
     subnet: () => subnetRow,
     port: (id: string) => (id === portRow.id ? portRow : undefined),
-    vifAt: (host, ofport) => (host === 'host1' && ofport === 5 ? vif(1, 1, 10) : undefined),
+    vifAt: (host: string, ofport: number) => (host === 'host1' && ofport === 5 ? vif(1, 1, 10) : undefined),
   } as unknown as Reads
 }
 

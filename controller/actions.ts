@@ -21,4 +21,3 @@ export function move(from: FieldName, to: FieldName, bits: number): Action {
   return { kind: 'move', source: { field: from, start: 0, bits }, target: { field: to, start: 0, bits } }
 }
 export const decrementTtl: Action = { kind: 'dec_ttl' }
-

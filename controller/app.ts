@@ -40,7 +40,11 @@ export interface Port {
   readonly device_id: string
   readonly port_security_enabled: boolean
   readonly allowed_address_pairs: readonly { readonly ip_address: string; readonly mac_address: string }[]
-  readonly extra_dhcp_opts: readonly { readonly opt_name: string; readonly opt_value: string | null; readonly ip_version: number }[]
+  readonly extra_dhcp_opts: readonly {
+    readonly opt_name: string
+    readonly opt_value: string | null
+    readonly ip_version: number
+  }[]
   readonly 'binding:host_id': string
 }
 export interface Router {
@@ -149,6 +153,7 @@ export interface App {
 /** The fixed OpenFlow numbers of the tunnel ports: equal on every host, so that flows are equal too. */
 export const TUNNEL_PORTS = { vxlan: 65001, geneve: 65002, gre: 65003 } as const
 export type TunnelType = keyof typeof TUNNEL_PORTS
-export const isTunnelType = (type: string | null): type is TunnelType => type !== null && Object.hasOwn(TUNNEL_PORTS, type)
+export const isTunnelType = (type: string | null): type is TunnelType =>
+  type !== null && Object.hasOwn(TUNNEL_PORTS, type)
 
 export const ROUTER_INTERFACE = 'network:router_interface'

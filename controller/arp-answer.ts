@@ -25,4 +25,3 @@ export function arpAnswer(network: string, address: number, hardware: number, pr
     ],
   }
 }
-

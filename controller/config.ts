@@ -40,30 +40,56 @@ function endpoint(raw: string): string {
 
 export function splitEndpoint(raw: string): { host: string; port: number } {
   const at = raw.lastIndexOf(':')
-  return { host: raw.slice(0, at).replace(/^\[(.*)\]$/, '$1'), port: at < 0 || at === raw.length - 1 ? Number.NaN : Number(raw.slice(at + 1)) }
+  return {
+    host: raw.slice(0, at).replace(/^\[(.*)\]$/, '$1'),
+    port: at < 0 || at === raw.length - 1 ? Number.NaN : Number(raw.slice(at + 1)),
+  }
 }
 
 /** ptcp:PORT[:ADDRESS] or pssl:PORT[:ADDRESS], as in ovs-vsctl(8). */
 function passive(raw: string): string {
-  return /^p(tcp|ssl):\d+(:\S+)?$/.test(raw) ? raw : refuse(`'${raw}' is neither ptcp:PORT[:ADDRESS] nor pssl:PORT[:ADDRESS]`)
+  return /^p(tcp|ssl):\d+(:\S+)?$/.test(raw)
+    ? raw
+    : refuse(`'${raw}' is neither ptcp:PORT[:ADDRESS] nor pssl:PORT[:ADDRESS]`)
 }
 
 const level = (raw: string): string => (LEVELS.includes(raw) ? raw : refuse(`'${raw}' is none of ${LEVELS.join(', ')}`))
-const seconds = (raw: string): number => (/^\d+(\.\d+)?$/.test(raw) && Number(raw) > 0 ? Number(raw) : refuse(`'${raw}' is no number of seconds above 0`))
+const seconds = (raw: string): number =>
+  /^\d+(\.\d+)?$/.test(raw) && Number(raw) > 0 ? Number(raw) : refuse(`'${raw}' is no number of seconds above 0`)
 
-const setting = <T>(value: T, metavar: string, read: (raw: string) => T, help: string): Setting<T> => ({ value, metavar, read, help })
+const setting = <T>(value: T, metavar: string, read: (raw: string) => T, help: string): Setting<T> => ({
+  value,
+  metavar,
+  read,
+  help,
+})
 
 const settings = {
   data: setting('/var/lib/weft', 'FOLDER', text, 'where intent is stored'),
   api: setting('127.0.0.1:9696', 'ADDRESS:PORT', endpoint, 'northbound API; without credentials only on loopback'),
   ovsdb: setting('ptcp:6640', 'REMOTE', passive, 'where hosts connect to (ovs-vsctl set-manager)'),
   openflow: setting('ptcp:6653', 'REMOTE', passive, 'where bridges connect to'),
-  advertise: setting<string | null>(null, 'ADDRESS', optional, 'address that hosts are told to connect to; default: the one that they reached'),
+  advertise: setting<string | null>(
+    null,
+    'ADDRESS',
+    optional,
+    'address that hosts are told to connect to; default: the one that they reached',
+  ),
   credentials: setting<string | null>(null, 'FILE', optional, 'users and tokens (weft passwd writes them)'),
   'tls-key': setting<string | null>(null, 'FILE', optional, 'private key for pssl remotes'),
   'tls-certificate': setting<string | null>(null, 'FILE', optional, 'certificate for pssl remotes'),
-  'tls-authority': setting<string | null>(null, 'FILE', optional, 'certificate authority that must have signed those of hosts'),
-  'audit-interval': setting(15, 'SECONDS', seconds, 'how often the tables of switches are compared with what they should be'),
+  'tls-authority': setting<string | null>(
+    null,
+    'FILE',
+    optional,
+    'certificate authority that must have signed those of hosts',
+  ),
+  'audit-interval': setting(
+    15,
+    'SECONDS',
+    seconds,
+    'how often the tables of switches are compared with what they should be',
+  ),
   'log-level': setting('info', 'LEVEL', level, LEVELS.join(', ')),
 } satisfies Record<string, Setting<unknown>>
 
@@ -80,7 +106,10 @@ export interface Request {
 }
 
 /** What the command line asks for; throws ConfigError. */
-export function readConfig(args: readonly string[], environment: Readonly<Record<string, string | undefined>>): Request {
+export function readConfig(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): Request {
   const flags = parseFlags(args)
   const path = flags.get('config') ?? environment['WEFT_CONFIG']
   const file = path === undefined ? new Map<string, string>() : readFile(path)
@@ -112,7 +141,8 @@ function readFile(path: string): Map<string, string> {
   } catch (error) {
     throw new ConfigError('config', `${path}: ${(error as Error).message}`)
   }
-  if (typeof document !== 'object' || document === null || Array.isArray(document)) throw new ConfigError('config', `${path} holds no mapping`)
+  if (typeof document !== 'object' || document === null || Array.isArray(document))
+    throw new ConfigError('config', `${path} holds no mapping`)
   const entries = Object.entries(document as Record<string, unknown>)
   for (const [key, value] of entries) {
     if (!keys.includes(key as Key)) throw new ConfigError(key, `unknown key in ${path}; known: ${keys.join(', ')}`)
@@ -139,8 +169,16 @@ function checkTls(config: Config): void {
 export const printConfig = (config: Config): string => stringify(config)
 
 export function help(): string {
-  const rows = keys.map((key) => [`--${key} ${settings[key].metavar}`, `${settings[key].help}${settings[key].value === null ? '' : ` (${settings[key].value})`}`])
-  const all = [...rows, ['--config FILE', 'YAML file with the same keys'], ['--print-config', 'print the settings in force and stop'], ['--help', 'print this and stop']]
+  const rows = keys.map((key) => [
+    `--${key} ${settings[key].metavar}`,
+    `${settings[key].help}${settings[key].value === null ? '' : ` (${settings[key].value})`}`,
+  ])
+  const all = [
+    ...rows,
+    ['--config FILE', 'YAML file with the same keys'],
+    ['--print-config', 'print the settings in force and stop'],
+    ['--help', 'print this and stop'],
+  ]
   const width = Math.max(...all.map(([flag = '']) => flag.length))
   return [
     'Usage: weft serve [OPTION]...',

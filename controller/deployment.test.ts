@@ -16,11 +16,15 @@ const unit = (name: string) =>
   fc.option(
     fc.tuple(scope, versions).map(([where, content]): Unit => ({
       scope: where,
-      items: new Map(Object.entries(content).map(([key, version]) => [`${name}${key}`, item(`${name}${key}`, version)])),
+      items: new Map(
+        Object.entries(content).map(([key, version]) => [`${name}${key}`, item(`${name}${key}`, version)]),
+      ),
     })),
   )
 const edit: fc.Arbitrary<Edit> = fc.record({
-  units: fc.constantFrom('u', 'v', 'w').chain((name) => fc.tuple(unit(name)).map(([value]) => [[name, value] as const])),
+  units: fc
+    .constantFrom('u', 'v', 'w')
+    .chain((name) => fc.tuple(unit(name)).map(([value]) => [[name, value] as const])),
   scopes: fc
     .tuple(fc.constantFrom('h1', 'h2'), fc.option(fc.uniqueArray(scope).map((list) => new Set(list))))
     .map((pair) => [pair]),
@@ -60,7 +64,13 @@ test('a key that moves between units in one update stays in place', () => {
   const unitWith = (version: number): Unit => ({ scope: 'all', items: new Map([['k', item('k', version)]]) })
   deployment.update([['u', unitWith(1)]], [['h', new Set(['all'])]])
   deployment.take()
-  deployment.update([['v', unitWith(2)], ['u', null]], [])
+  deployment.update(
+    [
+      ['v', unitWith(2)],
+      ['u', null],
+    ],
+    [],
+  )
   const delta = deployment.take().get('h')
   expect([...(delta?.put.keys() ?? [])]).toEqual(['k'])
   expect(delta?.remove.size).toBe(0)

@@ -51,7 +51,10 @@ export class Deployment {
    * Takes new units and host scopes together; null removes one. All removals come before what is put, so that a key
    * that moves from one unit or scope to another stays.
    */
-  update(units: readonly (readonly [string, Unit | null])[], scopes: readonly (readonly [string, ReadonlySet<string> | null])[]): void {
+  update(
+    units: readonly (readonly [string, Unit | null])[],
+    scopes: readonly (readonly [string, ReadonlySet<string> | null])[],
+  ): void {
     for (const [host, after] of scopes) this.#leave(host, after ?? NONE)
     for (const [key, unit] of units) this.#retract(key, unit)
     for (const [key, unit] of units) this.#replace(key, unit)

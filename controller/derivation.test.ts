@@ -34,22 +34,63 @@ class World {
     return Object.fromEntries(
       hosts.map((name) => [
         name,
-        Array.from(this.deployment.itemsOf(name).values(), ({ frame }) => Buffer.from(frame).toString('hex')).toSorted(),
+        Array.from(this.deployment.itemsOf(name).values(), ({ frame }) =>
+          Buffer.from(frame).toString('hex'),
+        ).toSorted(),
       ]),
     )
   }
 }
 
 const rows: readonly (readonly [TableName, string, readonly object[]])[] = [
-  ...[1, 2, 3].map((n) => ['network', uuid('n', n), [network(n), network(n, { admin_state_up: false }), network(n, { 'provider:segmentation_id': n + 10 })]] as const),
-  ...[1, 2, 3].map((n) => ['subnet', uuid('s', n), [subnet(n), subnet(n, { enable_dhcp: false }), subnet(n, { gateway_ip: null })]] as const),
+  ...[1, 2, 3].map(
+    (n) =>
+      [
+        'network',
+        uuid('n', n),
+        [network(n), network(n, { admin_state_up: false }), network(n, { 'provider:segmentation_id': n + 10 })],
+      ] as const,
+  ),
+  ...[1, 2, 3].map(
+    (n) =>
+      [
+        'subnet',
+        uuid('s', n),
+        [subnet(n), subnet(n, { enable_dhcp: false }), subnet(n, { gateway_ip: null })],
+      ] as const,
+  ),
   ...[1, 2, 3].flatMap((n) =>
-    [10, 11].map((i) => ['port', uuid('p', n * 256 + i), [port(n, i), port(n, i, { port_security_enabled: false }), port(n, i, { admin_state_up: false }), port(n, i, { 'binding:host_id': 'host2' })]] as const),
+    [10, 11].map(
+      (i) =>
+        [
+          'port',
+          uuid('p', n * 256 + i),
+          [
+            port(n, i),
+            port(n, i, { port_security_enabled: false }),
+            port(n, i, { admin_state_up: false }),
+            port(n, i, { 'binding:host_id': 'host2' }),
+          ],
+        ] as const,
+    ),
   ),
   ...[1, 2, 3].map((n) => ['port', uuid('p', n * 256 + 1), [gateway(n, 1), gateway(n, 2)]] as const),
-  ...[1, 2].map((r) => ['router', uuid('r', r), [router(r), router(r, { routes: [{ destination: '0.0.0.0/0', nexthop: '10.0.1.10' }] })]] as const),
+  ...[1, 2].map(
+    (r) =>
+      [
+        'router',
+        uuid('r', r),
+        [router(r), router(r, { routes: [{ destination: '0.0.0.0/0', nexthop: '10.0.1.10' }] })],
+      ] as const,
+  ),
   ...[1, 2].map((h) => ['host', `host${h}`, [host(h), { ...host(h), encapIp: '192.0.2.99' }]] as const),
-  ...[1, 2].flatMap((h) => [1, 2, 3].flatMap((n) => [10, 11].map((i) => ['vif', `host${h}/tap${n}-${i}`, [vif(h, n, i), { ...vif(h, n, i), ofport: 999 - n * 10 - i }]] as const))),
+  ...[1, 2].flatMap((h) =>
+    [1, 2, 3].flatMap((n) =>
+      [10, 11].map(
+        (i) => ['vif', `host${h}/tap${n}-${i}`, [vif(h, n, i), { ...vif(h, n, i), ofport: 999 - n * 10 - i }]] as const,
+      ),
+    ),
+  ),
 ]
 const edit: fc.Arbitrary<Edit> = fc
   .constantFrom(...rows)
@@ -97,7 +138,12 @@ test('with nothing left, hosts have nothing but the constant flows', () => {
 test('a host that needs no network gets none of its flows', () => {
   const world = new World().apply(['host', 'host1', host(1)], ['host', 'host2', host(2)])
   const bare = world.image(['host2'])
-  world.apply(['network', uuid('n', 1), network(1)], ['subnet', uuid('s', 1), subnet(1)], ['port', uuid('p', 266), port(1, 10)], ['vif', 'host1/tap1-10', vif(1, 1, 10)])
+  world.apply(
+    ['network', uuid('n', 1), network(1)],
+    ['subnet', uuid('s', 1), subnet(1)],
+    ['port', uuid('p', 266), port(1, 10)],
+    ['vif', 'host1/tap1-10', vif(1, 1, 10)],
+  )
   expect(world.sent.has('host2')).toBe(false)
   expect(world.image(['host2'])).toEqual(bare)
 })

@@ -1,6 +1,19 @@
 // The engine's dataflow: rows of intent and of hosts in, units of items and the scopes of hosts out. Apps see it as
 // `Reads`; nothing here knows what an app does.
-import { ROUTER_INTERFACE, type App, type Binding, type Contribution, type Host, type Network, type Port, type Reads, type Router, type Rule, type Subnet, type Vif } from './app.ts'
+import {
+  ROUTER_INTERFACE,
+  type App,
+  type Binding,
+  type Contribution,
+  type Host,
+  type Network,
+  type Port,
+  type Reads,
+  type Router,
+  type Rule,
+  type Subnet,
+  type Vif,
+} from './app.ts'
 import { sameItem, scopeKey, type Unit } from './deployment.ts'
 import { Engine, type Change, type Output, type Problem } from './engine/index.ts'
 import { flowMaker, missFlows, packetMeter } from './pipeline/flow.ts'
@@ -87,7 +100,12 @@ export class Derivation {
 export type { Rule }
 
 /** Contributions by scope: one unit for each. */
-function unitsOf(app: string, key: string, contributions: readonly Contribution[], make: ReturnType<typeof flowMaker>): readonly Unit[] {
+function unitsOf(
+  app: string,
+  key: string,
+  contributions: readonly Contribution[],
+  make: ReturnType<typeof flowMaker>,
+): readonly Unit[] {
   const byScope = new Map<string, Map<string, Item>>()
   for (const { scope, object = key, flows, limits = [] } of contributions) {
     const name = scopeKey(scope)
@@ -114,7 +132,12 @@ function sameUnits(a: readonly Unit[], b: readonly Unit[]): boolean {
   })
 }
 
-function unitChanges({ name, key, before = [], after = [] }: Change<string, readonly Unit[]>): (readonly [string, Unit | null])[] {
+function unitChanges({
+  name,
+  key,
+  before = [],
+  after = [],
+}: Change<string, readonly Unit[]>): (readonly [string, Unit | null])[] {
   const scopes = new Set(after.map(({ scope }) => scope))
   return [
     ...before.filter(({ scope }) => !scopes.has(scope)).map(({ scope }) => [`${name} ${key} ${scope}`, null] as const),
@@ -137,15 +160,22 @@ function connect(engine: Engine, inputs: Inputs): { reads: Reads; scopesOf: (hos
   const isInterface = (row: Port): boolean => row.device_owner === ROUTER_INTERFACE
   const portsOf = engine.grouping('ports of network', port, (row) => [row.network_id])
   const subnetsOf = engine.grouping('subnets of network', subnet, (row) => [row.network_id])
-  const interfacesOf = engine.grouping('interfaces of router', port, (row) => (isInterface(row) ? [row.device_id] : NONE))
-  const gatewaysOf = engine.grouping('router interfaces of network', port, (row) => (isInterface(row) ? [row.network_id] : NONE))
+  const interfacesOf = engine.grouping('interfaces of router', port, (row) =>
+    isInterface(row) ? [row.device_id] : NONE,
+  )
+  const gatewaysOf = engine.grouping('router interfaces of network', port, (row) =>
+    isInterface(row) ? [row.network_id] : NONE,
+  )
   const claimsOf = engine.grouping('interfaces of port', vif, (row) => [row.port])
   const vifsOf = engine.grouping('interfaces of host', vif, (row) => [row.host])
   const vifAt = engine.grouping('interface by number', vif, (row) => [`${row.host}/${row.ofport}`])
 
   const binding = engine.query('binding', (id: string): Binding | null => {
     const claims = claimsOf.get(id).flatMap((key) => vif.get(key) ?? [])
-    return winner(port.get(id), claims.filter((row) => host.get(row.host) !== undefined))
+    return winner(
+      port.get(id),
+      claims.filter((row) => host.get(row.host) !== undefined),
+    )
   })
   /** Ports by host, of one network. */
   const placement = engine.query('placement', (id: string): ReadonlyMap<string, readonly string[]> => {
@@ -177,7 +207,9 @@ function connect(engine: Engine, inputs: Inputs): { reads: Reads; scopesOf: (hos
   /** The networks with a port that is bound to the host. */
   const networksOf = engine.query('networks of host', (id: string): ReadonlySet<string> => {
     const ports = vifsOf.get(id).flatMap((key) => vif.get(key)?.port ?? [])
-    return new Set(ports.filter((each) => binding.get(each)?.host === id).flatMap((each) => port.get(each)?.network_id ?? []))
+    return new Set(
+      ports.filter((each) => binding.get(each)?.host === id).flatMap((each) => port.get(each)?.network_id ?? []),
+    )
   })
   const scopesOf = (id: string): ReadonlySet<string> => {
     const scopes = new Set([scopeKey({ kind: 'all' }), scopeKey({ kind: 'host', host: id })])

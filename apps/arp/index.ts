@@ -23,16 +23,23 @@ function owned(read: Reads, id: string): readonly Contribution[] {
   const hardware = mac(port.mac_address)
   const ask = { [NETWORK]: tag(port.network_id), eth_type: ARP, arp_op: REQUEST }
   const addresses = port.fixed_ips.flatMap(({ ip_address }) => ipv4(ip_address) ?? [])
-  return [{
-    scope: { kind: 'network', network: port.network_id },
-    flows: [
-      ...addresses.flatMap((address): FlowSpec[] => [
-        // An owner that probes for its own address must hear nothing (RFC 5227 §2.1.1).
-        { stage: 'arp', priority: priorities.own, match: { ...ask, arp_tpa: address, arp_sha: hardware }, actions: [] },
-        arpAnswer(port.network_id, address, hardware, priorities.answer),
-      ]),
-    ],
-  }]
+  return [
+    {
+      scope: { kind: 'network', network: port.network_id },
+      flows: [
+        ...addresses.flatMap((address): FlowSpec[] => [
+          // An owner that probes for its own address must hear nothing (RFC 5227 §2.1.1).
+          {
+            stage: 'arp',
+            priority: priorities.own,
+            match: { ...ask, arp_tpa: address, arp_sha: hardware },
+            actions: [],
+          },
+          arpAnswer(port.network_id, address, hardware, priorities.answer),
+        ]),
+      ],
+    },
+  ]
 }
 
 /** Silence for unknown addresses, unless some port of the network may have addresses that the API does not know. */
@@ -43,7 +50,13 @@ function unknown(read: Reads, id: string): readonly Contribution[] {
     return row !== undefined && (!row.port_security_enabled || row.allowed_address_pairs.length > 0)
   })
   const match = { [NETWORK]: tag(id), eth_type: ARP, arp_op: REQUEST }
-  const silence: FlowSpec = { stage: 'arp', priority: priorities.unknown, match, actions: [], ...(open && { to: 'next' }) }
+  const silence: FlowSpec = {
+    stage: 'arp',
+    priority: priorities.unknown,
+    match,
+    actions: [],
+    ...(open && { to: 'next' }),
+  }
   return [{ scope: { kind: 'network', network: id }, flows: [silence] }]
 }
 

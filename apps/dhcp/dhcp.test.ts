@@ -18,7 +18,11 @@ function world(portRow: Port = port(1, 10), subnetRow: Subnet = subnet(1)): Read
   } as unknown as Reads
 }
 
-const message = (type: number, rest: Partial<DhcpMessage> = {}, options: readonly (readonly [number, Uint8Array])[] = []): DhcpMessage => ({
+const message = (
+  type: number,
+  rest: Partial<DhcpMessage> = {},
+  options: readonly (readonly [number, Uint8Array])[] = [],
+): DhcpMessage => ({
   op: 1,
   xid: 0x1234,
   seconds: 0,
@@ -34,7 +38,8 @@ const message = (type: number, rest: Partial<DhcpMessage> = {}, options: readonl
   options: new Map([[53, Uint8Array.of(type)], ...options]),
 })
 
-const address = (value: number): Uint8Array => Uint8Array.of(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255)
+const address = (value: number): Uint8Array =>
+  Uint8Array.of(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255)
 
 /** What the port hears when it says this: the frame's parts, or null for silence. */
 function ask(said: DhcpMessage, read: Reads = world(), inPort = 5) {
@@ -73,7 +78,10 @@ test('a client that asks for broadcast gets it', () => {
 })
 
 test('a request for the port’s address is acknowledged, when selecting, renewing and rebinding', () => {
-  const selecting = message(messageTypes.request, {}, [[50, address(ADDRESS)], [54, address(SERVER)]])
+  const selecting = message(messageTypes.request, {}, [
+    [50, address(ADDRESS)],
+    [54, address(SERVER)],
+  ])
   const renewing = message(messageTypes.request, { clientAddress: ADDRESS })
   for (const said of [selecting, renewing]) {
     const heard = ask(said)

@@ -42,7 +42,20 @@ const PACKETS_PER_SECOND = 10
 const BROADCAST = 0xffff_ffff
 /** Names the server on a subnet that has no gateway; link-local, so that it is nobody's. */
 const SERVER_WITHOUT_GATEWAY = '169.254.169.254'
-const tags = { mask: 1, router: 3, dns: 6, requested: 50, lease: 51, type: 53, server: 54, message: 56, mtu: 26, t1: 58, t2: 59, routes: 121 }
+const tags = {
+  mask: 1,
+  router: 3,
+  dns: 6,
+  requested: 50,
+  lease: 51,
+  type: 53,
+  server: 54,
+  message: 56,
+  mtu: 26,
+  t1: 58,
+  t2: 59,
+  routes: 121,
+}
 
 /** What a port is told: its address and the subnet that the address is on. */
 interface Offer {
@@ -62,13 +75,15 @@ function offerFor(read: Reads, port: Port): Offer | null {
     const address = ipv4(fixed.ip_address)
     const server = ipv4(subnet.gateway_ip ?? SERVER_WITHOUT_GATEWAY)
     const mtu = read.network(port.network_id)?.mtu
-    if (range && address !== null && server !== null && mtu !== undefined) return { port, subnet, address, range, server, mtu }
+    if (range && address !== null && server !== null && mtu !== undefined)
+      return { port, subnet, address, range, server, mtu }
   }
   return null
 }
 
 /** The MAC of the DHCP server on a subnet: locally administered, from the subnet's id, so that all hosts agree. */
-const serverMac = (subnet: string): number => 0x0200_0000_0000 + Number.parseInt(subnet.replaceAll('-', '').slice(0, 8), 16)
+const serverMac = (subnet: string): number =>
+  0x0200_0000_0000 + Number.parseInt(subnet.replaceAll('-', '').slice(0, 8), 16)
 
 /** RFC 3442: a client that reads option 121 ignores option 3, so the default route stands in both. */
 function routesOf(subnet: Subnet): Route[] {
@@ -79,7 +94,9 @@ function routesOf(subnet: Subnet): Route[] {
   })
   const gateway = ipv4(subnet.gateway_ip ?? '::')
   const hasDefault = extra.some(({ length }) => length === 0)
-  return extra.length === 0 || gateway === null || hasDefault ? extra : [...extra, { network: 0, length: 0, nextHop: gateway }]
+  return extra.length === 0 || gateway === null || hasDefault
+    ? extra
+    : [...extra, { network: 0, length: 0, nextHop: gateway }]
 }
 
 function optionsOf({ port, subnet, range, server, mtu }: Offer, leased: boolean): Map<number, Uint8Array> {
@@ -134,7 +151,11 @@ export function reply(message: DhcpMessage, offer: Offer): DhcpMessage | null {
       if (chosen !== null && chosen !== offer.server) return null
       const wanted = addressIn(message, tags.requested) ?? message.clientAddress
       if (wanted === offer.address) return grant(messageTypes.ack)
-      const options = new Map([type(messageTypes.nak), [tags.server, u32(offer.server)], [tags.message, text('address is not of this port')]] as const)
+      const options = new Map([
+        type(messageTypes.nak),
+        [tags.server, u32(offer.server)],
+        [tags.message, text('address is not of this port')],
+      ] as const)
       return { ...base, clientAddress: 0, yourAddress: 0, broadcast: true, options }
     }
     case messageTypes.inform:
@@ -147,7 +168,8 @@ export function reply(message: DhcpMessage, offer: Offer): DhcpMessage | null {
 
 /** RFC 2131 §4.1: unicast to a client that has an address or can take one, else broadcast. */
 function frameFor(message: DhcpMessage, offer: Offer): Uint8Array {
-  const destination = message.clientAddress !== 0 ? message.clientAddress : message.broadcast ? BROADCAST : message.yourAddress
+  const destination =
+    message.clientAddress !== 0 ? message.clientAddress : message.broadcast ? BROADCAST : message.yourAddress
   const addresses = { source: offer.server, destination }
   const udp = { sourcePort: DHCP_SERVER_PORT, destinationPort: DHCP_CLIENT_PORT, payload: composeDhcp(message) }
   const packet = { ...addresses, protocol: PROTOCOL_UDP, ttl: 64, dscp: 0, payload: composeUdp(udp, addresses) }
@@ -176,20 +198,28 @@ function asked(read: Reads, key: string): readonly Contribution[] {
   const vif = read.vif(key)
   const port = vif && read.port(vif.port)
   if (!vif || !port || read.binding(port.id)?.host !== vif.host || offerFor(read, port) === null) return []
-  return [{
-    scope: { kind: 'host', host: vif.host },
-    object: port.id,
-    limits: [{ meter: vif.ofport, packetsPerSecond: PACKETS_PER_SECOND, burst: PACKETS_PER_SECOND }],
-    flows: [
-      {
-        stage: 'dhcp',
-        priority: 100,
-        match: { in_port_oxm: vif.ofport, eth_type: ETHERTYPE_IPV4, nw_proto: PROTOCOL_UDP, udp_src: DHCP_CLIENT_PORT, udp_dst: DHCP_SERVER_PORT },
-        actions: [punt],
-        meter: vif.ofport,
-      },
-    ],
-  }]
+  return [
+    {
+      scope: { kind: 'host', host: vif.host },
+      object: port.id,
+      limits: [{ meter: vif.ofport, packetsPerSecond: PACKETS_PER_SECOND, burst: PACKETS_PER_SECOND }],
+      flows: [
+        {
+          stage: 'dhcp',
+          priority: 100,
+          match: {
+            in_port_oxm: vif.ofport,
+            eth_type: ETHERTYPE_IPV4,
+            nw_proto: PROTOCOL_UDP,
+            udp_src: DHCP_CLIENT_PORT,
+            udp_dst: DHCP_SERVER_PORT,
+          },
+          actions: [punt],
+          meter: vif.ofport,
+        },
+      ],
+    },
+  ]
 }
 
 /** A client that renews asks for the server by ARP: answered also where no router stands on the gateway address. */
@@ -197,10 +227,12 @@ function present(read: Reads, id: string): readonly Contribution[] {
   const subnet = read.subnet(id)
   const gateway = ipv4(subnet?.gateway_ip ?? '::')
   if (!subnet?.enable_dhcp || gateway === null) return []
-  return [{
-    scope: { kind: 'network', network: subnet.network_id },
-    flows: [arpAnswer(subnet.network_id, gateway, serverMac(id), 50)],
-  }]
+  return [
+    {
+      scope: { kind: 'network', network: subnet.network_id },
+      flows: [arpAnswer(subnet.network_id, gateway, serverMac(id), 50)],
+    },
+  ]
 }
 
 export const dhcp: App = {

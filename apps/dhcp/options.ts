@@ -71,7 +71,11 @@ function routes(value: string): Uint8Array {
   const out: Route[] = []
   for (let i = 0; i + 1 < parts.length; i += 2) {
     const [network, length] = (parts[i] as string).split('/')
-    out.push({ network: ipv4(network as string) ?? 0, length: Number(length ?? 32), nextHop: ipv4(parts[i + 1] as string) ?? 0 })
+    out.push({
+      network: ipv4(network as string) ?? 0,
+      length: Number(length ?? 32),
+      nextHop: ipv4(parts[i + 1] as string) ?? 0,
+    })
   }
   return classlessRoutes(out)
 }

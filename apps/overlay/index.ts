@@ -51,25 +51,27 @@ function plugged(read: Reads, key: string): readonly Contribution[] {
   const binding = read.binding(port.id)
   if (binding?.host !== vif.host || binding.ofport !== vif.ofport) return []
   const onNetwork = tag(network.id)
-  return [{
-    scope: { kind: 'host', host: vif.host },
-    object: port.id,
-    flows: [
-      {
-        stage: 'classify',
-        priority: 100,
-        match: { in_port_oxm: vif.ofport },
-        actions: [set(NETWORK, onNetwork)],
-        to: 'next',
-      },
-      {
-        stage: 'l2',
-        priority: priorities.local,
-        match: { [NETWORK]: onNetwork, eth_dst: mac(port.mac_address) },
-        actions: [output(vif.ofport)],
-      },
-    ],
-  }]
+  return [
+    {
+      scope: { kind: 'host', host: vif.host },
+      object: port.id,
+      flows: [
+        {
+          stage: 'classify',
+          priority: 100,
+          match: { in_port_oxm: vif.ofport },
+          actions: [set(NETWORK, onNetwork)],
+          to: 'next',
+        },
+        {
+          stage: 'l2',
+          priority: priorities.local,
+          match: { [NETWORK]: onNetwork, eth_dst: mac(port.mac_address) },
+          actions: [output(vif.ofport)],
+        },
+      ],
+    },
+  ]
 }
 
 /** What comes by a tunnel with the network's VNI is on the network. */

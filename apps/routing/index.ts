@@ -82,29 +82,31 @@ function attached(read: Reads, id: string): readonly Contribution[] {
   if (port?.device_owner !== ROUTER_INTERFACE || !port.admin_state_up) return []
   if (read.router(port.device_id)?.admin_state_up !== true) return []
   const router = tag(port.device_id)
-  return [{
-    scope: { kind: 'network', network: port.network_id },
-    flows: [
-      {
-        stage: 'gateway',
-        priority: 100,
-        match: { [NETWORK]: tag(port.network_id), eth_dst: mac(port.mac_address), eth_type: IPV4 },
-        actions: [set(ROUTER, router)],
-        to: 'route',
-      },
-      ...port.fixed_ips.flatMap(({ ip_address }) => {
-        const address = ipv4(ip_address)
-        return address === null ? [] : ownAddress(router, address)
-      }),
-      ...subnetsOf(read, port).map(({ network, mask, length }): FlowSpec => ({
-        stage: 'route',
-        priority: priorityOf(length, true),
-        match: { [ROUTER]: router, eth_type: IPV4, ip_dst: [network, mask] },
-        actions: leave(port, move('ip_dst', NEXT_HOP, 32)),
-        to: 'neighbour',
-      })),
-    ],
-  }]
+  return [
+    {
+      scope: { kind: 'network', network: port.network_id },
+      flows: [
+        {
+          stage: 'gateway',
+          priority: 100,
+          match: { [NETWORK]: tag(port.network_id), eth_dst: mac(port.mac_address), eth_type: IPV4 },
+          actions: [set(ROUTER, router)],
+          to: 'route',
+        },
+        ...port.fixed_ips.flatMap(({ ip_address }) => {
+          const address = ipv4(ip_address)
+          return address === null ? [] : ownAddress(router, address)
+        }),
+        ...subnetsOf(read, port).map(({ network, mask, length }): FlowSpec => ({
+          stage: 'route',
+          priority: priorityOf(length, true),
+          match: { [ROUTER]: router, eth_type: IPV4, ip_dst: [network, mask] },
+          actions: leave(port, move('ip_dst', NEXT_HOP, 32)),
+          to: 'neighbour',
+        })),
+      ],
+    },
+  ]
 }
 
 /** The interface whose subnet has the address. */
@@ -145,28 +147,36 @@ function routed(read: Reads, id: string): readonly Contribution[] {
 function neighbour(read: Reads, id: string): readonly Contribution[] {
   const port = read.port(id)
   if (port === undefined || port.device_owner === ROUTER_INTERFACE) return []
-  return [{
-    scope: { kind: 'network', network: port.network_id },
-    flows: port.fixed_ips.flatMap(({ ip_address }): FlowSpec[] => {
-      const address = ipv4(ip_address)
-      if (address === null) return []
-      return [
-        {
-          stage: 'neighbour',
-          priority: 100,
-          match: { [NETWORK]: tag(port.network_id), [NEXT_HOP]: address },
-          actions: [set('eth_dst', mac(port.mac_address))],
-          to: 'next',
-        },
-      ]
-    }),
-  }]
+  return [
+    {
+      scope: { kind: 'network', network: port.network_id },
+      flows: port.fixed_ips.flatMap(({ ip_address }): FlowSpec[] => {
+        const address = ipv4(ip_address)
+        if (address === null) return []
+        return [
+          {
+            stage: 'neighbour',
+            priority: 100,
+            match: { [NETWORK]: tag(port.network_id), [NEXT_HOP]: address },
+            actions: [set('eth_dst', mac(port.mac_address))],
+            to: 'next',
+          },
+        ]
+      }),
+    },
+  ]
 }
 
 const expired: Omit<Contribution, 'scope'> = {
   limits: [{ meter: TTL_METER, packetsPerSecond: 100, burst: 100 }],
   flows: [
-    { stage: 'route', priority: priorities.expired, match: { eth_type: IPV4, nw_ttl: 1 }, actions: [punt], meter: TTL_METER },
+    {
+      stage: 'route',
+      priority: priorities.expired,
+      match: { eth_type: IPV4, nw_ttl: 1 },
+      actions: [punt],
+      meter: TTL_METER,
+    },
     { stage: 'route', priority: priorities.expired, match: { eth_type: IPV4, nw_ttl: 0 }, actions: [] },
   ],
 }

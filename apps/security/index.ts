@@ -35,7 +35,11 @@ function sendersOf(port: Port): Sender[] {
   return Array.from(macs, (text) => {
     const prefixes = pairs
       .filter((pair) => pair.mac_address === text)
-      .map(({ ip_address }) => ipaddr.parseCIDR(ip_address.includes('/') ? ip_address : `${ip_address}/${ip_address.includes(':') ? 128 : 32}`))
+      .map(({ ip_address }) =>
+        ipaddr.parseCIDR(
+          ip_address.includes('/') ? ip_address : `${ip_address}/${ip_address.includes(':') ? 128 : 32}`,
+        ),
+      )
     const v4 = prefixes.filter(([address]) => address.kind() === 'ipv4')
     const v6 = prefixes.filter(([address]) => address.kind() === 'ipv6')
     return {
@@ -83,13 +87,15 @@ function guarded(read: Reads, key: string): readonly Contribution[] {
   const vif = read.vif(key)
   const port = vif && read.port(vif.port)
   if (!vif || !port?.admin_state_up || read.binding(port.id)?.host !== vif.host) return []
-  return [{
-    scope: { kind: 'host', host: vif.host },
-    object: port.id,
-    flows: port.port_security_enabled
-      ? sendersOf(port).flatMap((sender) => allowed(vif.ofport, sender))
-      : [pass(100, { in_port_oxm: vif.ofport })],
-  }]
+  return [
+    {
+      scope: { kind: 'host', host: vif.host },
+      object: port.id,
+      flows: port.port_security_enabled
+        ? sendersOf(port).flatMap((sender) => allowed(vif.ofport, sender))
+        : [pass(100, { in_port_oxm: vif.ofport })],
+    },
+  ]
 }
 
 export const security: App = {

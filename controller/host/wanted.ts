@@ -2,7 +2,15 @@
 // fixed OpenFlow numbers. The difference to what is there is one transaction; nothing else is touched.
 import { OpenVSwitch, Transaction } from '../../ovsdb/index.ts'
 import { TUNNEL_PORTS, type TunnelType } from '../app.ts'
-import { bridgeOf, INTEGRATION_BRIDGE, interfacesOf, rootOf, type BridgeRow, type HostFacts, type HostReplica } from './facts.ts'
+import {
+  bridgeOf,
+  INTEGRATION_BRIDGE,
+  interfacesOf,
+  rootOf,
+  type BridgeRow,
+  type HostFacts,
+  type HostReplica,
+} from './facts.ts'
 
 type HostTransaction = Transaction<(typeof OpenVSwitch)['tables']>
 type Uuids<T> = T extends { readonly ports: readonly (infer P)[] } ? P : never
@@ -42,7 +50,13 @@ function tunnels(tx: HostTransaction, replica: HostReplica, facts: HostFacts, do
   })
 }
 
-function createBridge(tx: HostTransaction, replica: HostReplica, facts: HostFacts, wanted: Wanted, done: string[]): void {
+function createBridge(
+  tx: HostTransaction,
+  replica: HostReplica,
+  facts: HostFacts,
+  wanted: Wanted,
+  done: string[],
+): void {
   const root = rootOf(replica)
   if (root === undefined) return
   const internal = tx.insert('Interface', { name: INTEGRATION_BRIDGE, type: 'internal' })
@@ -63,7 +77,14 @@ function createBridge(tx: HostTransaction, replica: HostReplica, facts: HostFact
 const insertController = (tx: HostTransaction, { controller }: Wanted) =>
   tx.insert('Controller', { target: controller, connection_mode: 'out-of-band' })
 
-function mendBridge(tx: HostTransaction, replica: HostReplica, bridge: BridgeRow, facts: HostFacts, wanted: Wanted, done: string[]): void {
+function mendBridge(
+  tx: HostTransaction,
+  replica: HostReplica,
+  bridge: BridgeRow,
+  facts: HostFacts,
+  wanted: Wanted,
+  done: string[],
+): void {
   const where = [['_uuid', '==', bridge._uuid]] as const
   const targets = bridge.controller.map((id) => replica.table('Controller').get(id)?.target)
   if (targets.length !== 1 || targets[0] !== wanted.controller) {
@@ -87,7 +108,11 @@ function mendBridge(tx: HostTransaction, replica: HostReplica, bridge: BridgeRow
 }
 
 /** The transaction that makes a host's OVSDB as wanted, and what it does in words; null if nothing is to be done. */
-export function mend(replica: HostReplica, facts: HostFacts, wanted: Wanted): { transaction: HostTransaction; done: readonly string[] } | null {
+export function mend(
+  replica: HostReplica,
+  facts: HostFacts,
+  wanted: Wanted,
+): { transaction: HostTransaction; done: readonly string[] } | null {
   const transaction: HostTransaction = new Transaction(OpenVSwitch)
   const done: string[] = []
   const bridge = bridgeOf(replica)

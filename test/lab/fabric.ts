@@ -74,13 +74,18 @@ export class Vm {
     const udhcpc = ['busybox', 'udhcpc', '-i', 'eth0', '-n', '-q', '-f', '-t', '8', '-T', '1', '-s', script, ...options]
     await this.exec('env', `WEFT_LEASE=${lease}`, ...udhcpc)
     const text = await run('cat', [lease])
-    return Object.fromEntries(text.trim().split('\n').map((line) => line.split('=', 2) as [string, string]))
+    return Object.fromEntries(
+      text
+        .trim()
+        .split('\n')
+        .map((line) => line.split('=', 2) as [string, string]),
+    )
   }
 
   /** The share of echo requests that were answered, 0 to 1. */
   async ping(address: string, ...options: readonly string[]): Promise<number> {
-    const text = await this.exec('ping', '-n', '-c', '3', '-i', '0.2', '-W', '1', ...options, address).catch((error: unknown) =>
-      String((error as { stdout?: unknown }).stdout ?? ''),
+    const text = await this.exec('ping', '-n', '-c', '3', '-i', '0.2', '-W', '1', ...options, address).catch(
+      (error: unknown) => String((error as { stdout?: unknown }).stdout ?? ''),
     )
     const [, sent, received] = /(\d+) packets transmitted, (\d+) (?:packets )?received/.exec(text) ?? []
     return sent === undefined ? 0 : Number(received) / Number(sent)
@@ -144,7 +149,20 @@ export class Fabric implements AsyncDisposable {
     const namespace = await this.#namespace()
     this.#count += 1
     const device = `tap${this.#count}`
-    await run('ip', ['-n', host.namespace, 'link', 'add', device, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace])
+    await run('ip', [
+      '-n',
+      host.namespace,
+      'link',
+      'add',
+      device,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      'eth0',
+      'netns',
+      namespace,
+    ])
     await run('ip', ['-n', host.namespace, 'link', 'set', device, 'up'])
     await run('ip', ['-n', namespace, 'link', 'set', 'eth0', 'address', mac, 'mtu', '1450', 'up'])
     await exec(namespace, 'ethtool', '-K', 'eth0', 'tx', 'off')
@@ -192,7 +210,19 @@ export class Fabric implements AsyncDisposable {
     await this.#attach(namespace, name)
     const ovs = await Ovs.start({ namespace })
     this.hosts.push(new Hypervisor(name, namespace, address, ovs))
-    await ovs.vsctl('add-br', 'br-phy', '--', 'set', 'bridge', 'br-phy', 'datapath_type=netdev', '--', 'add-port', 'br-phy', 'eth0')
+    await ovs.vsctl(
+      'add-br',
+      'br-phy',
+      '--',
+      'set',
+      'bridge',
+      'br-phy',
+      'datapath_type=netdev',
+      '--',
+      'add-port',
+      'br-phy',
+      'eth0',
+    )
     // The tunnel's end is an address of the bridge that owns the NIC (docs: userspace tunnelling).
     await run('ip', ['-n', namespace, 'addr', 'add', `${address}/24`, 'dev', 'br-phy'])
     await run('ip', ['-n', namespace, 'link', 'set', 'br-phy', 'up'])

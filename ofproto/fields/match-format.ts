@@ -1,12 +1,6 @@
 // A match as OVS prints it (match_format): fields in that order, protocols as words, VLAN tags folded.
-import {
-  formatFragment,
-  formatEthernetMasked,
-  formatIpv4Masked,
-  formatIpv6Masked,
-  formatPacketType,
-  hex,
-} from './format.ts'
+import { formatFragment, formatEthernetMasked, formatIpv4Masked, formatIpv6Masked, formatPacketType } from './format.ts'
+import { hex } from '../text/numbers.ts'
 import { ones, significantBytes } from './bits.ts'
 import { ctStates, formatFlags, formatMaskedFlags, tcpFlags, tunnelFlags } from './flags.ts'
 import type { FlowMatch } from './flow-match.ts'

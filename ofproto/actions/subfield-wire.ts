@@ -17,13 +17,15 @@ export function readField32(r: Reader): Field {
   const at = r.take(4, errorCodes.badActionLength)
   const header = r.view.getUint32(at)
   const field = header >>> 16 === 0xffff ? undefined : fieldByHeader(header, 0)
-  if (field === undefined || (!field.variable && (header & 0xff) !== lengthByte(field, header))) {
-    return unknownField(r, header, at)
-  }
+  if (field === undefined || !hasSize(field, header)) return unknownField(r, header, at)
   return field
 }
 
-const lengthByte = (field: Field, header: number): number => ((header & 0x100) === 0 ? field.bytes : 2 * field.bytes)
+function hasSize(field: Field, header: number): boolean {
+  const size = header & 0xff
+  if (field.variable) return size <= field.bytes
+  return size === ((header & 0x100) === 0 ? field.bytes : 2 * field.bytes)
+}
 
 /** A field by a header of 32 or 64 bits. */
 export function readFieldHeader(r: Reader): Field {

@@ -45,10 +45,12 @@ export function items(text: string): Item[] {
       out.push({ key, value: '', delimiter: '', at })
       continue
     }
-    const end = valueEnd(text, i + 1, c === '(' ? ')' : SEPARATORS)
-    if (c === '(' && end >= text.length) throw new TextError(`${key}: missing ')'`)
+    let end = valueEnd(text, i + 1, c === '(' ? ')' : SEPARATORS)
+    // `check_pkt_larger(1500)->reg0[0]`: what follows the arrow belongs to the value.
+    const arrow = c === '(' && text.startsWith(')->', end)
+    if (arrow) end = valueEnd(text, end, SEPARATORS)
     out.push({ key, value: text.slice(i + 1, end), delimiter: c, at })
-    i = c === '(' ? end + 1 : end
+    i = c === '(' && !arrow ? end + 1 : end
   }
 }
 
@@ -63,9 +65,21 @@ export function parseUint(text: string, bits: number, what: string): number {
 
 /** The same for 64 bits. */
 export function parseUint64(text: string, what: string): bigint {
+  return parseInteger(text, 64, what)
+}
+
+/** The same for any width. */
+export function parseInteger(text: string, bits: number, what: string): bigint {
   if (!INTEGER.test(text) || text.startsWith('-')) throw new TextError(`invalid ${what} "${text}": not a number`)
   const digits = text.replace('+', '')
   const value = BigInt(/^0[0-7]+$/.test(digits) ? `0o${digits.slice(1)}` : digits)
-  if (value >> 64n !== 0n) throw new TextError(`invalid ${what} "${text}": more than 64 bits`)
+  if (value >> BigInt(bits) !== 0n) throw new TextError(`invalid ${what} "${text}": more than ${bits} bits`)
   return value
+}
+
+/** A flow table id, decimal. */
+export function parseTable(text: string): number {
+  const table = /^\+?\d+$/.test(text) ? Number(text) : 256
+  if (table > 255) throw new TextError(`unknown table "${text}"`)
+  return table
 }

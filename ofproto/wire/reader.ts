@@ -1,5 +1,6 @@
 // A cursor over one message. `end` narrows while a nested structure is read, so that no reader can run past the
 // length its parent declared.
+import { copy } from './copy.ts'
 import { DecodeError, errorCodes, type ErrorCode } from './errors.ts'
 
 export class Reader {
@@ -19,6 +20,18 @@ export class Reader {
     this.offset = start
     this.start = start
     this.end = end
+  }
+
+  /** Begins another message, perhaps of the same buffer: a new DataView costs 80 ns. */
+  reset(bytes: Uint8Array, start: number, end: number): void {
+    if (bytes !== this.bytes) {
+      this.bytes = bytes
+      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    }
+    this.offset = start
+    this.start = start
+    this.end = end
+    this.depth = 0
   }
 
   get remaining(): number {
@@ -67,7 +80,7 @@ export class Reader {
   /** A copy: what is decoded outlives the receive buffer. */
   raw(size: number): Uint8Array {
     const at = this.take(size)
-    return this.bytes.slice(at, at + size)
+    return copy(this.bytes, at, at + size)
   }
 
   skip(size: number, error: ErrorCode = errorCodes.badLength): void {

@@ -20,7 +20,12 @@ export interface Fixed<T> extends Codec<T> {
 
 export type ValueOf<C> = C extends Codec<infer T> ? T : never
 
-function fixed<T>(size: number, get: (at: string) => string, set: (at: string, value: string) => string): Fixed<T> {
+/** A member of its own kind: `get` and `set` are pasted into the compiled readers and writers. */
+export function fixed<T>(
+  size: number,
+  get: (at: string) => string,
+  set: (at: string, value: string) => string,
+): Fixed<T> {
   // oxlint-disable-next-line no-implied-eval, typescript/no-implied-eval -- compiled from the declarations in this folder only
   const read = new Function('r', `const at = r.take(${size}), v = r.view, b = r.bytes; return ${get('at')}`) as (
     r: Reader,
@@ -76,6 +81,8 @@ export const octets = (size: number): Fixed<Uint8Array> =>
 /** Padding: not part of the value; ignored on reading, zero on writing. */
 export interface Pad extends Fixed<undefined> {
   readonly pad: true
+  /** Its `get` refuses what must not be there. */
+  readonly checked?: true
 }
 export const pad = (size: number): Pad => ({
   ...fixed<undefined>(
@@ -85,6 +92,30 @@ export const pad = (size: number): Pad => ({
   ),
   pad: true,
 })
+
+/** 32 bits that are always `value`: not part of the value; on reading, whoever dispatched here has looked at them. */
+export const always = (value: number): Pad => ({
+  ...fixed<undefined>(
+    4,
+    () => 'undefined',
+    (at) => `v.setUint32(${at}, ${value >>> 0})`,
+  ),
+  pad: true,
+})
+
+/** Reserved bytes: not part of the value; refused with `error` unless zero. */
+export const zeros = (size: number, error: ErrorCode): Pad => {
+  const sum = (at: string): string => Array.from({ length: size }, (_, i) => `b[${at} + ${i}]`).join(' | ')
+  return {
+    ...fixed<undefined>(
+      size,
+      (at) => `((${sum(at)}) === 0 ? 0 : r.fail(${JSON.stringify(error)}, 'reserved bytes are not zero', ${at}))`,
+      (at) => `b.fill(0, ${at}, ${at} + ${size})`,
+    ),
+    pad: true,
+    checked: true,
+  }
+}
 
 /** A fixed-length, NUL-padded string: one character per byte (latin1), cut at the first NUL. */
 export function text(size: number): Codec<string> {
@@ -127,7 +158,7 @@ export function oneOf<const M extends Readonly<Record<string, number>>>(
   }
 }
 
-type Members = Readonly<Record<string, Codec<unknown>>>
+export type Members = Readonly<Record<string, Codec<unknown>>>
 type Named<M extends Members> = { [K in keyof M as M[K] extends Pad ? never : K]: M[K] }
 /** The value of a structure: its members without the padding. */
 export type StructValue<M extends Members> = { readonly [K in keyof Named<M>]: ValueOf<Named<M>[K]> }
@@ -169,7 +200,7 @@ export function struct<const M extends Members>(
     let offset = 0
     for (const [key, codec] of run) {
       if (isFixed(codec)) {
-        if (!isPad(codec)) reading.push(`const $${key} = ${codec.get(`at + ${offset}`)}`)
+        if (!isPad(codec) || codec.checked) reading.push(`const $${key} = ${codec.get(`at + ${offset}`)}`)
         writing.push(codec.set(`at + ${offset}`, `x.${key}`))
         offset += codec.size
       } else {

@@ -1,5 +1,6 @@
 // One growing buffer, written forwards; lengths are patched backwards. Nothing is zeroed in advance: every padding
 // byte is written, since the buffer is used again (the tests start from one full of 0xA5).
+import { copy } from './copy.ts'
 import { EncodeError } from './errors.ts'
 
 const MAX_MESSAGE = 0xffff
@@ -74,7 +75,7 @@ export class Writer {
 
   /** A copy of what was written since `from`. */
   slice(from = 0): Uint8Array {
-    return this.bytes.slice(from, this.offset)
+    return copy(this.bytes, from, this.offset)
   }
 
   private grow(needed: number): void {

@@ -8,6 +8,7 @@ import { splitArrow } from './set-field.ts'
 import {
   checkSource,
   checkTarget,
+  partOf,
   readFieldHeader,
   writeFieldHeader,
   writeOxmHeader,
@@ -45,8 +46,8 @@ function copyCodec<K extends 'move' | 'copy_field'>(kind: K, gap: number): Codec
       const sourceStart = r.u16()
       const targetStart = r.u16()
       r.skip(gap)
-      const source = { field: readFieldHeader(r).name, start: sourceStart, bits }
-      const target = { field: readFieldHeader(r).name, start: targetStart, bits }
+      const source = partOf(readFieldHeader(r), sourceStart, bits)
+      const target = partOf(readFieldHeader(r), targetStart, bits)
       restZero(r)
       return { kind, source: checkSource(source, r, at), target: checkTarget(target, r, at) }
     },
@@ -128,10 +129,10 @@ const pop = irregular<Pop>(
 const stackCodec: Codec<Subfield> = {
   read(r) {
     const start = r.u16()
-    const field = readFieldHeader(r).name
+    const field = readFieldHeader(r)
     const bits = r.u16()
     restZero(r)
-    return { field, start, bits }
+    return partOf(field, start, bits)
   },
   write(w, part) {
     const at = w.offset
@@ -145,6 +146,8 @@ const stackCodec: Codec<Subfield> = {
 export interface DeleteField {
   readonly kind: 'delete_field'
   readonly field: FieldName
+  /** As in a subfield. */
+  readonly mappedBytes?: number
 }
 const deleteField = irregular<DeleteField>(
   'delete_field',
@@ -152,10 +155,10 @@ const deleteField = irregular<DeleteField>(
   24,
   {
     read(r) {
-      const field = readFieldHeader(r).name
+      const field = readFieldHeader(r)
       // OVS ignores what follows the header.
       r.offset = r.end
-      return { kind: 'delete_field', field }
+      return { kind: 'delete_field', ...field }
     },
     write(w, a) {
       const at = w.offset
@@ -191,7 +194,7 @@ const checkPktLarger = irregular<CheckPktLarger>(
       const at = r.offset
       const length = r.u16()
       const start = r.u16()
-      const target = { field: readFieldHeader(r).name, start, bits: 1 }
+      const target = partOf(readFieldHeader(r), start, 1)
       restZero(r)
       return { kind: 'check_pkt_larger', length, target: checkTarget(target, r, at) }
     },

@@ -111,7 +111,7 @@ const load = sized<Load>(
     },
     set(view, at, { value, target }) {
       view.setUint16(at + 10, ofsNbits(target))
-      view.setUint32(at + 12, header32(target.field))
+      view.setUint32(at + 12, header32(target))
       view.setBigUint64(at + 16, value)
     },
   },

@@ -5,6 +5,7 @@ import { type Database, open, type RootDatabase } from 'lmdb'
 import { Leases } from './leases.ts'
 import {
   checkKey,
+  checkTtl,
   checkTransaction,
   CompactedError,
   type Conflict,
@@ -98,6 +99,7 @@ class LmdbStore implements Store {
   }
 
   async grantLease(ttlSeconds: number): Promise<number> {
+    checkTtl(ttlSeconds)
     const lease = await this.#write(() => {
       const id = (this.#meta.get('lease') ?? 0) + 1
       this.#meta.putSync('lease', id)

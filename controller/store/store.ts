@@ -115,3 +115,9 @@ export function checkTransaction({ when = [], then }: Transaction): void {
     written.add(key)
   }
 }
+
+/** The bounds are etcd's smallest unit and what a timer can count (2^31 ms). */
+export function checkTtl(ttlSeconds: number): void {
+  if (ttlSeconds >= 1 && ttlSeconds <= 24 * 86_400) return
+  throw new InvalidRequestError(`a lease lives between 1 second and 24 days, not ${ttlSeconds} s`)
+}

@@ -55,23 +55,23 @@ describe.each([{ name: 'LMDB', place: lmdbPlace }])('the $name store', ({ place:
   test('an entry knows the revisions that created and changed it and how often it was put', async () => {
     const store = opened()
     expect(await store.get('a')).toBeUndefined()
-    expect(await store.transact({ then: [put('a', '1'), put('b', '1')] })).toEqual({ succeeded: true, revision: 1 })
-    expect(await store.transact({ then: [put('a', '2')] })).toEqual({ succeeded: true, revision: 2 })
+    expect(await store.transact({ apply: [put('a', '1'), put('b', '1')] })).toEqual({ succeeded: true, revision: 1 })
+    expect(await store.transact({ apply: [put('a', '2')] })).toEqual({ succeeded: true, revision: 2 })
     expect(await store.get('a')).toEqual({ key: 'a', value: '2', createRevision: 1, modRevision: 2, version: 2 })
-    await store.transact({ then: [remove('a')] })
-    await store.transact({ then: [put('a', '3')] })
+    await store.transact({ apply: [remove('a')] })
+    await store.transact({ apply: [put('a', '3')] })
     expect(await store.get('a')).toEqual({ key: 'a', value: '3', createRevision: 4, modRevision: 4, version: 1 })
   })
 
   test('a transaction whose precondition fails does nothing and says what is there', async () => {
     const store = opened()
-    await store.transact({ when: [{ key: 'a', modRevision: 0 }], then: [put('a', '1')] })
+    await store.transact({ when: [{ key: 'a', modRevision: 0 }], apply: [put('a', '1')] })
     const outcome = await store.transact({
       when: [
         { key: 'a', modRevision: 0 },
         { key: 'b', modRevision: 0 },
       ],
-      then: [put('a', '2'), put('b', '2')],
+      apply: [put('a', '2'), put('b', '2')],
     })
     const found = await store.get('a')
     expect(outcome).toEqual({ succeeded: false, revision: 1, conflicts: [{ key: 'a', found }] })
@@ -85,7 +85,7 @@ describe.each([{ name: 'LMDB', place: lmdbPlace }])('the $name store', ({ place:
         const entry = await store.get('n')
         const value = String(Number(entry?.value ?? 0) + 1)
         const when = [{ key: 'n', modRevision: entry?.modRevision ?? 0 }]
-        if ((await store.transact({ when, then: [put('n', value)] })).succeeded) return
+        if ((await store.transact({ when, apply: [put('n', value)] })).succeeded) return
       }
     }
     await Promise.all(Array.from({ length: 20 }, increment))
@@ -95,7 +95,7 @@ describe.each([{ name: 'LMDB', place: lmdbPlace }])('the $name store', ({ place:
   test('a range has the keys of its prefix in the order of their bytes, and the revision it is of', async () => {
     const store = opened()
     const keys = ['p/b', 'p/a', 'p', 'p0', 'p/é', 'p/\u{10ffff}', 'p/\u{ffff}', 'q', 'o']
-    await store.transact({ then: keys.map((key) => put(key, key)) })
+    await store.transact({ apply: keys.map((key) => put(key, key)) })
     const { revision, entries } = await store.range('p/')
     expect(revision).toBe(1)
     expect(entries.map(({ key }) => key)).toEqual(['p/a', 'p/b', 'p/é', 'p/\u{ffff}', 'p/\u{10ffff}'])
@@ -106,28 +106,28 @@ describe.each([{ name: 'LMDB', place: lmdbPlace }])('the $name store', ({ place:
   test('deleting what is absent changes no revision and wakes no watch', async () => {
     const store = opened()
     const watch = store.watch('')
-    expect(await store.transact({ then: [remove('a')] })).toEqual({ succeeded: true, revision: 0 })
-    await store.transact({ then: [put('a', '1')] })
+    expect(await store.transact({ apply: [remove('a')] })).toEqual({ succeeded: true, revision: 0 })
+    await store.transact({ apply: [put('a', '1')] })
     expect((await take(watch, 1)).map(brief)).toEqual(['1: a=1'])
   })
 
   test('a watch yields each transaction once and whole, under its prefix only', async () => {
     const store = opened()
     const watch = store.watch('p/')
-    await store.transact({ then: [put('p/a', '1'), put('q/a', '1'), put('p/b', '1')] })
-    await store.transact({ then: [put('q/a', '2')] })
-    await store.transact({ then: [remove('p/a')] })
+    await store.transact({ apply: [put('p/a', '1'), put('q/a', '1'), put('p/b', '1')] })
+    await store.transact({ apply: [put('q/a', '2')] })
+    await store.transact({ apply: [remove('p/a')] })
     expect((await take(watch, 2)).map(brief)).toEqual(['1: p/a=1 p/b=1', '3: -p/a'])
   })
 
   test('a watch from a past revision first tells what happened since, also across a restart', async () => {
     const place = newPlace()
     const store = opened(place)
-    for (const value of ['1', '2', '3']) await store.transact({ then: [put('a', value)] })
+    for (const value of ['1', '2', '3']) await store.transact({ apply: [put('a', value)] })
     await store.close()
     const again = opened(place)
     const watch = again.watch('', 2)
-    await again.transact({ then: [put('a', '4')] })
+    await again.transact({ apply: [put('a', '4')] })
     expect((await take(watch, 3)).map(brief)).toEqual(['2: a=2', '3: a=3', '4: a=4'])
     expect(await again.get('a')).toMatchObject({ version: 4, createRevision: 1 })
   })
@@ -135,7 +135,7 @@ describe.each([{ name: 'LMDB', place: lmdbPlace }])('the $name store', ({ place:
   test('a watch from before the kept history fails with the revision to start after', async () => {
     const place = newPlace()
     const store = opened(place, 3)
-    for (let n = 1; n <= 10; n++) await store.transact({ then: [put('a', String(n))] })
+    for (let n = 1; n <= 10; n++) await store.transact({ apply: [put('a', String(n))] })
     await expect(store.watch('', 7).next()).rejects.toEqual(new CompactedError(7, 7))
     expect((await take(store.watch('', 8), 3)).map(brief)).toEqual(['8: a=8', '9: a=9', '10: a=10'])
     await store.close()
@@ -152,15 +152,15 @@ describe.each([{ name: 'LMDB', place: lmdbPlace }])('the $name store', ({ place:
       { done: true, value: undefined },
       { done: true, value: undefined },
     ])
-    await expect(store.transact({ then: [put('a', '1')] })).rejects.toThrow('closed')
+    await expect(store.transact({ apply: [put('a', '1')] })).rejects.toThrow('closed')
   })
 
   test('a lease that is not kept alive takes its keys with it, and only those it still holds', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     const store = opened()
     const lease = await store.grantLease(10)
-    await store.transact({ then: [put('a', '1', lease), put('b', '1', lease), put('c', '1', lease)] })
-    await store.transact({ then: [put('b', '2')] })
+    await store.transact({ apply: [put('a', '1', lease), put('b', '1', lease), put('c', '1', lease)] })
+    await store.transact({ apply: [put('b', '2')] })
     const watch = store.watch('')
     vi.advanceTimersByTime(9_000)
     await store.keepAlive(lease)
@@ -170,7 +170,7 @@ describe.each([{ name: 'LMDB', place: lmdbPlace }])('the $name store', ({ place:
     expect((await take(watch, 1)).map(brief)).toEqual(['3: -a -c'])
     expect((await store.range('')).entries.map(({ key }) => key)).toEqual(['b'])
     await expect(store.keepAlive(lease)).rejects.toBeInstanceOf(LeaseNotFoundError)
-    await expect(store.transact({ then: [put('x', '1'), put('d', '1', lease)] })).rejects.toBeInstanceOf(
+    await expect(store.transact({ apply: [put('x', '1'), put('d', '1', lease)] })).rejects.toBeInstanceOf(
       LeaseNotFoundError,
     )
     expect(await store.get('x')).toBeUndefined()
@@ -181,7 +181,7 @@ describe.each([{ name: 'LMDB', place: lmdbPlace }])('the $name store', ({ place:
     const place = newPlace()
     const store = opened(place)
     const [one, two] = [await store.grantLease(10), await store.grantLease(10)]
-    await store.transact({ then: [put('a', '1', one), put('b', '1', two)] })
+    await store.transact({ apply: [put('a', '1', one), put('b', '1', two)] })
     await store.revokeLease(one)
     expect((await store.range('')).entries.map(({ key }) => key)).toEqual(['b'])
     vi.advanceTimersByTime(8_000)
@@ -197,10 +197,10 @@ describe.each([{ name: 'LMDB', place: lmdbPlace }])('the $name store', ({ place:
 
   test('a request that nothing could satisfy is refused', async () => {
     const store = opened()
-    await expect(store.transact({ then: [put('a', '1'), remove('a')] })).rejects.toThrow("two operations on 'a'")
+    await expect(store.transact({ apply: [put('a', '1'), remove('a')] })).rejects.toThrow("two operations on 'a'")
     await expect(store.get('')).rejects.toBeInstanceOf(InvalidRequestError)
     await expect(store.get('x'.repeat(1025))).rejects.toThrow('at most 1024 bytes, not 1025')
-    await expect(store.transact({ then: [put('\ud800', '1')] })).rejects.toThrow('well-formed')
+    await expect(store.transact({ apply: [put('\ud800', '1')] })).rejects.toThrow('well-formed')
     await expect(store.grantLease(0)).rejects.toThrow('between 1 second and 24 days')
   })
 
@@ -226,8 +226,8 @@ describe.each([{ name: 'LMDB', place: lmdbPlace }])('the $name store', ({ place:
         const before = model.get(key)
         // A wrong guess of the revision must be refused.
         const modRevision = (before?.modRevision ?? 0) + known
-        const then = [current.kind === 'put' ? put(key, current.value) : remove(key)]
-        const outcome = await store.transact({ when: [{ key, modRevision }], then })
+        const apply = [current.kind === 'put' ? put(key, current.value) : remove(key)]
+        const outcome = await store.transact({ when: [{ key, modRevision }], apply })
         expect(outcome.succeeded).toBe(known === 0)
         if (known !== 0 || (current.kind === 'delete' && before === undefined)) continue
         revision += 1

@@ -32,7 +32,7 @@ export class Leases {
   }
 
   close(): void {
-    for (const lease of [...this.#running.keys()]) this.stop(lease)
+    for (const lease of this.#running.keys()) this.stop(lease)
   }
 
   #timer(lease: number, ttlSeconds: number): NodeJS.Timeout {

@@ -119,7 +119,7 @@ class LmdbStore implements Store {
     await this.#write(() => this.#expire(lease))
   }
 
-  /** Completes what was asked for, then ends the watches. */
+  /** Completes what was asked for, apply ends the watches. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -184,15 +184,15 @@ class LmdbStore implements Store {
     return this.#meta.get('revision') ?? 0
   }
 
-  #transact({ when = [], then }: Transaction): Outcome {
+  #transact({ when = [], apply }: Transaction): Outcome {
     const conflicts = when.flatMap((precondition) => this.#conflict(precondition))
     if (conflicts.length > 0) return { succeeded: false, revision: this.#current(), conflicts }
-    for (const operation of then) {
+    for (const operation of apply) {
       if (operation.kind === 'put' && operation.lease !== undefined && !this.#leaseRows.doesExist(operation.lease)) {
         throw new LeaseNotFoundError(operation.lease)
       }
     }
-    return { succeeded: true, revision: this.#apply(then) }
+    return { succeeded: true, revision: this.#apply(apply) }
   }
 
   #conflict({ key, modRevision }: Precondition): readonly Conflict[] {

@@ -27,7 +27,7 @@ export interface Transaction {
   /** All must hold, or nothing is done. */
   readonly when?: readonly Precondition[]
   /** At most one operation for each key, as in etcd. Deleting an absent key does nothing. */
-  readonly then: readonly Operation[]
+  readonly apply: readonly Operation[]
 }
 
 /** `revision` is that of the transaction itself, or the store's present one if nothing changed. */
@@ -72,7 +72,7 @@ export interface Store {
   close(): Promise<void>
 }
 
-/** The history begins after `compactRevision`: read the present state with `range`, then watch from there. */
+/** The history begins after `compactRevision`: read the present state with `range`, apply watch from there. */
 export class CompactedError extends Error {
   override readonly name = 'CompactedError'
   readonly compactRevision: number
@@ -106,10 +106,10 @@ export function checkKey(key: string): void {
   if (!key.isWellFormed()) throw new InvalidRequestError('a key must be well-formed Unicode')
 }
 
-export function checkTransaction({ when = [], then }: Transaction): void {
+export function checkTransaction({ when = [], apply }: Transaction): void {
   for (const { key } of when) checkKey(key)
   const written = new Set<string>()
-  for (const { key } of then) {
+  for (const { key } of apply) {
     checkKey(key)
     if (written.has(key)) throw new InvalidRequestError(`the transaction has two operations on '${key}'`)
     written.add(key)

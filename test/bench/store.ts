@@ -14,7 +14,7 @@ async function write(store: Store, count: number, writers: number): Promise<numb
   const start = performance.now()
   let next = 0
   const writer = async (): Promise<void> => {
-    while (next < count) await store.transact({ then: [{ kind: 'put', key: `write/${next++}`, value }] })
+    while (next < count) await store.transact({ apply: [{ kind: 'put', key: `write/${next++}`, value }] })
   }
   await Promise.all(Array.from({ length: writers }, writer))
   return (performance.now() - start) / 1000
@@ -22,8 +22,8 @@ async function write(store: Store, count: number, writers: number): Promise<numb
 
 async function fill(store: Store): Promise<void> {
   for (let from = 0; from < portCount; from += 1000) {
-    const then = Array.from({ length: 1000 }, (_, n) => ({ kind: 'put' as const, key: `port/${from + n}`, value }))
-    await store.transact({ then })
+    const apply = Array.from({ length: 1000 }, (_, n) => ({ kind: 'put' as const, key: `port/${from + n}`, value }))
+    await store.transact({ apply })
   }
 }
 

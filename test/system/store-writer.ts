@@ -11,7 +11,7 @@ async function writer(name: string): Promise<never> {
     const key = `${round}/${name}/${n}`
     const { revision } = await store.transact({
       when: [{ key: `left/${key}`, modRevision: 0 }],
-      then: [
+      apply: [
         { kind: 'put', key: `left/${key}`, value: key },
         { kind: 'put', key: `right/${key}`, value: key },
       ],

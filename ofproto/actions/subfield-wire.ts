@@ -1,0 +1,75 @@
+// How actions name (parts of) fields on the wire: a header of 32 bits, or of 64 for an experimenter's field, with the
+// position either in one 16-bit word (`ofs_nbits`) or in members of its own.
+import { nxmHeader, oxmHeader } from '../fields/header.ts'
+import type { Subfield } from '../fields/subfield.ts'
+import { fieldByHeader, fieldOf, type Field, type FieldName } from '../fields/table.ts'
+import { EncodeError, errorCodes } from '../wire/errors.ts'
+import type { Reader } from '../wire/reader.ts'
+import type { Writer } from '../wire/writer.ts'
+
+export type { Subfield }
+
+const unknownField = (r: Reader, header: number, at: number): never =>
+  r.fail(errorCodes.badSetType, `no field has header 0x${header.toString(16)}`, at)
+
+/** A field where only a header of 32 bits fits. */
+export function readField32(r: Reader): Field {
+  const at = r.take(4, errorCodes.badActionLength)
+  const header = r.view.getUint32(at)
+  const field = header >>> 16 === 0xffff ? undefined : fieldByHeader(header, 0)
+  if (field === undefined || (!field.variable && (header & 0xff) !== lengthByte(field, header))) {
+    return unknownField(r, header, at)
+  }
+  return field
+}
+
+const lengthByte = (field: Field, header: number): number => ((header & 0x100) === 0 ? field.bytes : 2 * field.bytes)
+
+/** A field by a header of 32 or 64 bits. */
+export function readFieldHeader(r: Reader): Field {
+  const at = r.offset
+  const ref = nxmHeader.read(r)
+  if (ref.kind === 'unknown') return unknownField(r, ref.header, at)
+  if (ref.masked) r.fail(errorCodes.badMatchMask, `${ref.kind} with a mask`, at)
+  return fieldOf(ref.kind)
+}
+
+export function writeFieldHeader(w: Writer, { field }: { readonly field: FieldName }): void {
+  nxmHeader.write(w, { kind: field, masked: false, bytes: fieldOf(field).bytes })
+}
+
+/** The same with the header that OpenFlow 1.3 itself has for the field. */
+export function writeOxmHeader(w: Writer, { field }: { readonly field: FieldName }): void {
+  oxmHeader.write(w, { kind: field, masked: false, bytes: fieldOf(field).bytes })
+}
+
+/** True if the field has a header of 64 bits only, which the older actions have no room for. */
+export function needsLongHeader(field: FieldName): boolean {
+  return fieldOf(field).nxm?.experimenter !== 0
+}
+
+/** Takes `ofs_nbits` apart: the first bit above, the number of bits less one in the low six bits. */
+export function subfield(field: Field, ofsNbits: number): Subfield {
+  return { field: field.name, start: ofsNbits >> 6, bits: (ofsNbits & 0x3f) + 1 }
+}
+
+export function ofsNbits({ field, start, bits }: Subfield): number {
+  if (bits > 64 || start > 1023) throw new EncodeError(`bits ${start}+${bits} of ${field} do not fit the action`)
+  return (start << 6) | (bits - 1)
+}
+
+/** Refuses bits outside the field, as mf_check_src(). */
+export function checkSource(part: Subfield, r: Reader, at: number): Subfield {
+  const width = fieldOf(part.field).bits
+  if (part.bits === 0 || part.start + part.bits > width) {
+    r.fail(errorCodes.badSetLength, `bits ${part.start}+${part.bits} of ${part.field}, ${width} bits wide`, at)
+  }
+  return part
+}
+
+/** The same for a field that is written, as mf_check_dst(). */
+export function checkTarget(part: Subfield, r: Reader, at: number): Subfield {
+  checkSource(part, r, at)
+  if (!fieldOf(part.field).writable) r.fail(errorCodes.badSetArgument, `${part.field} is read-only`, at)
+  return part
+}

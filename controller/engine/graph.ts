@@ -118,6 +118,13 @@ export class Graph {
     return this.#reader
   }
 
+  /** The node, if there is one. A run mostly repeats the reads of the run before: that saves the look-up in the map. */
+  find(owner: Owner, key: Key): Node | undefined {
+    const edge = this.#cursor === undefined ? this.#reader?.firstDep : this.#cursor.nextDep
+    if (edge !== undefined && edge.dep.key === key && edge.dep.owner === owner) return edge.dep
+    return owner.nodes.get(key)
+  }
+
   /** The node's value, tracked if a query is reading. Throws the node's error if it has no good value. */
   read(node: Node): unknown {
     const reader = this.#reader
@@ -200,7 +207,7 @@ export class Graph {
       const { dep } = edge
       // All earlier reads are unchanged, so the function would read `dep` again: running it names the cycle.
       if (dep.state === busy) return true
-      this.refresh(dep)
+      if (dep.state === stale) this.refresh(dep)
       if (dep.changedAt > node.verifiedAt) return true
     }
     return this.#cyclic.has(node)

@@ -103,6 +103,7 @@ export interface Reader {
 
 export class Cache implements Reader {
   revision = 0
+  readonly allocationHints = new Map<string, bigint>()
   readonly #collections: Collections = {
     networks: new Collection(indexes.networks),
     subnets: new Collection(indexes.subnets),

@@ -78,17 +78,13 @@ export interface Port extends Standard {
   readonly port_security_enabled: boolean
   readonly allowed_address_pairs: readonly AddressPair[]
   readonly extra_dhcp_opts: readonly DhcpOption[]
-  readonly security_groups: readonly string[]
   readonly dns_name: string
   readonly 'binding:host_id': string
-  readonly 'binding:vnic_type': 'normal'
   readonly 'binding:profile': Readonly<Record<string, unknown>>
 }
 
 export interface Router extends Standard {
   readonly admin_state_up: boolean
-  readonly distributed: boolean
-  readonly ha: boolean
   readonly routes: readonly Route[]
   readonly availability_zone_hints: readonly string[]
 }

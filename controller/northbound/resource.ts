@@ -1,7 +1,7 @@
 // What a resource of the API is: a table of attributes and the checks that the table cannot express. Routes, validation,
 // projection, filters and OpenAPI follow from it.
 import { randomBytes } from 'node:crypto'
-import { type AttributeType, InvalidValue, ipAddress, text } from './attribute-types.ts'
+import { type AttributeType, cidr, InvalidValue, ipAddress, listOf, record, text } from './attribute-types.ts'
 import type { Cache, Reader } from './cache.ts'
 import type { Context } from './context.ts'
 import { badRequest, forbidden, invalidInput } from './errors.ts'
@@ -52,7 +52,7 @@ export interface Resource<K extends ResourceKind> {
   readonly singular: string
   /** As in Neutron's exception names: `NetworkNotFound`. */
   readonly label: string
-  readonly attributes: Readonly<Record<keyof Model[K] | string, Attribute>>
+  readonly attributes: { readonly [A in keyof Model[K]]: Attribute } & Readonly<Record<string, Attribute>>
   /** Completes and checks a new object; what else it writes goes to the same transaction. */
   create(draft: Model[K], operation: Operation): Model[K]
   update(before: Model[K], after: Model[K], operation: Operation): Model[K]
@@ -171,9 +171,7 @@ export const zoneHints: AttributeType = {
   },
 }
 
-export const route = {
-  nexthop: { type: ipAddress },
-} as const
+export const routes: AttributeType = listOf(record({ destination: { type: cidr }, nexthop: { type: ipAddress } }), 1000)
 
 /** Neutron's default prefix; the rest is random, checked for uniqueness by the caller. */
 export function randomMac(): string {

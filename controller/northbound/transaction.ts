@@ -67,6 +67,11 @@ export class Transaction implements Reader {
     this.#dropped.add(`${guardPrefix}${kind}/${id}`)
   }
 
+  /** Where the search for a free address of a subnet goes on; advisory, so it needs no transaction. */
+  get allocationHints(): Map<string, bigint> {
+    return this.#cache.allocationHints
+  }
+
   guard(name: string): void {
     this.#guards.add(`${guardPrefix}${name}`)
   }

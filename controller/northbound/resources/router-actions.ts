@@ -2,7 +2,7 @@
 // Each is one transaction like any other write.
 import { type AttributeType, record, uuid } from '../attribute-types.ts'
 import type { Context } from '../context.ts'
-import { badRequest, conflict, forbidden, notFound } from '../errors.ts'
+import { ApiError, badRequest, conflict, forbidden, notFound } from '../errors.ts'
 import { type Port, type Route, type Router, routerInterfaceOwner, type Subnet } from '../model.ts'
 import { parseOr, routes as routesType, type Settings } from '../resource.ts'
 import type { Transaction } from '../transaction.ts'
@@ -130,11 +130,8 @@ function wantedInterface({ tx, router }: RouterAction, request: InterfaceRequest
   return port
 }
 
-const notFoundInterface = (type: string, router: Router, what: string): Error =>
-  Object.assign(notFound('RouterInterface', ''), {
-    type,
-    message: `Router ${router.id} does not have an interface on ${what}`,
-  })
+const notFoundInterface = (type: string, router: Router, what: string): ApiError =>
+  new ApiError(404, type, `Router ${router.id} does not have an interface on ${what}`)
 
 function refuseRoutesThrough({ tx, router }: RouterAction, port: Port): void {
   for (const subnet of connectedSubnets(tx, [port])) {

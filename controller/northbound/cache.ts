@@ -155,6 +155,10 @@ export class Cache implements Reader {
     return this.#collection(kind).ids(index, value)?.size ?? 0
   }
 
+  size(kind: Kind): number {
+    return this.#collection(kind).entries.size
+  }
+
   indexed(kind: Kind, index: string): boolean {
     return this.#collection(kind).has(index)
   }

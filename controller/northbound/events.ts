@@ -40,13 +40,16 @@ export function serveEvents(server: Server, options: EventOptions): () => void {
     if (url.pathname.replace(/\/$/, '') !== '/v1/events') throw new ApiError(404, 'HTTPNotFound', 'not a WebSocket')
     const origin = request.headers.origin
     // Browsers send cookies and reach loopback from any page: only our own pages may connect.
-    if (origin !== undefined && new URL(origin).host !== request.headers.host) throw new ApiError(403, 'Forbidden', 'foreign origin')
+    if (origin !== undefined && new URL(origin).host !== request.headers.host)
+      throw new ApiError(403, 'Forbidden', 'foreign origin')
     const who = await options.authorize(request)
     if (!who.admin) throw new ApiError(403, 'PolicyNotAuthorized', 'rule:get_events is disallowed by policy')
     const cursor = url.searchParams.get('cursor') ?? String(options.cache.revision)
     if (!/^\d+$/.test(cursor)) throw new ApiError(400, 'HTTPBadRequest', `Invalid cursor '${cursor}'`)
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      follow(webSocket, Number(cursor), who, options).catch((error: unknown) => webSocket.close(policyViolation, String(error).slice(0, 100)))
+      follow(webSocket, Number(cursor), who, options).catch((error: unknown) =>
+        webSocket.close(policyViolation, String(error).slice(0, 100)),
+      )
     })
   }
 
@@ -61,7 +64,9 @@ export function serveEvents(server: Server, options: EventOptions): () => void {
 function refuse(socket: Duplex, error: unknown): void {
   const status = error instanceof ApiError ? error.status : 400
   const message = error instanceof Error ? error.message : 'bad request'
-  socket.end(`HTTP/1.1 ${status} Refused\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(message)}\r\n\r\n${message}`)
+  socket.end(
+    `HTTP/1.1 ${status} Refused\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(message)}\r\n\r\n${message}`,
+  )
 }
 
 async function follow(socket: WebSocket, cursor: number, who: Context, options: EventOptions): Promise<void> {
@@ -76,7 +81,8 @@ async function follow(socket: WebSocket, cursor: number, who: Context, options: 
 
   const send = (event: object): void => {
     if (ended) return
-    if (socket.bufferedAmount > maximumBacklogBytes) return socket.close(tryAgainLater, 'too slow: resume with your cursor')
+    if (socket.bufferedAmount > maximumBacklogBytes)
+      return socket.close(tryAgainLater, 'too slow: resume with your cursor')
     socket.send(JSON.stringify(event))
   }
   try {

@@ -16,7 +16,9 @@ interface LoginBody {
   readonly auth?: {
     readonly identity?: {
       readonly methods?: readonly string[]
-      readonly password?: { readonly user?: { readonly id?: string; readonly name?: string; readonly password?: string } }
+      readonly password?: {
+        readonly user?: { readonly id?: string; readonly name?: string; readonly password?: string }
+      }
       readonly token?: { readonly id?: string }
     }
     readonly scope?: { readonly project?: { readonly id?: string; readonly name?: string } }
@@ -53,7 +55,9 @@ export function identityDoor(app: FastifyInstance, authenticator: Authenticator,
     const given = auth?.identity?.password?.user
     const name = given?.name ?? given?.id
     if (typeof name !== 'string' || typeof given?.password !== 'string') {
-      throw badRequest("Expecting to find auth.identity.password.user with name or id, and password; 'password' is the only method")
+      throw badRequest(
+        "Expecting to find auth.identity.password.user with name or id, and password; 'password' is the only method",
+      )
     }
     return authenticator.login(name, given.password)
   }
@@ -66,7 +70,13 @@ function scopeOf(user: User, scope: NonNullable<LoginBody['auth']>['scope']): Pr
   return grant.project
 }
 
-function tokenBody(request: FastifyRequest, who: Context, methods: readonly string[], issuedAt: Date, expiresAt: Date): object {
+function tokenBody(
+  request: FastifyRequest,
+  who: Context,
+  methods: readonly string[],
+  issuedAt: Date,
+  expiresAt: Date,
+): object {
   return {
     token: {
       methods,
@@ -91,12 +101,23 @@ function catalog(request: FastifyRequest): object[] {
     type,
     name,
     id: type,
-    endpoints: ['public', 'internal', 'admin'].map((face) => ({ id: `${type}-${face}`, interface: face, region: 'RegionOne', region_id: 'RegionOne', url })),
+    endpoints: ['public', 'internal', 'admin'].map((face) => ({
+      id: `${type}-${face}`,
+      interface: face,
+      region: 'RegionOne',
+      region_id: 'RegionOne',
+      url,
+    })),
   }))
 }
 
 /** What clients look up with a token: names and ids of projects. */
-export function identityRoutes(app: FastifyInstance, credentials: Credentials, authenticator: Authenticator, now: () => Date): void {
+export function identityRoutes(
+  app: FastifyInstance,
+  credentials: Credentials,
+  authenticator: Authenticator,
+  now: () => Date,
+): void {
   const view = (request: FastifyRequest, { id, name }: Project): object => ({
     id,
     name,
@@ -118,7 +139,10 @@ export function identityRoutes(app: FastifyInstance, credentials: Credentials, a
 
   app.get('/identity/v3/projects', (request) => {
     const name = queryOf(request).get('name')
-    return listing(request, known(request.context).filter((project) => name === null || project.name === name))
+    return listing(
+      request,
+      known(request.context).filter((project) => name === null || project.name === name),
+    )
   })
   app.get('/identity/v3/projects/:id', (request) => {
     const project = known(request.context).find(({ id }) => id === idOf(request))

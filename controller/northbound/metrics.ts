@@ -38,4 +38,3 @@ export function measure(app: FastifyInstance, cache: Cache, registry: Registry):
   })
   app.get('/metrics', async (_, reply) => reply.type(registry.contentType).send(await registry.metrics()))
 }
-

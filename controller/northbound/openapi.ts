@@ -36,7 +36,9 @@ const required = (table: Table): string[] =>
     .map(([name]) => name)
 
 const refusals = (...statuses: readonly number[]): object =>
-  Object.fromEntries(statuses.map((status) => [status, { description: errorText[status], ...json(reference('Error')) }]))
+  Object.fromEntries(
+    statuses.map((status) => [status, { description: errorText[status], ...json(reference('Error')) }]),
+  )
 
 const errorText: Readonly<Record<number, string>> = {
   400: 'The request is not valid: the message names the attribute and the reason',
@@ -47,8 +49,25 @@ const errorText: Readonly<Record<number, string>> = {
   412: 'If-Match: another revision',
 }
 
-const queryControls = ['fields', 'sort_key', 'sort_dir', 'limit', 'marker', 'page_reverse', 'tags', 'tags-any', 'not-tags', 'not-tags-any', 'changed_since']
-const parameter = (name: string, place: 'query' | 'path', schema: object): object => ({ name, in: place, required: place === 'path', schema })
+const queryControls = [
+  'fields',
+  'sort_key',
+  'sort_dir',
+  'limit',
+  'marker',
+  'page_reverse',
+  'tags',
+  'tags-any',
+  'not-tags',
+  'not-tags-any',
+  'changed_since',
+]
+const parameter = (name: string, place: 'query' | 'path', schema: object): object => ({
+  name,
+  in: place,
+  required: place === 'path',
+  schema,
+})
 const id = parameter('id', 'path', { type: 'string' })
 const wait = parameter('wait', 'query', { enum: ['realized'] })
 
@@ -56,35 +75,89 @@ function resourcePaths(kind: (typeof resourceKinds)[number]): Record<string, Rec
   const { singular, label, attributes } = resources[kind]
   const one = object({ [singular]: reference(label) })
   const many = object({ [kind]: { type: 'array', items: reference(label) }, [`${kind}_links`]: { type: 'array' } })
-  const body = (action: 'Create' | 'Update'): object => ({ required: true, ...json(object({ [singular]: reference(`${label}${action}`) })) })
+  const body = (action: 'Create' | 'Update'): object => ({
+    required: true,
+    ...json(object({ [singular]: reference(`${label}${action}`) })),
+  })
   const filters = Object.keys(attributes).map((name) => parameter(name, 'query', attributes[name]?.type.schema ?? {}))
   const controls = queryControls.map((name) => parameter(name, 'query', { type: 'string' }))
   const tags = [kind]
   const ok = (description: string, schema: object): object => ({ description, ...json(schema) })
   return {
     [`/v2.0/${kind}`]: {
-      get: { tags, summary: `List ${kind}`, parameters: [...filters, ...controls], responses: { 200: ok('The list', many), ...refusals(400, 401) } },
-      post: { tags, summary: `Create one of ${kind}, or several at once`, parameters: [wait], requestBody: body('Create'), responses: { 201: ok('Created', one), ...refusals(400, 401, 403, 404, 409) } },
+      get: {
+        tags,
+        summary: `List ${kind}`,
+        parameters: [...filters, ...controls],
+        responses: { 200: ok('The list', many), ...refusals(400, 401) },
+      },
+      post: {
+        tags,
+        summary: `Create one of ${kind}, or several at once`,
+        parameters: [wait],
+        requestBody: body('Create'),
+        responses: { 201: ok('Created', one), ...refusals(400, 401, 403, 404, 409) },
+      },
     },
     [`/v2.0/${kind}/{id}`]: {
-      get: { tags, summary: `Show one of ${kind}`, parameters: [id], responses: { 200: ok('The object', one), ...refusals(401, 404) } },
-      put: { tags, summary: `Change one of ${kind}`, parameters: [id, wait], requestBody: body('Update'), responses: { 200: ok('Changed', one), ...refusals(400, 401, 403, 404, 409, 412) } },
-      delete: { tags, summary: `Delete one of ${kind}`, parameters: [id, wait], responses: { 204: { description: 'Deleted' }, ...refusals(401, 403, 404, 409, 412) } },
+      get: {
+        tags,
+        summary: `Show one of ${kind}`,
+        parameters: [id],
+        responses: { 200: ok('The object', one), ...refusals(401, 404) },
+      },
+      put: {
+        tags,
+        summary: `Change one of ${kind}`,
+        parameters: [id, wait],
+        requestBody: body('Update'),
+        responses: { 200: ok('Changed', one), ...refusals(400, 401, 403, 404, 409, 412) },
+      },
+      delete: {
+        tags,
+        summary: `Delete one of ${kind}`,
+        parameters: [id, wait],
+        responses: { 204: { description: 'Deleted' }, ...refusals(401, 403, 404, 409, 412) },
+      },
     },
     [`/v2.0/${kind}/{id}/tags`]: {
-      get: { tags, summary: 'Tags', parameters: [id], responses: { 200: ok('Tags', reference('Tags')), ...refusals(401, 404) } },
-      put: { tags, summary: 'Replace the tags', parameters: [id], requestBody: { required: true, ...json(reference('Tags')) }, responses: { 200: ok('Tags', reference('Tags')), ...refusals(400, 401, 403, 404) } },
+      get: {
+        tags,
+        summary: 'Tags',
+        parameters: [id],
+        responses: { 200: ok('Tags', reference('Tags')), ...refusals(401, 404) },
+      },
+      put: {
+        tags,
+        summary: 'Replace the tags',
+        parameters: [id],
+        requestBody: { required: true, ...json(reference('Tags')) },
+        responses: { 200: ok('Tags', reference('Tags')), ...refusals(400, 401, 403, 404) },
+      },
     },
   }
 }
 
 function routerPaths(): Record<string, Record<string, Operation>> {
   const tags = ['routers']
-  const actions = { add_router_interface: 'RouterInterface', remove_router_interface: 'RouterInterface', add_extraroutes: 'ExtraRoutes', remove_extraroutes: 'ExtraRoutes' }
+  const actions = {
+    add_router_interface: 'RouterInterface',
+    remove_router_interface: 'RouterInterface',
+    add_extraroutes: 'ExtraRoutes',
+    remove_extraroutes: 'ExtraRoutes',
+  }
   return Object.fromEntries(
     Object.entries(actions).map(([name, schema]) => [
       `/v2.0/routers/{id}/${name}`,
-      { put: { tags, summary: name.replaceAll('_', ' '), parameters: [id, wait], requestBody: { required: true, ...json(reference(schema)) }, responses: { 200: { description: 'Done' }, ...refusals(400, 401, 403, 404, 409) } } },
+      {
+        put: {
+          tags,
+          summary: name.replaceAll('_', ' '),
+          parameters: [id, wait],
+          requestBody: { required: true, ...json(reference(schema)) },
+          responses: { 200: { description: 'Done' }, ...refusals(400, 401, 403, 404, 409) },
+        },
+      },
     ]),
   )
 }
@@ -95,7 +168,13 @@ function schemas(): Record<string, object> {
     const { label, attributes } = resources[kind]
     return [
       [label, object(properties(attributes, () => true))],
-      [`${label}Create`, object(properties(attributes, (row) => row.create !== 'none'), required(attributes))],
+      [
+        `${label}Create`,
+        object(
+          properties(attributes, (row) => row.create !== 'none'),
+          required(attributes),
+        ),
+      ],
       [`${label}Update`, object(properties(attributes, (row) => row.update !== 'none'))],
     ] as const
   })
@@ -103,7 +182,9 @@ function schemas(): Record<string, object> {
     ...Object.fromEntries(made),
     Tags: object({ tags: { type: 'array', items: text } }, ['tags']),
     RouterInterface: object({ subnet_id: text, port_id: text }),
-    ExtraRoutes: object({ router: object({ routes: { type: 'array', items: object({ destination: text, nexthop: text }) } }) }),
+    ExtraRoutes: object({
+      router: object({ routes: { type: 'array', items: object({ destination: text, nexthop: text }) } }),
+    }),
     Error: object({ NeutronError: object({ type: text, message: text, detail: text }) }),
   }
 }
@@ -115,7 +196,10 @@ export function openApi(): Record<string, unknown> {
     paths: Object.assign({}, ...resourceKinds.map(resourcePaths), routerPaths()),
     components: {
       schemas: schemas(),
-      securitySchemes: { token: { type: 'apiKey', in: 'header', name: 'X-Auth-Token' }, basic: { type: 'http', scheme: 'basic' } },
+      securitySchemes: {
+        token: { type: 'apiKey', in: 'header', name: 'X-Auth-Token' },
+        basic: { type: 'http', scheme: 'basic' },
+      },
     },
     security: [{ token: [] }, { basic: [] }],
   }

@@ -31,7 +31,13 @@ export function otherRoutes(app: FastifyInstance, options: OtherOptions): void {
 const listOfTexts = { ...text(), schema: { type: 'array', items: { type: 'string' } } }
 const freeForm = { schema: { type: 'object' }, parse: (value: unknown) => value }
 
-export const extensionTable = { alias: computed(text()), name: computed(text()), description: computed(text()), updated: computed(text()), links: computed(listOfTexts) }
+export const extensionTable = {
+  alias: computed(text()),
+  name: computed(text()),
+  description: computed(text()),
+  updated: computed(text()),
+  links: computed(listOfTexts),
+}
 
 function versionRoutes(app: FastifyInstance): void {
   const version = (request: FastifyRequest): object => ({
@@ -42,14 +48,25 @@ function versionRoutes(app: FastifyInstance): void {
   app.get('/', (request) => ({ versions: [version(request)] }))
   app.get('/v2.0', (request) => ({
     version: version(request),
-    resources: [...resourceKinds, 'agents', 'quotas', 'extensions', 'network-ip-availabilities', 'availability_zones'].map((name) => ({
+    resources: [
+      ...resourceKinds,
+      'agents',
+      'quotas',
+      'extensions',
+      'network-ip-availabilities',
+      'availability_zones',
+    ].map((name) => ({
       name,
       collection: name,
       links: [{ rel: 'self', href: `${baseUrl(request)}/v2.0/${name}` }],
     })),
   }))
   app.get('/v2.0/extensions', (request) =>
-    sendList(request, { name: 'extensions', table: extensionTable, rows: () => extensions.map((each) => ({ ...each })) }),
+    sendList(request, {
+      name: 'extensions',
+      table: extensionTable,
+      rows: () => extensions.map((each) => ({ ...each })),
+    }),
   )
   app.get('/v2.0/extensions/:id', (request) => {
     const extension = extensions.find(({ alias }) => alias === idOf(request))
@@ -124,7 +141,8 @@ function agentRoutes(app: FastifyInstance, { environment, service, transact }: O
   })
   app.delete('/v2.0/agents/:id', async (request, reply) => {
     const { id, host } = find(request)
-    if (!live.forgetAgent(id)) throw conflict('AgentInUse', `Agent ${id} (host ${host}) is connected: unset its manager first.`)
+    if (!live.forgetAgent(id))
+      throw conflict('AgentInUse', `Agent ${id} (host ${host}) is connected: unset its manager first.`)
     await transact((tx) => tx.delete('agents', id))
     return reply.code(204).send()
   })
@@ -135,7 +153,8 @@ function agentRoutes(app: FastifyInstance, { environment, service, transact }: O
     const hosts = new Set(ports.map((port) => live.portHost(port.id)))
     return live.agents().filter(({ host }) => hosts.has(host))
   }
-  const networksOf = (router: Router): Set<string> => new Set(routerInterfaces(cache, router.id).map((port) => port.network_id))
+  const networksOf = (router: Router): Set<string> =>
+    new Set(routerInterfaces(cache, router.id).map((port) => port.network_id))
 
   // What a host carries follows from its ports; nothing is scheduled, so nothing can be added or removed by hand.
   app.get('/v2.0/networks/:id/dhcp-agents', (request) =>
@@ -155,7 +174,10 @@ function agentRoutes(app: FastifyInstance, { environment, service, transact }: O
     return { routers: found.map((router) => service.project(request.context, 'routers', router)) }
   })
   const unscheduled = (): never => {
-    throw conflict('SchedulingNotSupported', 'Every host serves the networks and routers of its ports: they are not assigned to agents.')
+    throw conflict(
+      'SchedulingNotSupported',
+      'Every host serves the networks and routers of its ports: they are not assigned to agents.',
+    )
   }
   for (const each of ['dhcp-networks', 'l3-routers']) {
     app.post(`/v2.0/agents/:id/${each}`, unscheduled)
@@ -165,7 +187,9 @@ function agentRoutes(app: FastifyInstance, { environment, service, transact }: O
 
 const quotaNames = Object.fromEntries(resourceKinds.map((kind) => [resources[kind].singular, kind]))
 /** -1: no limit. */
-const quotaTable = Object.fromEntries(Object.keys(quotaNames).map((name) => [name, attribute(integer(-1, 2_147_483_647), { update: 'admin' })]))
+const quotaTable = Object.fromEntries(
+  Object.keys(quotaNames).map((name) => [name, attribute(integer(-1, 2_147_483_647), { update: 'admin' })]),
+)
 
 function quotaRoutes(app: FastifyInstance, { environment, transact }: OtherOptions): void {
   const { cache, settings } = environment
@@ -180,7 +204,11 @@ function quotaRoutes(app: FastifyInstance, { environment, transact }: OtherOptio
   app.get('/v2.0/quotas', (request) => {
     requireAdmin(request.context, 'get_quota')
     const rows = [...cache.all('quotas')].map(({ id }) => ({ project_id: id, tenant_id: id, ...limits(id) }))
-    return sendList(request, { name: 'quotas', table: { ...quotaTable, project_id: computed(text()), tenant_id: computed(text()) }, rows: () => rows })
+    return sendList(request, {
+      name: 'quotas',
+      table: { ...quotaTable, project_id: computed(text()), tenant_id: computed(text()) },
+      rows: () => rows,
+    })
   })
   app.get('/v2.0/quotas/:id', (request) => ({ quota: limits(readable(request)) }))
   app.get('/v2.0/quotas/:id/default', (request) => {
@@ -190,7 +218,9 @@ function quotaRoutes(app: FastifyInstance, { environment, transact }: OtherOptio
   app.get('/v2.0/quotas/:id/details', (request) => {
     const project = readable(request)
     const used = (kind: ResourceKind): number => cache.count(kind, 'project_id', project)
-    return { quota: each((kind) => ({ limit: quotaOf(cache, settings, kind, project), used: used(kind), reserved: 0 })) }
+    return {
+      quota: each((kind) => ({ limit: quotaOf(cache, settings, kind, project), used: used(kind), reserved: 0 })),
+    }
   })
   app.put('/v2.0/quotas/:id', async (request) => {
     requireAdmin(request.context, 'update_quota')
@@ -232,7 +262,9 @@ function availabilityRoutes(app: FastifyInstance, { environment, service }: Othe
     cidr: subnet.cidr,
     ip_version: subnet.ip_version,
     total_ips: subnet.allocation_pools.reduce((sum, pool) => sum + poolSize(pool.start, pool.end), 0),
-    used_ips: cache.select('ports', 'subnet', subnet.id).flatMap((port) => port.fixed_ips.filter((ip) => ip.subnet_id === subnet.id)).length,
+    used_ips: cache
+      .select('ports', 'subnet', subnet.id)
+      .flatMap((port) => port.fixed_ips.filter((ip) => ip.subnet_id === subnet.id)).length,
   })
   const ofNetwork = (network: Network, versions: readonly unknown[]): Row => {
     const all = cache.select('subnets', 'network_id', network.id)
@@ -259,7 +291,8 @@ function availabilityRoutes(app: FastifyInstance, { environment, service }: Othe
       name: 'network_ip_availabilities',
       table,
       // ip_version selects subnets inside the rows, not rows.
-      rows: () => [...cache.all('networks')].map((network) => ({ ...ofNetwork(network, versions), ip_version: versions })),
+      rows: () =>
+        [...cache.all('networks')].map((network) => ({ ...ofNetwork(network, versions), ip_version: versions })),
     }) as { network_ip_availabilities: Row[] }
     return {
       ...listing,

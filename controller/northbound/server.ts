@@ -114,7 +114,10 @@ export async function createNorthbound(options: NorthboundOptions): Promise<Fast
 function canonicalPath(url: string): string {
   const [path = '/', ...query] = url.split('?')
   if (!/^\/+(v2\.0|identity)/.test(path)) return url
-  const plain = path.replace(/\/{2,}/g, '/').replace(/\/+$/, '').replace(/\.json$/, '')
+  const plain = path
+    .replace(/\/{2,}/g, '/')
+    .replace(/\/+$/, '')
+    .replace(/\.json$/, '')
   return [plain === '' ? '/' : plain, ...query].join('?')
 }
 
@@ -142,6 +145,11 @@ function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply)
 function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
   const { statusCode, message } = error as { statusCode?: number; message?: string }
-  if (statusCode !== undefined && statusCode < 500) return new ApiError(statusCode, 'HTTPBadRequest', message ?? 'bad request')
-  return new ApiError(500, 'HTTPInternalServerError', 'Request failed: internal server error while processing your request.')
+  if (statusCode !== undefined && statusCode < 500)
+    return new ApiError(statusCode, 'HTTPBadRequest', message ?? 'bad request')
+  return new ApiError(
+    500,
+    'HTTPInternalServerError',
+    'Request failed: internal server error while processing your request.',
+  )
 }

@@ -1,8 +1,8 @@
 // All intent in memory, fed by the store's watch: reads of the API never wait for the store. A batch is applied whole,
 // so a reader sees a state that the store had. The indexes below are the only ones; a query that needs another
 // one gets a line here.
-import type { ChangeBatch, IntentStore } from './intent-store.ts'
-import { intentPrefix, type Kind, type Model, parseIntentKey } from './model.ts'
+import type { Batch, Store, Watch } from '../store/index.ts'
+import { type Kind, type Model, parseIntentKey } from './model.ts'
 
 interface Entry<T> {
   readonly object: T
@@ -114,23 +114,43 @@ export class Cache implements Reader {
   }
   /** Revisions of all other keys, which have no content of interest: the guards of transactions. */
   readonly #guards = new Map<string, number>()
-  readonly #waiting: { revision: number; resolve: () => void }[] = []
-  #stop: () => void = () => undefined
+  readonly #waiting: { revision: number; resolve: () => void; reject: (error: Error) => void }[] = []
+  readonly #watch: Watch
+  #closed = false
+  /** Why this cache no longer follows the store: then nothing more may be decided by it. */
+  failure: Error | undefined
 
-  static async open(store: IntentStore): Promise<Cache> {
-    const cache = new Cache()
-    const { entries, revision } = await store.range(intentPrefix)
-    const guards = await store.range(guardPrefix)
-    for (const each of entries) cache.#set(each.key, each.value, each.modRevision)
-    for (const each of guards.entries) cache.#set(each.key, each.value, each.modRevision)
-    // The older of the two: batches in between are seen twice, which is harmless as they are applied in order.
-    cache.revision = Math.min(revision, guards.revision)
-    cache.#stop = await store.watch(cache.revision, (batch) => cache.#apply(batch))
+  private constructor(watch: Watch) {
+    this.#watch = watch
+  }
+
+  static async open(store: Store): Promise<Cache> {
+    const { entries, revision } = await store.range('')
+    const cache = new Cache(store.watch('', revision + 1))
+    for (const { key, value, modRevision } of entries) cache.#set(key, value, modRevision)
+    cache.revision = revision
+    void cache.#follow()
     return cache
   }
 
   close(): void {
-    this.#stop()
+    this.#closed = true
+    this.#watch.close()
+    this.#fail(new Error('the server is closing'))
+  }
+
+  async #follow(): Promise<void> {
+    try {
+      for await (const batch of this.#watch) this.#apply(batch)
+      if (!this.#closed) throw new Error('the watch of the store ended')
+    } catch (error) {
+      this.#fail(error as Error)
+    }
+  }
+
+  #fail(error: Error): void {
+    this.failure = error
+    for (const each of this.#waiting.splice(0)) each.reject(error)
   }
 
   get<K extends Kind>(kind: K, id: string): Model[K] | undefined {
@@ -173,8 +193,9 @@ export class Cache implements Reader {
   /** Resolves when every change up to `revision` is visible here. */
   reached(revision: number): Promise<void> {
     if (this.revision >= revision) return Promise.resolve()
-    return new Promise((resolve) => {
-      this.#waiting.push({ revision, resolve })
+    if (this.failure) return Promise.reject(this.failure)
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ revision, resolve, reject })
     })
   }
 
@@ -193,8 +214,11 @@ export class Cache implements Reader {
     }
   }
 
-  #apply(batch: ChangeBatch): void {
-    for (const { key, value } of batch.changes) this.#set(key, value, batch.revision)
+  #apply(batch: Batch): void {
+    for (const event of batch.events) {
+      if (event.kind === 'put') this.#set(event.entry.key, event.entry.value, event.entry.modRevision)
+      else this.#set(event.key, null, event.modRevision)
+    }
     this.revision = batch.revision
     const ready = this.#waiting.filter((each) => each.revision <= batch.revision)
     const rest = this.#waiting.filter((each) => each.revision > batch.revision)

@@ -7,14 +7,14 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import type { Cache } from './cache.ts'
 import type { Context } from './context.ts'
 import { ApiError } from './errors.ts'
-import { type ChangeBatch, CompactedError, type IntentStore } from './intent-store.ts'
+import { type Batch, CompactedError, type Store } from '../store/index.ts'
 import type { LiveState } from './live.ts'
-import { type Model, parseIntentKey, type ResourceKind } from './model.ts'
+import { intentPrefix, type Model, parseIntentKey, type ResourceKind } from './model.ts'
 import { resourceKinds } from './resources/index.ts'
 import type { Service } from './service.ts'
 
 export interface EventOptions {
-  readonly store: IntentStore
+  readonly store: Store
   readonly cache: Cache
   readonly live: LiveState
   readonly service: Service
@@ -85,28 +85,29 @@ async function follow(socket: WebSocket, cursor: number, who: Context, options: 
       return socket.close(tryAgainLater, 'too slow: resume with your cursor')
     socket.send(JSON.stringify(event))
   }
+  const watch = store.watch(intentPrefix, cursor + 1)
+  stops.push(() => watch.close())
+  stops.push(live.subscribe((change) => send({ cursor: cache.revision, type: 'observed', ...change })))
   try {
-    stops.push(await store.watch(cursor, (batch) => eventsOf(batch, who, options).forEach(send)))
+    for await (const batch of watch) for (const event of eventsOf(batch, who, options)) send(event)
   } catch (error) {
     if (!(error instanceof CompactedError)) throw error
-    return socket.close(cursorTooOld, 'cursor too old: read the collections again')
+    socket.close(cursorTooOld, 'cursor too old: read the collections again')
   }
-  stops.push(live.subscribe((change) => send({ cursor: cache.revision, type: 'observed', ...change })))
-  if (ended) for (const stop of stops) stop()
 }
 
-function eventsOf(batch: ChangeBatch, who: Context, { service }: EventOptions): object[] {
-  return batch.changes.flatMap(({ key, value }) => {
-    const parsed = parseIntentKey(key)
+function eventsOf(batch: Batch, who: Context, { service }: EventOptions): object[] {
+  return batch.events.flatMap((event): object[] => {
+    const parsed = parseIntentKey(event.kind === 'put' ? event.entry.key : event.key)
     if (!parsed) return []
     const { kind, id } = parsed
     const base = { cursor: batch.revision, kind, id }
-    if (value === null) return [{ ...base, type: 'deleted', object: null }]
-    const object = JSON.parse(value) as Model[typeof kind]
+    if (event.kind === 'delete') return [{ ...base, type: 'deleted', object: null }]
+    const object = JSON.parse(event.entry.value) as Model[typeof kind]
+    const type = event.entry.version === 1 ? 'created' : 'updated'
     const resource = resourceKinds.find((each) => each === kind)
-    if (!resource) return [{ ...base, type: 'updated', object }]
-    const stored = object as Model[ResourceKind]
-    const type = stored.revision_number === 1 ? 'created' : 'updated'
-    return [{ ...base, type, object: service.project(who, resource, stored) }]
+    return [
+      { ...base, type, object: resource ? service.project(who, resource, object as Model[ResourceKind]) : object },
+    ]
   })
 }

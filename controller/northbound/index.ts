@@ -1,14 +1,6 @@
 // The northbound API: what the composition root and the readers of intent use.
 export { refuseOpenListener } from './auth.ts'
 export { type Credentials, hashSecret, parseCredentials } from './credentials.ts'
-export {
-  type ChangeBatch,
-  CompactedError,
-  type IntentStore,
-  type StoredEntry,
-  type StoreTransaction,
-  type TransactionOutcome,
-} from './intent-store.ts'
 export type { LiveAgent, LiveChange, LiveState, Status, WaitRealized } from './live.ts'
 export * from './model.ts'
 export type { Settings } from './resource.ts'

@@ -1,7 +1,13 @@
 // The northbound server: one fastify instance with all doors. It opens no socket: the composition root calls listen.
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify'
 import { Registry } from 'prom-client'
 import { credentialAuthenticator, openAuthenticator, requireLocal } from './auth.ts'
 import { Cache } from './cache.ts'
@@ -9,7 +15,7 @@ import type { Credentials } from './credentials.ts'
 import { ApiError, badRequest, identityBody, neutronBody, noRoute } from './errors.ts'
 import { serveEvents } from './events.ts'
 import { identityDoor, identityRoutes } from './identity.ts'
-import type { IntentStore } from './intent-store.ts'
+import type { Store } from '../store/index.ts'
 import type { LiveState, WaitRealized } from './live.ts'
 import { measure } from './metrics.ts'
 import { openApi } from './openapi.ts'
@@ -20,7 +26,7 @@ import { createService } from './service.ts'
 import { transactor } from './transaction.ts'
 
 export interface NorthboundOptions {
-  readonly store: IntentStore
+  readonly store: Store
   readonly live: LiveState
   readonly waitRealized?: WaitRealized
   /** Without them everyone on this machine is the operator, and nobody else may ask. */
@@ -59,7 +65,7 @@ export async function createNorthbound(options: NorthboundOptions): Promise<Fast
     bodyLimit: maximumBodyBytes,
     ...(options.logger ? { loggerInstance: options.logger } : {}),
     ...(options.tls ? { https: options.tls } : {}),
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     rewriteUrl: (request) => canonicalPath(request.url ?? '/'),
     routerOptions: { maxParamLength: 1024 },
     forceCloseConnections: true,
@@ -78,7 +84,7 @@ export async function createNorthbound(options: NorthboundOptions): Promise<Fast
   app.get('/openapi.json', () => specification)
   app.get('/healthz', () => ({ status: 'ok' }))
   app.get('/readyz', (_, reply) => {
-    const reason = options.unready?.()
+    const reason = cache.failure?.message ?? options.unready?.()
     return reply.code(reason === undefined ? 200 : 503).send({ ready: reason === undefined, reason: reason ?? null })
   })
   identityDoor(app, authenticator, now)

@@ -9,7 +9,7 @@
 // any number of controllers on one store.
 import { type Cache, guardPrefix, indexValues, type Reader } from './cache.ts'
 import { unavailable } from './errors.ts'
-import type { IntentStore, StoreTransaction } from './intent-store.ts'
+import type { Store, Transaction as StoreTransaction } from '../store/index.ts'
 import { intentKey, type Kind, type Model } from './model.ts'
 
 interface Write {
@@ -83,14 +83,13 @@ export class Transaction implements Reader {
     const guards = [...this.#guards].filter((key) => !this.#dropped.has(key))
     const demanded = [...stored.map(([key]) => key), ...guards, ...this.#dropped]
     return {
-      preconditions: demanded.map((key) => ({ key, modRevision: this.#cache.modRevision(key) })),
-      puts: [
-        ...stored.flatMap(([key, { object }]) => (object ? [{ key, value: JSON.stringify(object) }] : [])),
-        ...guards.map((key) => ({ key, value: '' })),
-      ],
-      deletes: [
-        ...stored.flatMap(([key, { object }]) => (object ? [] : [key])),
-        ...[...this.#dropped].filter((key) => this.#cache.modRevision(key) > 0),
+      when: demanded.map((key) => ({ key, modRevision: this.#cache.modRevision(key) })),
+      then: [
+        ...stored.map(([key, { object }]) =>
+          object ? ({ kind: 'put', key, value: JSON.stringify(object) } as const) : ({ kind: 'delete', key } as const),
+        ),
+        ...guards.map((key) => ({ kind: 'put', key, value: '' }) as const),
+        ...[...this.#dropped].map((key) => ({ kind: 'delete', key }) as const),
       ],
     }
   }
@@ -102,18 +101,19 @@ const maximumAttempts = 20
 /** Runs `body` as one atomic change; `body` is run again when another controller was faster. */
 export type Transact = <T>(body: (tx: Transaction) => T) => Promise<{ result: T; revision: number }>
 
-export function transactor(store: IntentStore, cache: Cache): Transact {
+export function transactor(store: Store, cache: Cache): Transact {
   let last: Promise<unknown> = Promise.resolve()
 
   async function attempt<T>(body: (tx: Transaction) => T): Promise<{ result: T; revision: number }> {
     for (let i = 0; i < maximumAttempts; i++) {
+      if (cache.failure) throw unavailable(`The store is lost: ${cache.failure.message}.`)
       const tx = new Transaction(cache)
       const result = body(tx)
       const change = tx.toStore()
       if (!change) return { result, revision: cache.revision }
       const outcome = await store.transact(change)
       await cache.reached(outcome.revision)
-      if (outcome.committed) return { result, revision: outcome.revision }
+      if (outcome.succeeded) return { result, revision: outcome.revision }
     }
     throw unavailable('Other controllers keep changing the same objects; try again.')
   }

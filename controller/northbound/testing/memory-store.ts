@@ -1,51 +1,98 @@
-// A store in memory with the semantics that the API relies on, for tests only. It counts what it is asked to write.
+// A store in memory for tests of the API, in microseconds; what it promises is what `controller/store` promises, without
+// leases. The system tests run on LMDB.
 import {
-  type ChangeBatch,
+  type Batch,
   CompactedError,
-  type IntentStore,
-  type StoredEntry,
-  type StoreTransaction,
-} from '../intent-store.ts'
+  type Entry,
+  type Outcome,
+  type Store,
+  type Transaction,
+  type Watch,
+} from '../../store/index.ts'
 
-export class MemoryStore implements IntentStore {
-  readonly entries = new Map<string, StoredEntry>()
-  readonly history: ChangeBatch[] = []
-  readonly #watchers = new Set<(batch: ChangeBatch) => void>()
-  revision = 0
+export class MemoryStore implements Store {
+  readonly entries = new Map<string, Entry>()
+  readonly #history: Batch[] = []
+  readonly #wakers = new Set<() => void>()
+  #revision = 0
   /** History up to here is forgotten. */
   compacted = 0
 
-  async get(key: string): Promise<StoredEntry | null> {
-    return this.entries.get(key) ?? null
+  async get(key: string): Promise<Entry | undefined> {
+    return this.entries.get(key)
   }
 
-  async range(prefix: string): Promise<{ entries: StoredEntry[]; revision: number }> {
-    const entries = [...this.entries.values()].filter(({ key }) => key.startsWith(prefix))
-    return { entries, revision: this.revision }
+  async range(prefix: string): Promise<{ entries: Entry[]; revision: number }> {
+    return { entries: [...this.entries.values()].filter(({ key }) => key.startsWith(prefix)), revision: this.#revision }
   }
 
-  async transact({
-    preconditions,
-    puts,
-    deletes,
-  }: StoreTransaction): Promise<{ committed: boolean; revision: number }> {
-    const holds = preconditions.every(
-      ({ key, modRevision }) => (this.entries.get(key)?.modRevision ?? 0) === modRevision,
-    )
-    if (!holds) return { committed: false, revision: this.revision }
-    const revision = ++this.revision
-    for (const { key, value } of puts) this.entries.set(key, { key, value, modRevision: revision })
-    for (const key of deletes) this.entries.delete(key)
-    const changes = [...puts, ...deletes.map((key) => ({ key, value: null }))]
-    this.history.push({ revision, changes })
-    for (const watcher of this.#watchers) queueMicrotask(() => watcher({ revision, changes }))
-    return { committed: true, revision }
+  async transact({ when = [], then }: Transaction): Promise<Outcome> {
+    const conflicts = when
+      .filter(({ key, modRevision }) => (this.entries.get(key)?.modRevision ?? 0) !== modRevision)
+      .map(({ key }) => ({ key, found: this.entries.get(key) }))
+    if (conflicts.length > 0) return { succeeded: false, revision: this.#revision, conflicts }
+    const modRevision = ++this.#revision
+    const events = then.flatMap((operation): Batch['events'][number][] => {
+      const { key } = operation
+      const before = this.entries.get(key)
+      if (operation.kind === 'delete') return this.entries.delete(key) ? [{ kind: 'delete', key, modRevision }] : []
+      const createRevision = before?.createRevision ?? modRevision
+      const entry = { key, value: operation.value, createRevision, modRevision, version: (before?.version ?? 0) + 1 }
+      this.entries.set(key, entry)
+      return [{ kind: 'put', entry }]
+    })
+    this.#history.push({ revision: modRevision, events })
+    for (const wake of this.#wakers) wake()
+    return { succeeded: true, revision: modRevision }
   }
 
-  async watch(fromRevision: number, onBatch: (batch: ChangeBatch) => void): Promise<() => void> {
-    if (fromRevision < this.compacted) throw new CompactedError(`compacted up to ${this.compacted}`)
-    for (const batch of this.history) if (batch.revision > fromRevision) onBatch(batch)
-    this.#watchers.add(onBatch)
-    return () => this.#watchers.delete(onBatch)
+  watch(prefix: string, from = this.#revision + 1): Watch {
+    const keyOf = (event: Batch['events'][number]): string => (event.kind === 'put' ? event.entry.key : event.key)
+    let next = from
+    let closed = false
+    let wake = (): void => undefined
+    const advance = async (): Promise<IteratorResult<Batch, undefined>> => {
+      for (;;) {
+        if (closed) return { done: true, value: undefined }
+        if (next <= this.compacted) throw new CompactedError(next, this.compacted)
+        const batch = this.#history.find(({ revision }) => revision >= next)
+        if (batch) {
+          next = batch.revision + 1
+          const events = batch.events.filter((event) => keyOf(event).startsWith(prefix))
+          if (events.length > 0) return { done: false, value: { ...batch, events } }
+          continue
+        }
+        await new Promise<void>((resolve) => {
+          wake = resolve
+          this.#wakers.add(resolve)
+        })
+        this.#wakers.delete(wake)
+      }
+    }
+    const close = (): void => {
+      closed = true
+      wake()
+    }
+    return {
+      next: advance,
+      close,
+      [Symbol.asyncIterator]: () => ({ next: advance, close, [Symbol.asyncIterator]: undefined as never }),
+    } as Watch
+  }
+
+  grantLease(): Promise<number> {
+    return Promise.reject(new Error('no leases here'))
+  }
+
+  keepAlive(): Promise<void> {
+    return Promise.reject(new Error('no leases here'))
+  }
+
+  revokeLease(): Promise<void> {
+    return Promise.reject(new Error('no leases here'))
+  }
+
+  async close(): Promise<void> {
+    for (const wake of this.#wakers) wake()
   }
 }

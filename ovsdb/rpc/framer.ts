@@ -63,13 +63,14 @@ export class JsonFramer {
         if (chunk[start] !== 0x7b)
           throw new OvsdbError('bad-json', `a message must start with '{', not ${show(chunk, start)}`)
       }
-      const end = this.#scan(chunk, start)
-      const bytes = this.#partBytes + (end < 0 ? chunk.length : end) - start
-      if (bytes > this.#limits.maxBytes)
-        throw new OvsdbError('message-too-large', `a message is longer than ${this.#limits.maxBytes} bytes`)
+      // Nothing beyond the limit is even looked at, so that the fault found does not depend on the split.
+      const limit = Math.min(chunk.length, start + this.#limits.maxBytes - this.#partBytes)
+      const end = this.#scan(chunk, start, limit)
       if (end < 0) {
+        if (limit < chunk.length)
+          throw new OvsdbError('message-too-large', `a message is longer than ${this.#limits.maxBytes} bytes`)
         this.#parts.push(start === 0 ? chunk : chunk.subarray(start))
-        this.#partBytes = bytes
+        this.#partBytes += chunk.length - start
         break
       }
       emit(parse(this.#take(chunk, start, end)))
@@ -77,8 +78,8 @@ export class JsonFramer {
     }
   }
 
-  /** Offset just after the end of the message, or -1 when the chunk ends first. */
-  #scan(chunk: Buffer, from: number): number {
+  /** Offset just after the end of the message, or -1 when it does not end before `length`. */
+  #scan(chunk: Buffer, from: number, length: number): number {
     const maxDepth = this.#limits.maxDepth
     let depth = this.#depth
     let inString = this.#inString
@@ -87,7 +88,6 @@ export class JsonFramer {
       this.#escaped = false
       i += 1
     }
-    const length = chunk.length
     while (i < length) {
       if (inString) {
         let byte = 0

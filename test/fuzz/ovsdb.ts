@@ -80,11 +80,13 @@ export function fuzz(options: { seconds: number; seed: number }): { cases: numbe
 }
 
 function oneCase(random: Random): void {
-  const values = Array.from({ length: 1 + random(5) }, () => pick(random, conversation))
+  const values = Array.from({ length: 1 + random(6) }, () =>
+    random(3) === 0 ? pick(random, conversation) : randomUpdate(random),
+  )
   const first = { id: 0, result: [false, uuidOf(1), initial], error: null }
   const messages = random(4) === 0 ? values : [first, ...values]
-  const texts = messages.map((value) => JSON.stringify(random(3) === 0 ? mutateValue(random, value as Json, 0) : value))
-  const bytes = random(3) === 0 ? mutateBytes(random, Buffer.from(texts.join(''))) : Buffer.from(texts.join(''))
+  const lines = messages.map((value) => JSON.stringify(random(5) === 0 ? mutateValue(random, value as Json, 0) : value))
+  const bytes = random(3) === 0 ? mutateBytes(random, Buffer.from(lines.join(''))) : Buffer.from(lines.join(''))
   const whole = converse([bytes])
   const split = converse(cut(random, bytes))
   if (whole !== split) throw new Error(`the split matters: ${whole} and ${split}`)
@@ -240,6 +242,67 @@ const conversation: readonly unknown[] = [
     { error: 'timed out', details: 'd' },
   ],
 ]
+
+const integers: readonly Json[] = [
+  0,
+  7,
+  ['set', []],
+  ['set', [3]],
+  ['set', [1, 2]],
+  ['set', [2, 10, 9, 2]],
+  ['set', [9, 1]],
+]
+const tags: readonly Json[] = [0, 7, ['set', []], ['set', [3]]]
+const refs: readonly Json[] = [
+  ['uuid', uuidOf(1)],
+  ['set', []],
+  ['set', [['uuid', uuidOf(3)]]],
+]
+const texts: readonly Json[] = ['', 'a', 'é😀', '__proto__']
+
+/** What a sound server may send for each column, in every spelling that RFC 7047 §5.1 allows. */
+const columns: { readonly [N in keyof Tables]: Readonly<Record<string, readonly Json[]>> } = {
+  T: {
+    name: texts,
+    tag: tags,
+    trunks: integers,
+    ids: [
+      ['map', []],
+      [
+        'map',
+        [
+          ['__proto__', 'a'],
+          ['b', ''],
+        ],
+      ],
+      ['map', [['b', 'c']]],
+    ],
+    up: [true, false],
+  },
+  U: {
+    of: refs,
+    mode: ['a', 'c', ['set', []]],
+    weight: [0, 1.5, 1e300],
+    queues: [
+      ['map', []],
+      ['map', [[1, ['uuid', uuidOf(2)]]]],
+    ],
+  },
+}
+
+/** An update of one row of the few that there are; one value in thirty is nonsense. */
+function randomUpdate(random: Random): unknown {
+  const table = pick(random, ['T', 'U'] as const)
+  const chosen = Object.entries(columns[table]).filter(() => random(2) === 0)
+  const row = Object.fromEntries(chosen.map(([name, list]) => [name, pick(random, random(30) === 0 ? junk : list)]))
+  const kind = pick(random, ['insert', 'modify', 'modify', 'delete'] as const)
+  const uuid = uuidOf(1 + random(3))
+  return {
+    id: null,
+    method: 'update3',
+    params: ['db', uuidOf(9), { [table]: { [uuid]: { [kind]: kind === 'delete' ? null : row } } }],
+  }
+}
 
 const junk: readonly Json[] = [
   null,

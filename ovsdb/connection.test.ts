@@ -118,16 +118,28 @@ describe('Connection', () => {
     expect(connection.failure).toBeNull()
   })
 
-  test('a full send queue refuses calls, stops reading, and recovers when drained', async () => {
+  test('a full send queue refuses calls, and goes on reading', async () => {
     const { connection, link, log, say } = setUp({ maxQueuedBytes: 10 })
+    const call = connection.echo()
     link.queuedBytes = 11
     await expect(connection.echo()).rejects.toMatchObject({ code: 'send-queue-full' })
-    say({ id: 1, method: 'echo', params: [] })
+    say({ id: 0, result: [], error: null })
+    await call
+    expect(log).toEqual([])
+  })
+
+  test('a peer that asks without reading the answers is not read until it has', () => {
+    const { connection, link, log, say } = setUp({ maxQueuedBytes: 100 })
+    say({ id: 1, method: 'echo', params: ['x'.repeat(200)] })
+    expect(log).toEqual([])
+    link.queuedBytes = 1
+    say({ id: 2, method: 'echo', params: ['x'.repeat(200)] })
+    expect(log).toEqual(['pause'])
+    connection.resume()
     expect(log).toEqual(['pause'])
     link.queuedBytes = 0
     connection.drained()
     expect(log).toEqual(['pause', 'resume'])
-    expect(connection.failure).toBeNull()
   })
 
   test('a handler of ours that throws ends this connection, and its error is the cause', () => {

@@ -23,7 +23,10 @@ export interface Link {
 }
 
 export interface ConnectionOptions extends SessionOptions {
-  /** Above this, calls are refused with 'send-queue-full' and nothing more is read until the peer drains the queue. */
+  /**
+   * Above this, calls are refused with 'send-queue-full'. A peer that owes us the reading of as much in answers to its own
+   * requests is not read either until it has.
+   */
   readonly maxQueuedBytes?: number
 }
 
@@ -62,6 +65,7 @@ export class Connection {
   readonly #lockListeners = new Set<(event: LockEvent) => void>()
   #failure: OvsdbError | null = null
   #pausedByCaller = false
+  #answeredWhenEmpty = 0
   readonly closed: Promise<OvsdbError>
   #resolveClosed!: (error: OvsdbError) => void
 
@@ -92,6 +96,7 @@ export class Connection {
 
   /** The link's queue has emptied. */
   drained(): void {
+    this.#answeredWhenEmpty = this.#session.answered
     if (!this.#failure && !this.#pausedByCaller) this.#link.resume()
   }
 
@@ -125,7 +130,7 @@ export class Connection {
 
   resume(): void {
     this.#pausedByCaller = false
-    if (!this.#failure && this.#link.queuedBytes <= this.#maxQueuedBytes) this.#link.resume()
+    if (!this.#failure && !this.#owesTooMuch()) this.#link.resume()
   }
 
   /** Any request. Rejects with RequestError when the server refuses it. */
@@ -335,8 +340,16 @@ export class Connection {
   #flush(): void {
     if (this.#failure) return
     for (const text of this.#session.takeOutput()) this.#link.write(text)
-    // A peer that sends without reading is not read either, so that our answers to it stay bounded.
-    if (this.#link.queuedBytes > this.#maxQueuedBytes) this.#link.pause()
+    if (this.#owesTooMuch()) this.#link.pause()
+  }
+
+  /**
+   * A peer that asks without reading the answers. Our own calls must not count: ovsdb-server reads no request while
+   * replies of its own are queued, so if we then read no replies, both would wait for ever.
+   */
+  #owesTooMuch(): boolean {
+    if (this.#link.queuedBytes === 0) this.#answeredWhenEmpty = this.#session.answered
+    return this.#session.answered - this.#answeredWhenEmpty > this.#maxQueuedBytes
   }
 
   #broken(why: string): OvsdbError {

@@ -18,7 +18,7 @@ export interface Listener {
 const handshakeTimeoutMilliseconds = 10_000
 
 /** Rejects with OvsdbError 'connect-failed' when the address cannot be listened on. */
-export function listen(
+export async function listen(
   remote: string,
   options: SocketOptions,
   onConnection: (connection: Connection) => void,

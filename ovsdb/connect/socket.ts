@@ -23,7 +23,7 @@ const now = (): number => performance.now()
 const connectTimeoutMilliseconds = 10_000
 
 /** Connects once. Rejects with OvsdbError 'connect-failed', or 'closed' when the signal aborts. */
-export function dial(remote: string, options: SocketOptions = {}, signal?: AbortSignal): Promise<Connection> {
+export async function dial(remote: string, options: SocketOptions = {}, signal?: AbortSignal): Promise<Connection> {
   const socket = openSocket(parseActiveRemote(remote), options.tls)
   return new Promise((resolve, reject) => {
     const ready = 'encrypted' in socket ? 'secureConnect' : 'connect'
@@ -75,6 +75,9 @@ export function tlsOptions(tls: TlsIdentity | undefined): {
 
 /** Makes a connected socket a Connection. */
 export function attach(socket: Socket, peer: string, options: ConnectionOptions = {}): Connection {
+  const written = (): void => {
+    if (socket.writableLength === 0) connection.drained()
+  }
   const connection = new Connection(
     {
       peer,
@@ -82,7 +85,7 @@ export function attach(socket: Socket, peer: string, options: ConnectionOptions 
         return socket.writableLength
       },
       write: (text) => {
-        socket.write(text)
+        socket.write(text, written)
       },
       pause: () => {
         socket.pause()
@@ -98,7 +101,6 @@ export function attach(socket: Socket, peer: string, options: ConnectionOptions 
     options,
   )
   socket.on('data', (bytes: Buffer) => connection.receive(bytes, now()))
-  socket.on('drain', () => connection.drained())
   socket.on('error', (error) => connection.fail(new OvsdbError('connection-lost', `${peer}: ${error.message}`, error)))
   socket.on('close', () => connection.fail(new OvsdbError('connection-lost', `${peer}: closed by the peer`)))
   keepTime(connection)

@@ -29,6 +29,7 @@ export class Session {
   #heardAt: number
   #probing = false
   #output: string[] = []
+  #answered = 0
 
   constructor(now: number, options: SessionOptions = {}) {
     this.#framer = new JsonFramer({ ...defaultLimits, ...options.limits })
@@ -76,6 +77,11 @@ export class Session {
     this.#output.push(JSON.stringify({ id: probeId, method: 'echo', params: [] }))
   }
 
+  /** Characters of all answers so far to requests of the peer: what it makes us send, as opposed to what we want to. */
+  get answered(): number {
+    return this.#answered
+  }
+
   /** The texts to send, each one message; they are handed over once. */
   takeOutput(): string[] {
     const output = this.#output
@@ -101,10 +107,10 @@ export class Session {
   /** A database client serves nothing but echo (RFC 7047 §4.1.11). */
   #answer(request: RpcMessage & { kind: 'request' }): void {
     const { id, method, params } = request
-    this.#output.push(
-      method === 'echo'
-        ? JSON.stringify({ id, result: params, error: null })
-        : JSON.stringify({ id, result: null, error: 'unknown method' }),
-    )
+    const answer =
+      method === 'echo' ? { id, result: params, error: null } : { id, result: null, error: 'unknown method' }
+    const text = JSON.stringify(answer)
+    this.#answered += text.length
+    this.#output.push(text)
   }
 }

@@ -113,9 +113,9 @@ function readProperty(r: Reader, found: { -readonly [K in keyof Settings]: Setti
   }
 }
 
-/** Up to four bytes of value. */
+/** Up to four bytes of value; 16-bit values count as four bytes, as all over OpenFlow. */
 function writeProperty(w: Writer, type: number, set: ((view: DataView, at: number) => void) | null): void {
-  const length = type === properties.pause ? 4 : type === properties.meter ? 8 : type === properties.reason ? 5 : 6
+  const length = type === properties.pause ? 4 : type === properties.reason ? 5 : 8
   const at = w.reserve(8)
   w.bytes.fill(0, at, at + 8)
   w.view.setUint16(at, type)

@@ -139,6 +139,8 @@ function parseOutput(...[text]: Parameters<ParseWord>): ReturnType<ParseWord> {
   } catch {
     throw new TextError(`${text}: output to unknown port`)
   }
+  // The action has six bits for the width; OVS would cut a greater one.
+  if (source.bits > 64) throw new TextError(`${text}: a port number has at most 64 bits`)
   return [outputFrom(source)]
 }
 

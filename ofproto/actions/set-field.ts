@@ -2,7 +2,7 @@
 // and reg_load2 (NXAST_REG_LOAD2, any field and mask). Text that sets a part of a field becomes loads, one for each run
 // of bits, or a reg_load2 where a load has no room for the field's header: as in OVS.
 import { maskedValue, ones, toBits } from '../fields/bits.ts'
-import { isValid, maskKind } from '../fields/check.ts'
+import { isValid } from '../fields/check.ts'
 import { formatValue, parseValue } from '../fields/format.ts'
 import { nxmEntry, oxmEntry, type MatchEntry } from '../fields/match.ts'
 import { formatSubfield, parseSubfield } from '../fields/subfield.ts'
@@ -135,22 +135,27 @@ function parseSetField(text: string, context: ParseContext): readonly Action[] {
   if (!field.writable) throw new TextError(`${name} is read-only`)
   const { value, mask } = parseValue(field.name, valueText)
   if (!isValid(field, value)) throw new TextError(`${valueText} is not a valid value for field ${name}`)
-  if (field.name === 'vlan_tci')
-    context.vlans = ((value as number) & VLAN_PRESENT) === 0 ? 0 : Math.max(1, context.vlans)
-  if (mask === null || maskKind(mask, field.bytes) === -1) {
+  if (field.name === 'vlan_tci') retag(toBits(value), context)
+  if (mask === null) {
     if (field.oxm === null) throw new TextError(`${name} cannot be set`)
     return [{ kind: 'set_field', field: { kind: field.name, value, mask: null } as MatchEntry }]
   }
   return partial(field, toBits(value), toBits(mask))
 }
 
-function parseLoad(text: string): readonly Action[] {
+function parseLoad(text: string, context: ParseContext): readonly Action[] {
   const [valueText, targetText] = splitArrow(text)
   const target = parseSubfield(targetText)
   const field = fieldOf(target.field)
   const value = parseInteger(valueText, field.bytes * 8, 'value')
   if (value >> BigInt(target.bits) !== 0n) throw new TextError(`${text}: value does not fit into ${target.bits} bits`)
+  if (field.name === 'vlan_tci') retag(value << BigInt(target.start), context)
   return partial(field, value << BigInt(target.start), ones(target.bits) << BigInt(target.start))
+}
+
+/** A TCI without the present bit takes the tag away. */
+function retag(tci: bigint, context: ParseContext): void {
+  context.vlans = (tci & BigInt(VLAN_PRESENT)) === 0n ? 0 : Math.max(1, context.vlans)
 }
 
 /** The actions that set the bits of `field` that `mask` has to those of `value`. */

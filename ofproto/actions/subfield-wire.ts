@@ -3,7 +3,7 @@
 import { nxmHeader, oxmHeader } from '../fields/header.ts'
 import type { Subfield } from '../fields/subfield.ts'
 import { fieldByHeader, fieldOf, type Field, type FieldName } from '../fields/table.ts'
-import { errorCodes } from '../wire/errors.ts'
+import { EncodeError, errorCodes } from '../wire/errors.ts'
 import type { Reader } from '../wire/reader.ts'
 import type { Writer } from '../wire/writer.ts'
 
@@ -51,7 +51,8 @@ export function subfield(field: Field, ofsNbits: number): Subfield {
   return { field: field.name, start: ofsNbits >> 6, bits: (ofsNbits & 0x3f) + 1 }
 }
 
-export function ofsNbits({ start, bits }: Subfield): number {
+export function ofsNbits({ field, start, bits }: Subfield): number {
+  if (bits > 64 || start > 1023) throw new EncodeError(`bits ${start}+${bits} of ${field} do not fit the action`)
   return (start << 6) | (bits - 1)
 }
 

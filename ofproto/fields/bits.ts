@@ -38,9 +38,18 @@ export function fromBits(field: Field, bits: bigint, size: number = field.bytes)
   return field.bytes === 8 ? bits : bitsToBytes(bits, size)
 }
 
-/** Value and mask as an entry has them: no mask where it is full, tun_metadata as short as it can be. */
-export function maskedValue(field: Field, { value, mask }: Masked): { value: AnyValue; mask: AnyValue | null } {
-  const exact = mask === fullMask(field)
-  const size = field.variable ? Math.max(significantBytes(value), exact ? 0 : significantBytes(mask)) : field.bytes
-  return { value: fromBits(field, value, size), mask: exact ? null : fromBits(field, mask, size) }
+/** How many bytes OVS sends for a tun_metadata; other fields have one size. */
+export function wireSize(field: Field, { value, mask }: Masked): number {
+  if (!field.variable) return field.bytes
+  return Math.max(significantBytes(value), mask === fullMask(field) ? 0 : significantBytes(mask))
+}
+
+/** Value and mask as an entry has them: no mask where it is full. */
+export function maskedValue(
+  field: Field,
+  bits: Masked,
+  size: number = wireSize(field, bits),
+): { value: AnyValue; mask: AnyValue | null } {
+  const exact = bits.mask === fullMask(field)
+  return { value: fromBits(field, bits.value, size), mask: exact ? null : fromBits(field, bits.mask, size) }
 }

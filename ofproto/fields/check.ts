@@ -2,7 +2,8 @@
 // before what needs them, masks and values that the field can have. Unknown fields pass here: they are kept.
 import { errorCodes, type ErrorCode } from '../wire/errors.ts'
 import type { Match, MatchEntry, FieldEntry } from './match.ts'
-import { slotsOf, slotCount } from './slots.ts'
+import { ETH_TYPE, IP_PROTO, ND } from './protocols.ts'
+import { partsOf, partCount } from './slots.ts'
 import { fields, fieldOf, type AnyValue, type Field } from './table.ts'
 
 /** Bits that a valid value of the field has clear, where the field's width allows more than OVS does. */
@@ -47,15 +48,13 @@ export function maskKind(mask: AnyValue, bytes: number): -1 | 0 | 1 {
   return mask.every((byte) => byte === 0xff) ? -1 : 1
 }
 
-// Which slots the match at hand has claimed: those stamped with its generation. One array for all matches, since
+// Which parts the match at hand has claimed: those stamped with its generation. One array for all matches, since
 // checking never overlaps and allocating 140 flags for each match would dominate its cost.
-const stamps = new Float64Array(slotCount)
+const stamps = new Float64Array(partCount)
 let generation = 0
 
 const ETHERNET = 0
-const [IP, IPV6, ARP, RARP, MPLS, MPLS_MULTICAST, NSH] = [0x0800, 0x86dd, 0x0806, 0x8035, 0x8847, 0x8848, 0x894f]
-const [ICMP, TCP, UDP, ICMPV6, SCTP] = [1, 6, 17, 58, 132]
-const [NEIGHBOR_SOLICIT, NEIGHBOR_ADVERT] = [135, 136]
+const { ip: IP, ipv6: IPV6, arp: ARP, rarp: RARP, mpls: MPLS, mplsMulticast: MPLS_MULTICAST, nsh: NSH } = ETH_TYPE
 /** Conntrack states that imply a valid entry: new, est, rel, rpl, snat, dnat. */
 const CT_VALID = 0xcf
 const [CT_INVALID, CT_TRACKED] = [0x10, 0x20]
@@ -96,11 +95,11 @@ export class MatchChecker {
 
   /** False if something that `entry` matches has been matched before. */
   private claim(entry: FieldEntry, claims: boolean): boolean {
-    const slots = slotsOf(entry.kind)
-    for (let i = 0; i < slots.length; i += 1) {
-      if (stamps[slots[i] as number] === this.generation) return false
+    const parts = partsOf(entry.kind)
+    for (let i = 0; i < parts.length; i += 1) {
+      if (stamps[parts[i] as number] === this.generation) return false
     }
-    if (claims) for (let i = 0; i < slots.length; i += 1) stamps[slots[i] as number] = this.generation
+    if (claims) for (let i = 0; i < parts.length; i += 1) stamps[parts[i] as number] = this.generation
     return true
   }
 
@@ -162,19 +161,19 @@ export class MatchChecker {
       case 'CT':
         return this.conntrackValid()
       case 'TCP':
-        return this.transport(TCP)
+        return this.transport(IP_PROTO.tcp)
       case 'UDP':
-        return this.transport(UDP)
+        return this.transport(IP_PROTO.udp)
       case 'SCTP':
-        return this.transport(SCTP)
+        return this.transport(IP_PROTO.sctp)
       case 'ICMPv4':
-        return this.type() === IP && this.protocol === ICMP
+        return this.type() === IP && this.protocol === IP_PROTO.icmp
       case 'ICMPv6':
-        return this.type() === IPV6 && this.protocol === ICMPV6
+        return this.type() === IPV6 && this.protocol === IP_PROTO.icmpv6
       case 'ND':
-        return this.discovery(NEIGHBOR_SOLICIT) || this.discovery(NEIGHBOR_ADVERT)
+        return this.discovery(ND.solicit) || this.discovery(ND.advert)
       default:
-        return this.discovery(field.prerequisite === 'ND solicit' ? NEIGHBOR_SOLICIT : NEIGHBOR_ADVERT)
+        return this.discovery(field.prerequisite === 'ND solicit' ? ND.solicit : ND.advert)
     }
   }
 
@@ -189,7 +188,7 @@ export class MatchChecker {
   }
 
   private discovery(type: number): boolean {
-    return this.type() === IPV6 && this.protocol === ICMPV6 && this.icmpType === type && this.icmpCode === 0
+    return this.type() === IPV6 && this.protocol === IP_PROTO.icmpv6 && this.icmpType === type && this.icmpCode === 0
   }
 
   private conntrackValid(): boolean {
@@ -206,4 +205,13 @@ export function checkPrerequisites(match: Match): { readonly error: ErrorCode; r
     if (error !== null) return { error, entry }
   }
   return null
+}
+
+/** OVS refuses a flow whose conntrack tuple is of another family than its packets, after it has read all of the match. */
+export function inconsistentTuple(match: Match): MatchEntry | null {
+  const ethType = match.find((entry) => entry.kind === 'eth_type')?.value
+  const misfit = (entry: MatchEntry): boolean =>
+    ((entry.kind === 'ct_nw_src' || entry.kind === 'ct_nw_dst') && ethType !== IP) ||
+    ((entry.kind === 'ct_ipv6_src' || entry.kind === 'ct_ipv6_dst') && ethType !== IPV6)
+  return match.find(misfit) ?? null
 }

@@ -6,12 +6,13 @@ import type { Codec, ValueOf } from '../wire/struct.ts'
 import { Writer } from '../wire/writer.ts'
 import { bundleControl } from './bundle.ts'
 import { flowMod, flowRemoved } from './flow.ts'
-import { ByExtension, extension, HEADER_LENGTH, ONF, VERSION, type MessageCodec } from './frame.ts'
+import { fits, messageFormats, type Format } from './formats.ts'
+import { ByExtension, extension, HEADER_LENGTH, NICIRA, ONF, VERSION, type MessageCodec } from './frame.ts'
 import { groupMod } from './group.ts'
 import { echoReply, echoRequest, error, hello } from './immutable.ts'
 import { meterMod } from './meter.ts'
 import { flowMonitorCancel, flowMonitorPaused, flowMonitorResumed } from './monitor.ts'
-import { multipartReply, multipartRequest } from './multipart.ts'
+import { multipartFormat, multipartReply, multipartRequest } from './multipart.ts'
 import { ctFlush, ctFlushZone, flowAge, flowModTableId, setControllerId, setPacketInFormat } from './nicira.ts'
 import { tlvTableMod, tlvTableReply, tlvTableRequest } from './nicira.ts'
 import { packetIn, packetIn2, packetOut, resume } from './packet.ts'
@@ -114,7 +115,7 @@ function readInner(r: Reader, allowed: ReadonlySet<MessageKind>, badVersion: Err
   if (r.bytes[start] !== VERSION) r.fail(badVersion, 'version of the inner message')
   if (length < HEADER_LENGTH || length > r.remaining) r.fail(errorCodes.badBundledLength, `inner length ${length}`)
   const kind = codecAt(r.bytes, r.view, start, length)?.kind
-  if (kind === undefined || !allowed.has(kind as MessageKind)) r.fail(errorCodes.unbundlable, `${kind} inside`)
+  if (kind === undefined || !allowed.has(kind)) r.fail(errorCodes.unbundlable, `${kind} inside`)
   const outer = r.end
   r.end = start + length
   try {
@@ -164,11 +165,16 @@ const requestForward: MessageCodec<'request_forward', RequestForward> = {
   },
 }
 
-type AnyCodec = MessageCodec<string, Message>
-const codecs = [...simple, bundleAdd, requestForward] as unknown as readonly AnyCodec[]
+type Known = Exclude<MessageKind, 'unknown'>
+type AnyCodec = MessageCodec<Known, Message> & { readonly format: Format }
+const formats: Readonly<Record<Known, Format>> = messageFormats
+const codecs: readonly AnyCodec[] = [...simple, bundleAdd, requestForward].map((codec) => ({
+  ...(codec as MessageCodec<Known, Message>),
+  format: formats[codec.kind],
+}))
 
 /** Every kind of message but `unknown`. */
-export const messageKinds: readonly MessageKind[] = codecs.map(({ kind }) => kind as MessageKind)
+export const messageKinds: readonly Known[] = codecs.map(({ kind }) => kind)
 
 const EXPERIMENTER = 4
 const byKind = new Map<string, Codec<Message>>(codecs.map((codec) => [codec.kind, codec]))
@@ -188,14 +194,22 @@ function codecAt(bytes: Uint8Array, view: DataView, start: number, length: numbe
 
 const LAST_IMMUTABLE_TYPE = 3
 
+/** There is no version 0; of the others, only the immutable messages can be read. */
+function checkVersion(r: Reader, version: number, type: number): void {
+  if (version === VERSION) return
+  if (version === 0) r.fail(errorCodes.badType, 'version 0')
+  if (type > LAST_IMMUTABLE_TYPE) r.fail(errorCodes.badVersion, 'not OpenFlow 1.3')
+}
+
 /** Reads the message that is all of `r`. */
 function readMessage(r: Reader): Message {
   const start = r.offset
   const length = r.end - start
   const type = r.bytes[start + 1] as number
-  if (r.bytes[start] !== VERSION && type > LAST_IMMUTABLE_TYPE) r.fail(errorCodes.badVersion, 'not OpenFlow 1.3')
+  checkVersion(r, r.bytes[start] as number, type)
   const codec = codecAt(r.bytes, r.view, start, length)
   if (codec === undefined) return readUnknown(r, type)
+  if (!fits(codec.format, length)) r.fail(errorCodes.badLength, `length ${length}`, start)
   try {
     const message = codec.read(r)
     if (r.offset !== r.end) r.fail(errorCodes.badLength, `${r.end - r.offset} bytes too many`)
@@ -209,6 +223,29 @@ function readUnknown(r: Reader, type: number): UnknownMessage {
   if (type === EXPERIMENTER) r.need(16)
   r.skip(4)
   return { kind: 'unknown', type, xid: r.u32(), bytes: r.raw(r.remaining) }
+}
+
+/** The name that a message has for ovs-ofctl; throws what OVS answers when it cannot tell. `whole`: check the length too. */
+export function formatOf(bytes: Uint8Array, start: number, end: number, whole = false): Format {
+  const r = new Reader(bytes, start, end)
+  const length = end - start
+  const type = bytes[start + 1] as number
+  checkVersion(r, bytes[start] as number, type)
+  const codec = codecAt(bytes, r.view, start, length)
+  if (codec === undefined) return r.fail(whyUnknown(r, type), 'not a message that is known', start)
+  const isMultipart = codec.kind === 'multipart_request' || codec.kind === 'multipart_reply'
+  const format = isMultipart ? multipartFormat(r.view, start, length, codec.kind === 'multipart_request') : codec.format
+  if ('code' in format) return r.fail(format, 'not a body that is known', start)
+  if (whole && !fits(format, length)) r.fail(errorCodes.badLength, `length ${length}`, start)
+  return format
+}
+
+function whyUnknown(r: Reader, type: number): ErrorCode {
+  if (type !== EXPERIMENTER) return errorCodes.badType
+  if (r.remaining < 16) return errorCodes.badLength
+  const experimenter = r.view.getUint32(r.offset + 8)
+  const isOurs = experimenter === NICIRA || experimenter === ONF
+  return isOurs ? errorCodes.badExperimenterType : errorCodes.badExperimenter
 }
 
 const scratchReader = new Reader(new Uint8Array(0))

@@ -42,7 +42,7 @@ function checkMonitor(r: Reader, { flags, outPort }: FlowMonitor, zeros: number)
   checkPort(r, outPort)
 }
 
-const monitor: Codec<FlowMonitor> = {
+export const flowMonitor: Codec<FlowMonitor> = {
   read(r) {
     const start = r.offset
     const value = requestBody.read(r)
@@ -56,7 +56,7 @@ const monitor: Codec<FlowMonitor> = {
   },
 }
 
-export const flowMonitorRequest = variant('flow_monitor', { monitors: list(monitor) })
+export const flowMonitorRequest = variant('flow_monitor', { monitors: list(flowMonitor) })
 
 const events = { added: 0, deleted: 1, modified: 2 } as const
 const ABBREVIATED = 3
@@ -103,7 +103,8 @@ const updateBody: Codec<FlowUpdate> = {
   },
 }
 
-export const flowMonitorReply = variant('flow_monitor', { updates: list(sized(updateBody, 8)) })
+export const flowUpdate = sized(updateBody, 8)
+export const flowMonitorReply = variant('flow_monitor', { updates: list(flowUpdate) })
 
 export const flowMonitorCancel = extension('flow_monitor_cancel', ONF, 1870, { monitor: u32 })
 export const flowMonitorPaused = extension('flow_monitor_paused', ONF, 1871, {})

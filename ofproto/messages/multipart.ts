@@ -1,20 +1,21 @@
 // Multipart requests and replies: a header that names one of the bodies below and says whether more messages of the same
 // xid follow. Every list in a body ends where its message ends.
-import { within } from '../wire/errors.ts'
+import { errorCodes, within, type ErrorCode } from '../wire/errors.ts'
 import type { Reader } from '../wire/reader.ts'
 import { text, variant, type Codec, type ValueOf } from '../wire/struct.ts'
 
-import { aggregateReply, aggregateRequest, flowStatsReply, flowStatsRequest } from './flow.ts'
+import { aggregateReply, aggregateRequest, flowStats, flowStatsReply, flowStatsRequest } from './flow.ts'
+import { fits, multipartFormats, type Format } from './formats.ts'
 import { ByExtension, message, NICIRA, ONF, type MessageCodec } from './frame.ts'
-import { groupDescReply, groupDescRequest, groupFeaturesReply, groupFeaturesRequest } from './group.ts'
-import { groupStatsReply, groupStatsRequest } from './group.ts'
-import { meterConfigReply, meterConfigRequest, meterFeaturesReply, meterFeaturesRequest } from './meter.ts'
-import { meterReply, meterRequest } from './meter.ts'
-import { flowMonitorReply, flowMonitorRequest } from './monitor.ts'
+import { groupDesc, groupDescReply, groupDescRequest, groupFeaturesReply, groupFeaturesRequest } from './group.ts'
+import { groupStats, groupStatsReply, groupStatsRequest } from './group.ts'
+import { meterConfig, meterConfigReply, meterConfigRequest, meterFeaturesReply, meterFeaturesRequest } from './meter.ts'
+import { meterReply, meterStats, meterRequest } from './meter.ts'
+import { flowMonitor, flowMonitorReply, flowMonitorRequest, flowUpdate } from './monitor.ts'
 import { ipfixBridgeReply, ipfixBridgeRequest, ipfixFlowReply, ipfixFlowRequest } from './nicira.ts'
-import { portDescReply, portDescRequest, portStatsReply, portStatsRequest } from './port.ts'
-import { queueStatsReply, queueStatsRequest } from './queue.ts'
-import { tableFeaturesReply, tableFeaturesRequest, tableStatsReply, tableStatsRequest } from './table.ts'
+import { port, portDescReply, portDescRequest, portStats, portStatsReply, portStatsRequest } from './port.ts'
+import { queueStats, queueStatsReply, queueStatsRequest } from './queue.ts'
+import { tableFeatures, tableFeaturesReply, tableFeaturesRequest, tableStatsReply, tableStatsRequest } from './table.ts'
 
 const descRequest = variant('desc', {})
 const descReply = variant('desc', {
@@ -33,6 +34,8 @@ interface Row<Q, P> {
   readonly request: Codec<Q>
   readonly reply: Codec<P>
 }
+
+type AnyRow = Row<unknown, unknown> & { readonly kind: MultipartKind }
 
 const standard = <Q, P>(type: number, request: Codec<Q>, reply: Codec<P>): Row<Q, P> => ({
   type,
@@ -95,25 +98,43 @@ export type MultipartReply = Multipart<'multipart_reply', MultipartReplyBody>
 
 type Direction = 'request' | 'reply'
 
-const byType = new Map<number, Row<unknown, unknown>>()
-const byExtension = new ByExtension<Row<unknown, unknown>>()
-for (const row of Object.values<Row<unknown, unknown>>(multipartRows)) {
-  if (row.experimenter === null) byType.set(row.type, row)
-  else byExtension.set(row.experimenter, row.subtype, row)
+const byType = new Map<number, AnyRow>()
+const byExtension = new ByExtension<AnyRow>()
+for (const [kind, row] of Object.entries<Row<unknown, unknown>>(multipartRows)) {
+  const named = { ...row, kind: kind as MultipartKind }
+  if (row.experimenter === null) byType.set(row.type, named)
+  else byExtension.set(row.experimenter, row.subtype, named)
 }
 
-/** The row for what follows the multipart header; moves past an experimenter header that is known. */
-function rowAt(r: Reader, type: number): Row<unknown, unknown> | undefined {
-  if (type !== EXPERIMENTER) return byType.get(type)
-  r.need(8)
-  const row = byExtension.get(r.view.getUint32(r.offset), r.view.getUint32(r.offset + 4))
-  if (row !== undefined) r.skip(8)
-  return row
+const BODY = 16
+const EXTENDED_BODY = 24
+
+/** What the multipart message at `start` carries; throws what OVS answers when it cannot tell. */
+function rowAt(view: DataView, start: number, length: number): AnyRow | ErrorCode {
+  if (length < BODY) return errorCodes.badLength
+  const type = view.getUint16(start + 8)
+  if (type !== EXPERIMENTER) return byType.get(type) ?? errorCodes.badMultipart
+  if (length < EXTENDED_BODY) return errorCodes.badLength
+  const experimenter = view.getUint32(start + 16)
+  if (experimenter !== NICIRA && experimenter !== ONF) return errorCodes.badExperimenter
+  return byExtension.get(experimenter, view.getUint32(start + 20)) ?? errorCodes.badExperimenterType
 }
 
-function readBody(r: Reader, type: number, direction: Direction): unknown {
-  const row = rowAt(r, type)
-  if (row === undefined) return { kind: 'unknown', type, bytes: r.raw(r.remaining) }
+/** The format of the multipart message at `start`, or why OVS does not know it. */
+export function multipartFormat(view: DataView, start: number, length: number, isRequest: boolean): Format | ErrorCode {
+  const row = rowAt(view, start, length)
+  return 'kind' in row ? multipartFormats[row.kind][isRequest ? 'request' : 'reply'] : row
+}
+
+function readBody(r: Reader, start: number, direction: Direction): unknown {
+  const length = r.end - start
+  const row = rowAt(r.view, start, length)
+  if (!('kind' in row)) {
+    if (row === errorCodes.badLength) r.fail(row, 'too short for a multipart message', start)
+    return { kind: 'unknown', type: r.view.getUint16(start + 8), bytes: r.raw(r.remaining) }
+  }
+  if (!fits(multipartFormats[row.kind][direction], length)) r.fail(errorCodes.badLength, `length ${length}`, start)
+  if (row.experimenter !== null) r.skip(8)
   return row[direction].read(r)
 }
 
@@ -126,12 +147,12 @@ function multipart<const K extends string, B extends { readonly kind: string }>(
   return {
     ...header,
     read(r) {
+      const start = r.offset
       const { xid } = header.read(r)
-      const bodyType = r.u16()
-      const flags = r.u16()
-      r.skip(4)
+      const flags = r.view.getUint16(r.offset + 2)
+      r.skip(8)
       try {
-        return { kind, xid, more: (flags & 1) !== 0, body: readBody(r, bodyType, direction) as B }
+        return { kind, xid, more: (flags & 1) !== 0, body: readBody(r, start, direction) as B }
       } catch (error) {
         throw within(error, 'body')
       }
@@ -158,3 +179,38 @@ function multipart<const K extends string, B extends { readonly kind: string }>(
 
 export const multipartRequest = multipart<'multipart_request', MultipartRequestBody>('multipart_request', 18, 'request')
 export const multipartReply = multipart<'multipart_reply', MultipartReplyBody>('multipart_reply', 19, 'reply')
+
+interface Entries {
+  readonly kind: MultipartKind
+  readonly key: string
+  readonly entry: Codec<unknown>
+  /** Where the first one starts. */
+  readonly offset: number
+}
+
+/** The bodies that are lists: the name of the list and one of it. */
+const requestLists: Partial<Record<MultipartKind, readonly [string, Codec<unknown>]>> = {
+  table_features: ['tables', tableFeatures],
+  flow_monitor: ['monitors', flowMonitor],
+}
+const replyLists: Partial<Record<MultipartKind, readonly [string, Codec<unknown>]>> = {
+  flow: ['flows', flowStats],
+  port_stats: ['ports', portStats],
+  port_desc: ['ports', port],
+  queue: ['queues', queueStats],
+  group: ['groups', groupStats],
+  group_desc: ['groups', groupDesc],
+  meter: ['meters', meterStats],
+  meter_config: ['meters', meterConfig],
+  table_features: ['tables', tableFeatures],
+  flow_monitor: ['updates', flowUpdate],
+}
+
+/** How to read one by one the list that is the body of the message in `view`; null if it is none. */
+export function multipartEntries(view: DataView, isRequest: boolean): Entries | null {
+  const row = rowAt(view, 0, view.byteLength)
+  if (!('kind' in row)) return null
+  const found = (isRequest ? requestLists : replyLists)[row.kind]
+  if (found === undefined) return null
+  return { kind: row.kind, key: found[0], entry: found[1], offset: row.experimenter === null ? BODY : EXTENDED_BODY }
+}

@@ -1,10 +1,11 @@
 // Packets to and from the controller: packet_in, its property-based form that OVS adds (NXT_PACKET_IN2, and NXT_RESUME,
 // which sends a paused packet back), and packet_out.
 import { actionList, type Action } from '../actions/index.ts'
-import { matchCodec, oxmList, type Match } from '../fields/match.ts'
+import { looseMatchCodec, looseOxmList, type Match } from '../fields/match.ts'
 import { errorCodes } from '../wire/errors.ts'
+import type { Reader } from '../wire/reader.ts'
 import { list, pad, readWithin, rest, u16, u32, u64, u8 } from '../wire/struct.ts'
-import { checkPort, extension, message, NICIRA, type MessageCodec } from './frame.ts'
+import { checked, checkPort, extension, message, NICIRA, ports, type MessageCodec } from './frame.ts'
 import { property, type UnknownProperty } from './property.ts'
 
 export const packetInReason = { noMatch: 0, action: 1, invalidTtl: 2, actionSet: 3, group: 4, packetOut: 5 } as const
@@ -15,7 +16,7 @@ export const packetIn = message('packet_in', 10, {
   reason: u8,
   table: u8,
   cookie: u64,
-  match: matchCodec,
+  match: looseMatchCodec,
   // Aligns the IP header of the frame to 4 bytes.
   pad: pad(2),
   data: rest,
@@ -30,6 +31,9 @@ export interface PacketOut {
   readonly data: Uint8Array
 }
 
+/** Reserved ports that a packet may seem to come from. */
+const SOURCES: ReadonlySet<number> = new Set([ports.local, ports.controller, ports.any])
+
 const packetOutHeader = message('packet_out', 13, { bufferId: u32, inPort: u32 })
 
 export const packetOut: MessageCodec<'packet_out', PacketOut> = {
@@ -38,8 +42,9 @@ export const packetOut: MessageCodec<'packet_out', PacketOut> = {
     const { xid, bufferId, inPort } = packetOutHeader.read(r)
     const size = r.u16()
     r.skip(6)
-    checkPort(r, inPort, errorCodes.badPort)
-    const actions = readWithin(r, size, actionList, errorCodes.badActionLength)
+    checkPort(r, inPort)
+    if (inPort >= 0xffffff00 && !SOURCES.has(inPort)) r.fail(errorCodes.badPort, `packet from port ${inPort}`)
+    const actions = readWithin(r, size, actionList, errorCodes.badLength)
     return { kind: 'packet_out', xid, bufferId, inPort, actions, data: r.raw(r.remaining) }
   },
   write(w, value) {
@@ -108,8 +113,8 @@ const packetProperty = property<PacketProperty>({
   metadata: {
     type: 6,
     size: 0,
-    read: (r) => ({ kind: 'metadata', match: oxmList.read(r) }),
-    write: (w, p) => oxmList.write(w, p.match),
+    read: (r) => ({ kind: 'metadata', match: looseOxmList.read(r) }),
+    write: (w, p) => looseOxmList.write(w, p.match),
   },
   userdata: {
     type: 7,
@@ -126,5 +131,22 @@ const packetProperty = property<PacketProperty>({
   },
 })
 
-export const packetIn2 = extension('packet_in2', NICIRA, 30, { properties: list(packetProperty) })
-export const resume = extension('resume', NICIRA, 28, { properties: list(packetProperty) })
+function checkPacket(r: Reader, properties: readonly PacketProperty[]): void {
+  let size = 0
+  let fullLength = 0
+  for (const p of properties) {
+    if (p.kind === 'packet') size = p.bytes.length
+    else if (p.kind === 'full_length') fullLength = p.length
+  }
+  if (size === 0) r.fail(errorCodes.badLength, 'no packet')
+  if (fullLength !== 0 && fullLength < size) r.fail(errorCodes.badLength, `full length ${fullLength} of ${size} bytes`)
+}
+
+const packetIn2Members = { properties: list(packetProperty) }
+
+export const packetIn2 = checked(extension('packet_in2', NICIRA, 30, packetIn2Members), (value, r) =>
+  checkPacket(r, value.properties),
+)
+export const resume = checked(extension('resume', NICIRA, 28, packetIn2Members), (value, r) =>
+  checkPacket(r, value.properties),
+)

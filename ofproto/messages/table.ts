@@ -172,7 +172,7 @@ function checkFeatures(r: Reader, { table, properties }: TableFeatures): void {
   if (missing !== undefined) r.fail(errorCodes.badTableFeatures, `${missing} is missing`)
 }
 
-const tableFeatures = checked(sized(featuresBody, 64, errorCodes.badPropertyLength), (value, r) =>
+export const tableFeatures = checked(sized(featuresBody, 64, errorCodes.badPropertyLength), (value, r) =>
   checkFeatures(r, value),
 )
 

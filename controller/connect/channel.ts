@@ -84,6 +84,12 @@ export class Channel {
     this.#flushSoon()
   }
 
+  /** The same for whole messages that are already bytes. */
+  sendFrames(bytes: Uint8Array): void {
+    this.#session.sendFrames(bytes)
+    this.#flushSoon()
+  }
+
   /**
    * Sends, and settles with the answer; a multipart reply comes whole. Rejects with ChannelError: 'refused' by the
    * peer, or 'closed' before the answer came (it may have been done or not).

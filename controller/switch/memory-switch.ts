@@ -50,7 +50,7 @@ export class MemorySwitch {
   /** Whole frames, as one write of the controller. */
   receive(bytes: Uint8Array): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const end = at + view.getUint16(at + 2)
       this.handle(decodeMessage(bytes, at, end), bytes.slice(at, end))
       at = end
@@ -122,8 +122,6 @@ export class MemorySwitch {
       }
       case 'barrier_request':
         return this.reply({ kind: 'barrier_reply', xid })
-      case 'echo_request':
-        return this.reply({ kind: 'echo_reply', version: 4, xid, data: message.data })
       default:
         throw new Error(`the memory switch does not know ${message.kind}`)
     }
@@ -226,9 +224,7 @@ export class MemorySwitch {
       const meters = [...this.meters.values()].map(({ flags, meter, bands }) => ({ flags, meter, bands }))
       for (const part of pieces(meters)) parts.push({ kind: 'meter_config', meters: part })
     } else parts.push({ kind: 'flow_monitor', updates: [] })
-    parts.forEach((part, i) =>
-      this.reply({ kind: 'multipart_reply', xid, more: i < parts.length - 1, body: part }),
-    )
+    parts.forEach((part, i) => this.reply({ kind: 'multipart_reply', xid, more: i < parts.length - 1, body: part }))
   }
 
   /** Tells a flow monitor that somebody changed this flow. */

@@ -37,9 +37,7 @@ describe('connecting', () => {
     again.session.desire(1, have(...items))
     again.connect().run()
     expect(lab.mods - before).toBe(0)
-    expect(again.of('synchronized')).toEqual([
-      { kind: 'synchronized', kept: 4, missing: 0, changed: 0, unexpected: 0 },
-    ])
+    expect(again.of('synchronized')).toEqual([{ kind: 'synchronized', kept: 4, missing: 0, changed: 0, unexpected: 0 }])
     expect(again.of('confirmed')).toEqual([{ kind: 'confirmed', revision: 1 }])
   })
 
@@ -348,13 +346,6 @@ describe('a switch that does not answer', () => {
     lab.session.tick(lab.nowMs + 20_000)
     expect(lab.of('stalled')).toHaveLength(1)
     expect(lab.session.state).toBe('down')
-  })
-
-  test('is asked for an echo when it has been silent', () => {
-    const lab = started()
-    lab.pass(12_000)
-    expect(lab.count('echo_request')).toBe(2)
-    expect(lab.of('stalled')).toEqual([])
   })
 
   test('gets nothing more than what is in flight', () => {

@@ -268,7 +268,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
         group: () => 'weft',
         meter: () => 'weft',
       },
-      send: (bytes) => this.hosts.get(id)?.channel?.sendBytes(bytes),
+      send: (bytes) => this.hosts.get(id)?.channel?.sendFrames(bytes),
       report: (event) => this.#onSwitchEvent(id, event),
       rewritten: this.#rewritten,
       auditMs: this.#options.auditMilliseconds,

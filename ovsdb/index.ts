@@ -4,7 +4,7 @@ export { listen, type Listener } from './connect/listen.ts'
 export { attach, dial, type SocketOptions, type TlsIdentity } from './connect/socket.ts'
 export { Connection, RequestError, type ConnectionOptions, type Link, type LockEvent } from './connection.ts'
 export { OvsdbError, type OvsdbErrorCode } from './errors.ts'
-export { Replica, type MonitorMethod, type RowChange, type Where } from './replica.ts'
+export { Replica, type MonitorMethod, type ReplicaOptions, type RowChange, type Where } from './replica.ts'
 export type { Json } from './rpc/message.ts'
 export { checkSchema, SchemaMismatchError, type SchemaMismatch } from './schema/check.ts'
 export {

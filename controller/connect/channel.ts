@@ -21,8 +21,8 @@ export class ChannelError extends Error {
   }
 }
 
-export interface ChannelOptions extends Omit<SessionOptions, 'intercept'> {
-  /** Sees each frame before it is decoded, and takes it by returning true (see SessionOptions.intercept). */
+export interface ChannelOptions extends Omit<SessionOptions, 'claim'> {
+  /** Sees each frame before it is decoded, and takes it by returning true (see SessionOptions.claim). */
   readonly onFrame?: (frame: Uint8Array, channel: Channel) => boolean
   /** Every message that is not the answer to a request(); errors whose xid is of a message sent with send() too. */
   readonly onMessage?: (message: Message, channel: Channel) => void
@@ -64,8 +64,8 @@ export class Channel {
     this.#socket = socket
     this.#options = options
     const { onFrame } = options
-    const intercept = onFrame === undefined ? {} : { intercept: (frame: Uint8Array) => onFrame(frame, this) }
-    this.#session = new Session({ ...options, ...intercept }, now())
+    const claim = onFrame === undefined ? {} : { claim: (frame: Uint8Array) => onFrame(frame, this) }
+    this.#session = new Session({ ...options, ...claim }, now())
     this.opened = this.#opened.promise
     this.opened.catch(() => {})
     this.closed = this.#closed.promise
@@ -88,9 +88,9 @@ export class Channel {
     this.#flushSoon()
   }
 
-  /** Sends whole messages as they are. */
-  sendBytes(bytes: Uint8Array): void {
-    this.#session.sendBytes(bytes)
+  /** The same for whole messages that are already bytes. */
+  sendFrames(bytes: Uint8Array): void {
+    this.#session.sendFrames(bytes)
     this.#flushSoon()
   }
 

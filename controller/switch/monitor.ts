@@ -18,7 +18,12 @@ const MATCH_AT = 24
 export function monitorRequest(xid: number): Uint8Array {
   const flags = monitorFlags.add | monitorFlags.delete | monitorFlags.modify
   const monitor = { monitor: 1, flags, outPort: ANY_PORT, table: ALL_TABLES, match: [] }
-  return encodeMessage({ kind: 'multipart_request', xid, more: false, body: { kind: 'flow_monitor', monitors: [monitor] } })
+  return encodeMessage({
+    kind: 'multipart_request',
+    xid,
+    more: false,
+    body: { kind: 'flow_monitor', monitors: [monitor] },
+  })
 }
 
 /** Whether somebody changed a flow that is Weft's; null when `frame` is not from a flow monitor. */
@@ -31,7 +36,7 @@ export function isMonitored(
   if (frame.length < UPDATES_AT || view.getUint16(8) !== EXPERIMENTER) return null
   if (view.getUint32(16) !== ONF || view.getUint32(20) !== FLOW_MONITOR) return null
   const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.length)
-  for (let at = UPDATES_AT; at + 8 <= bytes.length; ) {
+  for (let at = UPDATES_AT; at + 8 <= bytes.length;) {
     const length = view.getUint16(at)
     if (length < 8 || at + length > bytes.length) return true
     if (view.getUint16(at + 2) !== ABBREVIATED && length >= MATCH_AT) {

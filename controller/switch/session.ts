@@ -14,7 +14,7 @@ import { plan, type Operation, type Step } from './plan.ts'
 import { Refusals, type Refusal } from './refusals.ts'
 import { Rewritten } from './rewritten.ts'
 import { equal, type Held } from './wire.ts'
-import { Xids } from './xids.ts'
+import { isOurs, Xids } from './xids.ts'
 
 export interface SwitchOptions {
   readonly owns: Ownership
@@ -26,8 +26,6 @@ export interface SwitchOptions {
   readonly auditMs?: number
   /** How long the switch may leave a request without an answer. */
   readonly stallMs?: number
-  /** Nothing received for this long: ask for an echo. */
-  readonly idleMs?: number
   /** The most messages that one bundle holds. */
   readonly bundleSize?: number
 }
@@ -35,11 +33,11 @@ export interface SwitchOptions {
 /** An Item to have under its key from now on, or null for none. */
 export type Change = readonly [key: string, item: Item | null]
 
-const defaults = { auditMs: 15_000, stallMs: 10_000, idleMs: 5_000, bundleSize: 2_000 }
+const defaults = { auditMs: 15_000, stallMs: 10_000, bundleSize: 2_000 }
 /** An audit asked for by a flow monitor comes this long after the last one at the earliest. */
 const PROMPT_AUDIT_MS = 1_000
 
-const type = { error: 1, echoReply: 3, experimenter: 4, multipartReply: 19, barrierReply: 21, roleReply: 25 } as const
+const type = { error: 1, experimenter: 4, multipartReply: 19, barrierReply: 21, roleReply: 25 } as const
 const ONF = 0x4f4e4600
 const BUNDLE_CONTROL = 2300
 const ROLE_STATUS = 1911
@@ -69,7 +67,6 @@ export class SwitchSession {
   private readonly repaired = new Map<string, { held: Held; listed: Held }>()
   private foreignKeys = ''
   private roleXid = 0
-  private echoXid = 0
   private monitorXid = 0
   private nowMs = 0
   private auditAtMs = 0
@@ -127,14 +124,17 @@ export class SwitchSession {
     this.flight = null
     this.dump = null
     this.confirmed = null
-    this.echoXid = this.roleXid = 0
+    this.roleXid = 0
     this.installed.clear()
     this.dirty.clear()
     this.repaired.clear()
     this.refused.hasten()
   }
 
-  /** Whether the frame was for this session; if not, it is for others on the connection. Throws DecodeError. */
+  /**
+   * Whether the frame was for this session; if not, it is for others on the connection. The frame may be used again
+   * afterwards. Throws DecodeError.
+   */
   receive(frame: Uint8Array): boolean {
     if (this.phase === 'down') return false
     const view = new DataView(frame.buffer, frame.byteOffset, frame.length)
@@ -146,21 +146,15 @@ export class SwitchSession {
 
   tick(nowMs: number): void {
     this.nowMs = nowMs
-    if (this.phase === 'down') return
     const waitedMs = nowMs - this.progressMs
-    if (this.isWaiting) {
-      if (waitedMs >= this.options.stallMs) return this.stall(waitedMs)
-    } else if (waitedMs >= this.options.idleMs) {
-      this.echoXid = this.xids.take()
-      this.request(encodeMessage({ kind: 'echo_request', version: 4, xid: this.echoXid, data: new Uint8Array(0) }))
-    }
+    if (this.isWaiting && waitedMs >= this.options.stallMs) return this.stall(waitedMs)
     if (this.phase !== 'ready') return
     if (this.dump === null && nowMs >= this.auditAtMs) this.audit()
     this.launch()
   }
 
   private get isWaiting(): boolean {
-    return this.flight !== null || this.dump !== null || this.phase === 'claiming' || this.echoXid !== 0
+    return this.flight !== null || this.dump !== null || this.phase === 'claiming'
   }
 
   /** Sends what the switch must answer. */
@@ -186,10 +180,6 @@ export class SwitchSession {
         return this.onExperimenter(xid, frame, view)
       case type.roleReply:
         return this.onRole(xid)
-      case type.echoReply:
-        if (xid !== this.echoXid) return false
-        this.echoXid = 0
-        return true
       default:
         return false
     }
@@ -224,13 +214,14 @@ export class SwitchSession {
   }
 
   private onError(xid: number, frame: Uint8Array, view: DataView): boolean {
-    if (xid < 0x8000_0000) return false
+    if (!isOurs(xid)) return false
+    const error = frame.slice()
     this.counters.errors += 1
     const isSlave = frame.length >= 12 && view.getUint16(8) === BAD_REQUEST && view.getUint16(10) === IS_SLAVE
     if (isSlave || (this.phase === 'claiming' && xid === this.roleXid)) this.stand()
     else if (this.dump?.refused(xid) === true) this.onDumped()
-    else if (this.flight?.error(xid, frame) !== true && xid !== this.monitorXid)
-      this.options.report({ kind: 'stray_error', error: frame })
+    else if (this.flight?.error(xid, error) !== true && xid !== this.monitorXid)
+      this.options.report({ kind: 'stray_error', error })
     return true
   }
 
@@ -312,7 +303,8 @@ export class SwitchSession {
   /** Whether `found` is only the switch's way of writing `held`. */
   private learn(held: Held, found: Held): boolean {
     const before = this.repaired.get(held.key)
-    if (before === undefined || before.held !== held || Buffer.compare(before.listed.frame, found.frame) !== 0) return false
+    if (before === undefined || before.held !== held || Buffer.compare(before.listed.frame, found.frame) !== 0)
+      return false
     this.rewritten.learn(held, found)
     this.installed.set(held.key, held)
     this.options.report({ kind: 'rewritten', held, listed: found })

@@ -3,6 +3,8 @@
 const FIRST = 0x8000_0000
 const END = 0x1_0000_0000
 
+export const isOurs = (xid: number): boolean => xid >= FIRST
+
 export class Xids {
   private next = FIRST
 

@@ -35,11 +35,8 @@ export interface SessionOptions {
   /** After this time without a message an echo request is sent, after another the peer is given up; 0: never. */
   readonly probeMilliseconds?: number
   readonly limits?: MultipartLimits
-  /**
-   * Sees each frame after hello before it is decoded, and takes it by returning true: for who works on bytes, as
-   * comparing 100,000 flows does. The bytes are valid during the call only.
-   */
-  readonly intercept?: (frame: Uint8Array) => boolean
+  /** Takes frames as they are, once versions are agreed upon; true: this one is dealt with. Valid during the call. */
+  readonly claim?: (frame: Uint8Array) => boolean
 }
 
 /** How much of a faulty request an error carries back; at least 64 bytes (OpenFlow 1.3.5 §7.4.4). */
@@ -47,7 +44,7 @@ const ERROR_DATA = 64
 const XIDS = 0x1_0000_0000
 
 export class Session {
-  readonly #options: Required<Omit<SessionOptions, 'intercept'>> & Pick<SessionOptions, 'intercept'>
+  readonly #options: Required<Omit<SessionOptions, 'claim'>> & Pick<SessionOptions, 'claim'>
   readonly #framer = new Framer()
   readonly #output = new Writer(4096)
   /** Requests in flight, by xid; parts of their replies once there are some. */
@@ -97,8 +94,8 @@ export class Session {
     }
   }
 
-  /** Queues whole messages as they are. */
-  sendBytes(bytes: Uint8Array): void {
+  /** Queues whole messages that are already bytes. */
+  sendFrames(bytes: Uint8Array): void {
     if (this.#state !== 'closed') this.#output.raw(bytes)
   }
 
@@ -169,7 +166,7 @@ export class Session {
   }
 
   #frame(bytes: Uint8Array, start: number, end: number): void {
-    if (this.#state === 'open' && this.#options.intercept?.(bytes.subarray(start, end)) === true) return
+    if (this.#state === 'open' && this.#options.claim?.(bytes.subarray(start, end)) === true) return
     let message: Message
     try {
       message = decodeMessage(bytes, start, end)

@@ -62,7 +62,11 @@ test('the deltas of any edits, taken whenever, add up to what each host is to ha
 
 test('a key that moves between units in one update stays in place', () => {
   const deployment = new Deployment()
-  const unitWith = (version: number): Unit => ({ scope: 'all', objects: [], items: new Map([['k', item('k', version)]]) })
+  const unitWith = (version: number): Unit => ({
+    scope: 'all',
+    objects: [],
+    items: new Map([['k', item('k', version)]]),
+  })
   deployment.update([['u', unitWith(1)]], [['h', new Set(['all'])]])
   deployment.take()
   deployment.update(

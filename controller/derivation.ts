@@ -75,7 +75,10 @@ export class Derivation {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
       const [unit] = unitsOf(app.name, '0', [everywhere], make)
       const misses = missFlows(app.name, app.stages, make).map((flow): [string, Item] => [flow.key, flow])
-      return [`${app.name} constant`, { scope: 'all', objects: [], items: new Map([...(unit?.items ?? []), ...misses]) }] as const
+      return [
+        `${app.name} constant`,
+        { scope: 'all', objects: [], items: new Map([...(unit?.items ?? []), ...misses]) },
+      ] as const
     })
   }
 

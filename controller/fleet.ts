@@ -198,7 +198,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
     return (touched?.hosts ?? []).flatMap((id) => {
       const record = this.hosts.get(id)
       if (record === undefined || record.confirmed >= (touched?.revision ?? 0)) return []
-      return [{ host: id, reason: record.channel === null ? 'its switch is not connected' : 'its switch has not confirmed yet' }]
+      return [
+        {
+          host: id,
+          reason: record.channel === null ? 'its switch is not connected' : 'its switch has not confirmed yet',
+        },
+      ]
     })
   }
 
@@ -207,7 +212,10 @@ export class Fleet extends EventEmitter<FleetEvents> {
   #onFacts(session: HostSession, facts: HostFacts): void {
     const known = this.hosts.get(facts.id)
     if (known?.session && known.session !== session) {
-      this.#options.log.warn({ host: facts.id, peer: session.connection.peer }, 'a second connection of this host replaces the first')
+      this.#options.log.warn(
+        { host: facts.id, peer: session.connection.peer },
+        'a second connection of this host replaces the first',
+      )
       known.session.connection.close()
     }
     const record = this.#learn(facts)
@@ -255,7 +263,10 @@ export class Fleet extends EventEmitter<FleetEvents> {
     if (record === undefined) return
     if (text === null) record.alarms.delete(about)
     else record.alarms.set(about, text)
-    this.#options.log[text === null ? 'info' : 'warn']({ host: id, about, text }, text === null ? 'alarm is over' : 'alarm')
+    this.#options.log[text === null ? 'info' : 'warn'](
+      { host: id, about, text },
+      text === null ? 'alarm is over' : 'alarm',
+    )
     this.emit('host', id)
   }
 
@@ -315,11 +326,29 @@ export class Fleet extends EventEmitter<FleetEvents> {
         return
       case 'drift': {
         const items = [...event.missing, ...event.unexpected, ...event.changed.map(({ held }) => held)]
-        log.warn({ host: id, missing: event.missing.length, changed: event.changed.length, unexpected: event.unexpected.length, first: items.slice(0, 3).map(({ frame }) => describe(frame)) }, 'drift repaired')
+        log.warn(
+          {
+            host: id,
+            missing: event.missing.length,
+            changed: event.changed.length,
+            unexpected: event.unexpected.length,
+            first: items.slice(0, 3).map(({ frame }) => describe(frame)),
+          },
+          'drift repaired',
+        )
         return
       }
       case 'foreign':
-        this.#alarm(id, 'foreign', event.count === 0 ? null : `${event.count} flows of others: ${event.items.slice(0, 3).map(({ frame }) => describe(frame)).join('; ')}`)
+        this.#alarm(
+          id,
+          'foreign',
+          event.count === 0
+            ? null
+            : `${event.count} flows of others: ${event.items
+                .slice(0, 3)
+                .map(({ frame }) => describe(frame))
+                .join('; ')}`,
+        )
         return
       case 'stalled':
         log.warn({ host: id, waitedMs: event.waitedMs }, 'switch does not answer')
@@ -341,7 +370,9 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const origin = originOf(message.cookie, this.#names)
     const app = this.#options.apps.find(({ name }) => name === origin?.app)
     if (record === undefined || origin === null || app?.packetIn === undefined) return
-    const metadata = new Map(message.match.flatMap((entry) => (entry.kind === 'unknown' ? [] : [[entry.kind, entry.value] as const])))
+    const metadata = new Map(
+      message.match.flatMap((entry) => (entry.kind === 'unknown' ? [] : [[entry.kind, entry.value] as const])),
+    )
     const inPort = metadata.get('in_port_oxm')
     if (typeof inPort !== 'number') return
     const packet = { host: record.facts.id, inPort, origin: origin.object, metadata, data: message.data }
@@ -368,4 +399,3 @@ function sendOut(channel: Channel, { outPort, data }: PacketOut): void {
 function describe(frame: Uint8Array): string {
   return formatMessage(frame).replace(/\s+/g, ' ').trim()
 }
-

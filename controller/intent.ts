@@ -1,18 +1,14 @@
 // Intent from the store into the engine's tables: everything once, then each change as it is committed.
 import type { Derivation, Inputs } from './derivation.ts'
-
-/** What this needs of a store (controller/store). */
-export interface IntentSource {
-  range(prefix: string): Promise<{ readonly entries: readonly { readonly key: string; readonly value: string }[]; readonly revision: number }>
-  watch(fromRevision: number, onBatch: (batch: IntentBatch) => void): Promise<() => void>
-}
-export interface IntentBatch {
-  readonly revision: number
-  readonly changes: readonly { readonly key: string; readonly value: string | null }[]
-}
+import type { Store } from './store/index.ts'
 
 const PREFIX = 'intent/'
-const tables: Readonly<Record<string, keyof Inputs>> = { networks: 'network', subnets: 'subnet', ports: 'port', routers: 'router' }
+const tables: Readonly<Record<string, keyof Inputs>> = {
+  networks: 'network',
+  subnets: 'subnet',
+  ports: 'port',
+  routers: 'router',
+}
 
 interface Writable {
   set(key: string, row: object): void
@@ -36,12 +32,23 @@ function write(derivation: Derivation, key: string, value: string | null): void 
 }
 
 /** Settles when the tables hold what the store has; `onChange` hears of each later revision. Returns the end of it. */
-export async function followIntent(source: IntentSource, derivation: Derivation, onChange: (revision: number) => void): Promise<() => void> {
-  const { entries, revision } = await source.range(PREFIX)
+export async function followIntent(
+  store: Store,
+  derivation: Derivation,
+  onChange: (revision: number) => void,
+): Promise<() => void> {
+  const { entries, revision } = await store.range(PREFIX)
   for (const { key, value } of entries) write(derivation, key, value)
   onChange(revision)
-  return source.watch(revision, (batch) => {
-    for (const { key, value } of batch.changes) write(derivation, key, value)
-    onChange(batch.revision)
-  })
+  const watch = store.watch('', revision + 1)
+  void (async () => {
+    for await (const { revision: now, events } of watch) {
+      for (const event of events) {
+        if (event.kind === 'put') write(derivation, event.entry.key, event.entry.value)
+        else write(derivation, event.key, null)
+      }
+      onChange(now)
+    }
+  })()
+  return () => watch.close()
 }

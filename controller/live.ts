@@ -1,5 +1,6 @@
 // What the northbound API shows of hosts and of what they have confirmed.
 import { createHash } from 'node:crypto'
+import { ROUTER_INTERFACE } from './app.ts'
 import type { Derivation } from './derivation.ts'
 import type { Fleet, HostRecord } from './fleet.ts'
 import type { LiveAgent, LiveChange, LiveState, Status, WaitRealized } from './northbound/index.ts'
@@ -16,11 +17,14 @@ export function agentId(host: string): string {
 export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
   const { reads } = derivation
   const portStatus = (id: string): Status | undefined => {
+    const realized: Status = fleet.unconfirmed(id).length === 0 ? 'ACTIVE' : 'BUILD'
+    // A router's interface is everywhere.
+    if (reads.port(id)?.device_owner === ROUTER_INTERFACE) return realized
     const binding = reads.binding(id)
     const record = binding === null ? undefined : fleet.hosts.get(binding.host)
     if (record === undefined) return reads.port(id) === undefined ? undefined : 'DOWN'
     if (record.channel === null) return 'DOWN'
-    return fleet.unconfirmed(id).length === 0 && record.confirmed > 0 ? 'ACTIVE' : 'BUILD'
+    return record.confirmed > 0 ? realized : 'BUILD'
   }
   return {
     agents: () => Array.from(fleet.hosts.values(), agentOf),
@@ -60,7 +64,11 @@ function agentOf(record: HostRecord): LiveAgent {
 }
 
 /** Tells of hosts at once, and of ports whose status differs from what was told last. */
-function subscribe(fleet: Fleet, portStatus: (id: string) => Status | undefined, listener: (change: LiveChange) => void): () => void {
+function subscribe(
+  fleet: Fleet,
+  portStatus: (id: string) => Status | undefined,
+  listener: (change: LiveChange) => void,
+): () => void {
   const told = new Map<string, Status>()
   const ports = (): void => {
     const plugged = new Set(Array.from(fleet.hosts.values()).flatMap(({ facts }) => facts.vifs.map(({ port }) => port)))

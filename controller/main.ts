@@ -13,7 +13,6 @@ import { followIntent } from './intent.ts'
 import { liveState, realization } from './live.ts'
 import { createNorthbound, parseCredentials, refuseOpenListener } from './northbound/index.ts'
 import { openLmdbStore } from './store/index.ts'
-import { intentStore } from './intent-store.ts'
 
 const HOSTS = 'host/'
 
@@ -26,7 +25,11 @@ export interface Controller {
 export function createLogger(config: Config): Logger {
   const level = config['log-level']
   return process.stdout.isTTY
-    ? pino({ level, base: null, transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' } } })
+    ? pino({
+        level,
+        base: null,
+        transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' } },
+      })
     : pino({ level, base: null })
 }
 
@@ -62,7 +65,8 @@ export async function serve(config: Config, log: Logger): Promise<Controller> {
 
 async function start(config: Config, log: Logger, closers: (() => Promise<unknown> | void)[]): Promise<string> {
   const tls = tlsOf(config)
-  const credentials = config.credentials === null ? undefined : parseCredentials(readFileSync(config.credentials, 'utf8'))
+  const credentials =
+    config.credentials === null ? undefined : parseCredentials(readFileSync(config.credentials, 'utf8'))
   const { host: apiHost, port: apiPort } = splitEndpoint(config.api)
   refuseOpenListener(apiHost, credentials)
 
@@ -90,10 +94,9 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
 
   const remembered = new Map((await store.range(HOSTS)).entries.map(({ key, value }) => [key, value]))
   for (const value of remembered.values()) fleet.recall(loadFacts(value))
-  const intent = intentStore(store)
   const progress = revisions()
   closers.push(
-    await followIntent(intent, derivation, (revision) => {
+    await followIntent(store, derivation, (revision) => {
       progress.reach(revision)
       fleet.schedule()
     }),
@@ -102,7 +105,11 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
 
   const switches = await listenSwitches(
     config.openflow,
-    { ...tls, onFrame: (frame, channel) => fleet.onFrame(frame, channel), onMessage: (message, channel) => fleet.onMessage(message, channel) },
+    {
+      ...tls,
+      onFrame: (frame, channel) => fleet.onFrame(frame, channel),
+      onMessage: (message, channel) => fleet.onMessage(message, channel),
+    },
     (channel) => {
       fleet.addSwitch(channel).catch((error: unknown) => log.warn({ peer: channel.peer, err: error }, 'switch refused'))
     },
@@ -113,7 +120,7 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
   closers.push(() => databases.close())
 
   const api = await createNorthbound({
-    store: intent,
+    store,
     live: liveState(fleet, derivation),
     waitRealized: realization(fleet, progress.reached),
     ...(credentials === undefined ? {} : { credentials }),
@@ -134,6 +141,7 @@ function revisions(): { reach(revision: number): void; reached(revision: number)
       for (const { revision: wanted, resolve } of waiting) if (wanted <= current) resolve()
       waiting = waiting.filter(({ revision: wanted }) => wanted > current)
     },
-    reached: (revision) => (revision <= current ? Promise.resolve() : new Promise((resolve) => waiting.push({ revision, resolve }))),
+    reached: (revision) =>
+      revision <= current ? Promise.resolve() : new Promise((resolve) => waiting.push({ revision, resolve })),
   }
 }

@@ -81,7 +81,11 @@ export function factsOf(replica: HostReplica, peerAddress: string): HostFacts | 
 
 /** Facts as they are stored. */
 export function dumpFacts(facts: HostFacts): string {
-  return JSON.stringify({ ...facts, datapathId: facts.datapathId?.toString() ?? null, bridgeMappings: [...facts.bridgeMappings] })
+  return JSON.stringify({
+    ...facts,
+    datapathId: facts.datapathId?.toString() ?? null,
+    bridgeMappings: [...facts.bridgeMappings],
+  })
 }
 
 export function loadFacts(text: string): HostFacts {
@@ -90,5 +94,9 @@ export function loadFacts(text: string): HostFacts {
     readonly bridgeMappings: readonly (readonly [string, string])[]
   }
   const { datapathId } = stored
-  return { ...stored, datapathId: datapathId === null ? null : BigInt(datapathId), bridgeMappings: new Map(stored.bridgeMappings) }
+  return {
+    ...stored,
+    datapathId: datapathId === null ? null : BigInt(datapathId),
+    bridgeMappings: new Map(stored.bridgeMappings),
+  }
 }

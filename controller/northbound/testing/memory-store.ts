@@ -26,13 +26,13 @@ export class MemoryStore implements Store {
     return { entries: [...this.entries.values()].filter(({ key }) => key.startsWith(prefix)), revision: this.#revision }
   }
 
-  async transact({ when = [], then }: Transaction): Promise<Outcome> {
+  async transact({ when = [], apply }: Transaction): Promise<Outcome> {
     const conflicts = when
       .filter(({ key, modRevision }) => (this.entries.get(key)?.modRevision ?? 0) !== modRevision)
       .map(({ key }) => ({ key, found: this.entries.get(key) }))
     if (conflicts.length > 0) return { succeeded: false, revision: this.#revision, conflicts }
     const modRevision = ++this.#revision
-    const events = then.flatMap((operation): Batch['events'][number][] => {
+    const events = apply.flatMap((operation): Batch['events'][number][] => {
       const { key } = operation
       const before = this.entries.get(key)
       if (operation.kind === 'delete') return this.entries.delete(key) ? [{ kind: 'delete', key, modRevision }] : []

@@ -3,7 +3,8 @@
 // in the order of its reads. Tables, groupings, queries and outputs (engine.ts) are names for sets of such nodes.
 //
 // Why not `alien-signals/system`, which it resembles: its dirty check takes a node that is being computed for an
-// unchanged one, so a cycle closed by an edit goes unseen and the next check never ends. Here it is a named problem.
+// unchanged one, so a circle closed by an edit goes unseen and leaves values that contradict each other (tried with
+// 3.2.1: a = 1 + b, b = a + 1 gives a 1, b 2). Here it is a named problem.
 
 export type Key = string | number
 

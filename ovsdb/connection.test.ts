@@ -112,6 +112,18 @@ describe('Connection', () => {
     ])
   })
 
+  test('a second monitor of the same name is refused here, and the first one lives on', async () => {
+    const { connection, say, reply } = setUp()
+    const seen: string[] = []
+    const handlers = { onReply: () => {}, onUpdate: (method: string) => seen.push(method), onCanceled: () => {} }
+    const first = connection.monitor('monitor', 'm', [], handlers)
+    reply({})
+    await first
+    await expect(connection.monitor('monitor', 'm', [], handlers)).rejects.toMatchObject({ code: 'bad-argument' })
+    say({ id: null, method: 'update', params: ['m', {}] })
+    expect(seen).toEqual(['update'])
+  })
+
   test('an unknown notification is no fault', () => {
     const { connection, say } = setUp()
     say({ id: null, method: 'news', params: [] })

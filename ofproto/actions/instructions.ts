@@ -225,7 +225,7 @@ export function formatInstructions(instructions: readonly Instruction[]): string
 
 type ParseInstruction = (text: string, context: ParseContext) => Instruction | null
 const words: ReadonlyMap<string, ParseInstruction> = new Map<string, ParseInstruction>([
-  ['meter', (text) => ({ kind: 'meter', meter: parseUint(text, 32, 'meter') })],
+  ['meter', parseMeter],
   ['clear_actions', () => ({ kind: 'clear_actions' })],
   [
     'write_actions',
@@ -237,6 +237,14 @@ const words: ReadonlyMap<string, ParseInstruction> = new Map<string, ParseInstru
   ['write_metadata', parseWriteMetadata],
   ['goto_table', (text) => ({ kind: 'goto_table', table: parseTable(text) })],
 ])
+
+const MAX_METER = 0xffff0000
+
+function parseMeter(text: string): Instruction {
+  const meter = parseUint(text, 32, 'meter')
+  if (meter === 0 || meter > MAX_METER) throw new TextError(`${text}: meters are from 1 to ${MAX_METER}`)
+  return { kind: 'meter', meter }
+}
 
 function parseWriteMetadata(text: string): Instruction {
   const [value = '', mask] = text.split('/')

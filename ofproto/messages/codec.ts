@@ -194,12 +194,19 @@ function codecAt(bytes: Uint8Array, view: DataView, start: number, length: numbe
 
 const LAST_IMMUTABLE_TYPE = 3
 
+/** There is no version 0; of the others, only the immutable messages can be read. */
+function checkVersion(r: Reader, version: number, type: number): void {
+  if (version === VERSION) return
+  if (version === 0) r.fail(errorCodes.badType, 'version 0')
+  if (type > LAST_IMMUTABLE_TYPE) r.fail(errorCodes.badVersion, 'not OpenFlow 1.3')
+}
+
 /** Reads the message that is all of `r`. */
 function readMessage(r: Reader): Message {
   const start = r.offset
   const length = r.end - start
   const type = r.bytes[start + 1] as number
-  if (r.bytes[start] !== VERSION && type > LAST_IMMUTABLE_TYPE) r.fail(errorCodes.badVersion, 'not OpenFlow 1.3')
+  checkVersion(r, r.bytes[start] as number, type)
   const codec = codecAt(r.bytes, r.view, start, length)
   if (codec === undefined) return readUnknown(r, type)
   if (!fits(codec.format, length)) r.fail(errorCodes.badLength, `length ${length}`, start)
@@ -223,7 +230,7 @@ export function formatOf(bytes: Uint8Array, start: number, end: number, whole = 
   const r = new Reader(bytes, start, end)
   const length = end - start
   const type = bytes[start + 1] as number
-  if (bytes[start] !== VERSION && type > LAST_IMMUTABLE_TYPE) r.fail(errorCodes.badVersion, 'not OpenFlow 1.3')
+  checkVersion(r, bytes[start] as number, type)
   const codec = codecAt(bytes, r.view, start, length)
   if (codec === undefined) return r.fail(whyUnknown(r, type), 'not a message that is known', start)
   const isMultipart = codec.kind === 'multipart_request' || codec.kind === 'multipart_reply'

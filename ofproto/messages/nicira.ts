@@ -2,7 +2,7 @@
 // the counters of IPFIX exporters.
 import { errorCodes } from '../wire/errors.ts'
 import type { Reader } from '../wire/reader.ts'
-import { list, oneOf, pad, struct, u16, u32, u64, u8, variant, type ValueOf } from '../wire/struct.ts'
+import { list, oneOf, pad, struct, u16, u32, u64, u8, variant, zeros, type ValueOf } from '../wire/struct.ts'
 import type { Writer } from '../wire/writer.ts'
 import { checked, extension, NICIRA } from './frame.ts'
 import { property, type UnknownProperty } from './property.ts'
@@ -122,18 +122,40 @@ const nested = <const K extends 'original' | 'reply'>(kind: K, type: number) => 
   write: (w: Writer, p: { readonly tuple: readonly CtTupleProperty[] }) => tuple.write(w, p.tuple),
 })
 
+const V4_MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
+
+/** 4 or 6, or 0 for the address of all zeros, which stands for none. */
+function family(address: Uint8Array): 0 | 4 | 6 {
+  if (address.every((byte) => byte === 0)) return 0
+  return V4_MAPPED.every((byte, i) => address[i] === byte) ? 4 : 6
+}
+
+/** An address after one of the other family is refused. */
+function checkFamilies(r: Reader, properties: readonly CtFlushProperty[]): void {
+  const addresses = properties
+    .flatMap((p) => (p.kind === 'original' || p.kind === 'reply' ? p.tuple : []))
+    .flatMap((p) => (p.kind === 'source' || p.kind === 'destination' ? [family(p.address)] : []))
+  addresses.forEach((now, i) => {
+    const before = addresses[i - 1] ?? 0
+    if (before !== 0 && now !== 0 && before !== now) r.fail(errorCodes.badPropertyValue, 'IPv4 and IPv6')
+  })
+}
+
 /** Flushes the connections that match; without properties, all of `ipProtocol` (0: of every protocol). */
-export const ctFlush = extension('ct_flush', NICIRA, 32, {
-  ipProtocol: u8,
-  pad: pad(7),
-  properties: list(
-    property<CtFlushProperty>({
-      original: nested('original', 0),
-      reply: nested('reply', 1),
-      zone: number16('zone', 2),
-    }),
-  ),
-})
+export const ctFlush = checked(
+  extension('ct_flush', NICIRA, 32, {
+    ipProtocol: u8,
+    reserved: zeros(7, errorCodes.mustBeZero),
+    properties: list(
+      property<CtFlushProperty>({
+        original: nested('original', 0),
+        reply: nested('reply', 1),
+        zone: number16('zone', 2),
+      }),
+    ),
+  }),
+  ({ properties }, r) => checkFamilies(r, properties),
+)
 
 export const ipfixStats = struct('ipfix_stats', {
   totalFlows: u64,

@@ -3,8 +3,9 @@
 import { actionList, type Action } from '../actions/index.ts'
 import { looseMatchCodec, looseOxmList, type Match } from '../fields/match.ts'
 import { errorCodes } from '../wire/errors.ts'
+import type { Reader } from '../wire/reader.ts'
 import { list, pad, readWithin, rest, u16, u32, u64, u8 } from '../wire/struct.ts'
-import { checkPort, extension, message, NICIRA, ports, type MessageCodec } from './frame.ts'
+import { checked, checkPort, extension, message, NICIRA, ports, type MessageCodec } from './frame.ts'
 import { property, type UnknownProperty } from './property.ts'
 
 export const packetInReason = { noMatch: 0, action: 1, invalidTtl: 2, actionSet: 3, group: 4, packetOut: 5 } as const
@@ -130,5 +131,22 @@ const packetProperty = property<PacketProperty>({
   },
 })
 
-export const packetIn2 = extension('packet_in2', NICIRA, 30, { properties: list(packetProperty) })
-export const resume = extension('resume', NICIRA, 28, { properties: list(packetProperty) })
+function checkPacket(r: Reader, properties: readonly PacketProperty[]): void {
+  let size = 0
+  let fullLength = 0
+  for (const p of properties) {
+    if (p.kind === 'packet') size = p.bytes.length
+    else if (p.kind === 'full_length') fullLength = p.length
+  }
+  if (size === 0) r.fail(errorCodes.badLength, 'no packet')
+  if (fullLength !== 0 && fullLength < size) r.fail(errorCodes.badLength, `full length ${fullLength} of ${size} bytes`)
+}
+
+const packetIn2Members = { properties: list(packetProperty) }
+
+export const packetIn2 = checked(extension('packet_in2', NICIRA, 30, packetIn2Members), (value, r) =>
+  checkPacket(r, value.properties),
+)
+export const resume = checked(extension('resume', NICIRA, 28, packetIn2Members), (value, r) =>
+  checkPacket(r, value.properties),
+)

@@ -51,7 +51,7 @@ export const formatPorts = (ports: readonly Port[]): string =>
 
 export const formatPortMod = (mod: PortMod): string =>
   ` port: ${formatPort(mod.port)}: addr:${formatMac(mod.mac)}\n` +
-  `     config: ${formatConfig(mod.config)}\n` +
+  `     config: ${formatConfig(mod.config & mod.mask)}\n` +
   `     mask:   ${formatConfig(mod.mask)}\n` +
   `     advertise: ${(mod.advertise & FEATURE_BITS) === 0 ? 'UNCHANGED' : formatFeatures(mod.advertise)}\n`
 

@@ -166,7 +166,7 @@ function decodeCarefully(bytes: Uint8Array): Message | { kind: 'bundle_add'; bun
 
 function formatHello({ version, elements, rest }: Hello, bytes: Uint8Array): string {
   // A hello without a bitmap speaks for its version and those below.
-  let bitmap = version < 32 ? ((1 << version) - 1) << 1 : 0
+  let bitmap = ((version < 32 ? 1 << version : 0) - 1) << 1
   let isClear = rest.length === 0
   for (const element of elements) {
     const announced = element.kind === 'version_bitmap' ? ((element.bitmaps[0] ?? 0) & ~1) >>> 0 : 0

@@ -64,7 +64,10 @@ export type PacketQueue = ValueOf<typeof packetQueue>
 
 export const queueGetConfigReply = checked(
   message('queue_get_config_reply', 23, { port: u32, pad: pad(4), queues: list(packetQueue) }),
-  ({ port }, r) => checkPort(r, port),
+  ({ port, queues }, r) => {
+    // As OVS, which looks at the port when it looks at the first queue.
+    if (queues.length > 0) checkPort(r, port)
+  },
 )
 
 export const queueStatsRequest = checked(variant('queue', { port: u32, queue: u32 }), ({ port }, r) =>

@@ -3,7 +3,7 @@ import { errorCodes } from '../wire/errors.ts'
 import type { Reader } from '../wire/reader.ts'
 import { list, oneOf, pad, u32, u64, u8 } from '../wire/struct.ts'
 import type { Writer } from '../wire/writer.ts'
-import { extension, message, NICIRA, ONF } from './frame.ts'
+import { checked, extension, message, NICIRA, ONF } from './frame.ts'
 import { property, type UnknownProperty } from './property.ts'
 
 const roles = { nochange: 0, equal: 1, primary: 2, secondary: 3 } as const
@@ -68,25 +68,40 @@ function asyncProperty<K extends Exclude<AsyncProperty['kind'], 'unknown'>>(kind
   }
 }
 
+/** The reasons that each kind of message can have. */
+const allowedMasks = [0x7, 0x7, 0x3f, 0x7, 0x18, 0x3]
+const FIRST_EXPERIMENTER = 0xfffe
+
+function checkAsync(r: Reader, properties: readonly AsyncProperty[]): void {
+  for (const p of properties) {
+    if (p.kind === 'unknown') return r.fail(errorCodes.unsupportedAsync, `property ${p.type}`)
+    const allowed = allowedMasks[asyncProperties[p.kind] >> 1] as number
+    if ((p.mask & ~allowed) !== 0) r.fail(errorCodes.badAsync, `${p.kind} ${p.mask}`)
+  }
+}
+
 /** Changes only what it names, and reaches messages that OpenFlow 1.3 has no mask for. */
-export const nxSetAsyncConfig2 = extension('nx_set_async_config2', NICIRA, 27, {
-  properties: list(
-    property<AsyncProperty>(
-      {
-        packet_in_secondary: asyncProperty('packet_in_secondary'),
-        packet_in_primary: asyncProperty('packet_in_primary'),
-        port_status_secondary: asyncProperty('port_status_secondary'),
-        port_status_primary: asyncProperty('port_status_primary'),
-        flow_removed_secondary: asyncProperty('flow_removed_secondary'),
-        flow_removed_primary: asyncProperty('flow_removed_primary'),
-        role_status_secondary: asyncProperty('role_status_secondary'),
-        role_status_primary: asyncProperty('role_status_primary'),
-        table_status_secondary: asyncProperty('table_status_secondary'),
-        table_status_primary: asyncProperty('table_status_primary'),
-        requestforward_secondary: asyncProperty('requestforward_secondary'),
-        requestforward_primary: asyncProperty('requestforward_primary'),
-      },
-      0xfffe,
+export const nxSetAsyncConfig2 = checked(
+  extension('nx_set_async_config2', NICIRA, 27, {
+    properties: list(
+      property<AsyncProperty>(
+        {
+          packet_in_secondary: asyncProperty('packet_in_secondary'),
+          packet_in_primary: asyncProperty('packet_in_primary'),
+          port_status_secondary: asyncProperty('port_status_secondary'),
+          port_status_primary: asyncProperty('port_status_primary'),
+          flow_removed_secondary: asyncProperty('flow_removed_secondary'),
+          flow_removed_primary: asyncProperty('flow_removed_primary'),
+          role_status_secondary: asyncProperty('role_status_secondary'),
+          role_status_primary: asyncProperty('role_status_primary'),
+          table_status_secondary: asyncProperty('table_status_secondary'),
+          table_status_primary: asyncProperty('table_status_primary'),
+          requestforward_secondary: asyncProperty('requestforward_secondary'),
+          requestforward_primary: asyncProperty('requestforward_primary'),
+        },
+        FIRST_EXPERIMENTER,
+      ),
     ),
-  ),
-})
+  }),
+  ({ properties }, r) => checkAsync(r, properties),
+)

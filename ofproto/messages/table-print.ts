@@ -1,6 +1,6 @@
 // How ovs-ofctl prints tables: the counters of each, and their features, where it says `ditto` of tables that have the
 // same as the one before and shortens lists of fields (eth_{src,dst}, reg0...reg15).
-import { fieldByHeader, fields } from '../fields/table.ts'
+import { fieldByHeader, fields, type Field } from '../fields/table.ts'
 import { hexOrZero } from './print-parts.ts'
 import type { FieldId, TableFeatures, TableProperty, TableStats, TypeId } from './table.ts'
 
@@ -66,11 +66,19 @@ export const actionsOfBitmap = (bitmap: number): ReadonlySet<number> =>
 
 const HAS_MASK = 0x100
 
+/** A header whose length is not that of the field is another field's, which OVS does not know. */
+function hasLength({ bytes, variable }: Field, header: number, experimenter: number | null): boolean {
+  const length = (header & 0xff) - (experimenter === null ? 0 : 4)
+  const width = (header & HAS_MASK) === 0 ? length : length / 2
+  return variable ? width <= bytes : width === bytes
+}
+
 const fieldNames = (ids: readonly FieldId[] | undefined, masked?: boolean): Set<string> =>
   new Set(
     (ids ?? []).flatMap(({ header, experimenter }) => {
       const field = fieldByHeader(header, experimenter ?? 0)
-      if (field === undefined || (masked !== undefined && ((header & HAS_MASK) !== 0) !== masked)) return []
+      if (field === undefined || !hasLength(field, header, experimenter)) return []
+      if (masked !== undefined && ((header & HAS_MASK) !== 0) !== masked) return []
       return [field.name]
     }),
   )

@@ -31,7 +31,7 @@ afterAll(() => {
 
 function ofctl(args: readonly string[], input = ''): string {
   const { status, stdout, stderr } = spawnSync('ovs-ofctl', args, { encoding: 'utf8', input, maxBuffer: 2 ** 28 })
-  expect(status, `${here} ovs-ofctl ${args.join(' ')}: ${stderr.slice(-500)}`).toBe(0)
+  if (status !== 0) throw new Error(`${here} ovs-ofctl ${args.join(' ')}: ${stderr.slice(-500)}`)
   return stdout
 }
 
@@ -105,31 +105,44 @@ function verdict(text: string): string {
     const canonical = toMatch(FlowMatch.from(match))
     return canonical.length === 0 ? '<any>' : canonical.map((entry) => entryAsText(entry, true)).join(', ')
   } catch (error) {
-    if (error instanceof DecodeError) return `${error.error.name}`
+    if (error instanceof DecodeError) return error.error.name
     throw error
   }
+}
+
+/** The first cases where we and ovs-ofctl part ways, with the seed that finds them again; none is what tests want. */
+function differences<T>(cases: readonly string[], ours: readonly T[], theirs: readonly T[]): unknown[] {
+  const out: unknown[] = []
+  if (ours.length !== theirs.length) out.push(`${here}: ${theirs.length} answers to ${ours.length} cases`)
+  ours.forEach((our, i) => {
+    if (JSON.stringify(our) !== JSON.stringify(theirs[i])) out.push({ here, case: cases[i], our, their: theirs[i] })
+  })
+  return out.slice(0, 3)
 }
 
 describe('matches agree with ovs-ofctl', () => {
   test('in text and in bytes, for 3,000 random texts', () => {
     const texts = fc.sample(matchText, { numRuns: 3000, seed })
-    const theirs = flows(texts)
-    expect(theirs.length, here).toBe(texts.length)
-    texts.forEach((text, i) => {
+    const ours = texts.map((text) => {
       const match = parseMatch(text)
-      expect({ text: formatMatch(match), hex: hexOf(match) }, `${here} ${text}`).toEqual(theirs[i])
+      return { text: formatMatch(match), hex: hexOf(match) }
     })
+    expect(differences(texts, ours, flows(texts))).toEqual([])
   })
 
   test('about which entries are in order and what they mean, for 3,000 random lists of them', () => {
     const texts = fc.sample(entryText, { numRuns: 3000, seed })
     const out = ofctl(['--strict', 'parse-oxm', 'OpenFlow13'], texts.map((text) => `${text}\n`).join(''))
-    const theirs = out.split('\n').map((line) => /returned error (\w+)/.exec(line)?.[1] ?? line)
-    const verdicts = texts.map(verdict)
+    const theirs = out
+      .trimEnd()
+      .split('\n')
+      .map((line) => /returned error (\w+)/.exec(line)?.[1] ?? line)
+    const ours = texts.map(verdict)
+    expect(differences(texts, ours, theirs)).toEqual([])
     // Both verdicts must have been tried.
-    expect(verdicts.filter((text) => text.startsWith('OFP')).length, here).toBeGreaterThan(300)
-    expect(verdicts.filter((text) => !text.startsWith('OFP')).length, here).toBeGreaterThan(300)
-    texts.forEach((text, i) => expect(verdicts[i], `${here} ${text}`).toBe(theirs[i]))
+    const refused = ours.filter((text) => text.startsWith('OFP')).length
+    expect(refused).toBeGreaterThan(300)
+    expect(ours.length - refused).toBeGreaterThan(300)
   })
 })
 
@@ -152,11 +165,11 @@ describe('packets agree with ovs-ofctl', () => {
     const packets = fc.sample(packet, { numRuns: 5000, seed })
     const file = join(folder, 'packets')
     writeFileSync(file, Buffer.concat(packets.map(({ bytes, packetType }, i) => packetIn(i, bytes, packetType))))
-    const blocks = ofctl(['ofp-parse', file]).split(/^(?=OFPT_PACKET_IN)/m)
-    expect(blocks.length, here).toBe(packets.length)
-    packets.forEach(({ bytes, packetType }, i) => {
-      const message = `${here} ${Buffer.from(bytes).toString('hex')} ${packetType}`
-      expect(formatPacket(bytes, packetType), message).toBe(blocks[i]?.split('\n')[1])
-    })
+    const theirs = ofctl(['ofp-parse', file])
+      .split(/^(?=OFPT_PACKET_IN)/m)
+      .map((block) => block.split('\n')[1])
+    const ours = packets.map(({ bytes, packetType }) => formatPacket(bytes, packetType))
+    const cases = packets.map(({ bytes, packetType }) => `${Buffer.from(bytes).toString('hex')} ${packetType}`)
+    expect(differences(cases, ours, theirs)).toEqual([])
   })
 })

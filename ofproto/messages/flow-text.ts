@@ -5,7 +5,7 @@ import { MatchBuilder, formatMatch } from '../fields/match-text.ts'
 import type { Match } from '../fields/match.ts'
 import { formatPort, parsePort } from '../fields/ports.ts'
 import { items, parseTable, parseUint, parseUint64, TextError, type Item } from '../text/tokens.ts'
-import { flowFlags, type FlowMod, type FlowModCommand, type FlowStats } from './flow.ts'
+import { flowFlags, goesBack, type FlowMod, type FlowModCommand, type FlowStats } from './flow.ts'
 import type { Message } from './codec.ts'
 import { ALL_TABLES, ANY_GROUP, NO_BUFFER, ports } from './frame.ts'
 import { parseGroup } from './group-text.ts'
@@ -207,6 +207,9 @@ export function parseFlowMod(command: FlowModCommand, text: string): FlowMod {
   const mask = said.cookie?.mask ?? 0n
   // A cookie without a mask is the new cookie, which OpenFlow 1.3 carries in adds only; mod-flows loses it.
   const isNew = command === 'add' || mask !== 0n
+  const instructions = actionsText === null ? [] : parseInstructions(actionsText, flowContext(match))
+  if (goesBack({ table: said.table ?? ALL_TABLES, instructions }))
+    throw new TextError('goto_table must lead to a later table')
   return {
     kind: 'flow_mod',
     xid: 0,
@@ -222,7 +225,7 @@ export function parseFlowMod(command: FlowModCommand, text: string): FlowMod {
     outGroup: said.outGroup ?? ANY_GROUP,
     flags: said.flags,
     match,
-    instructions: actionsText === null ? [] : parseInstructions(actionsText, flowContext(match)),
+    instructions,
   }
 }
 

@@ -42,11 +42,16 @@ function checkFlags(r: Reader, flags: number): void {
   if ((flags & ~KNOWN_FLAGS) !== 0) r.fail(errorCodes.badFlowModFlags, `flags 0x${flags.toString(16)}`)
 }
 
+/** Whether the flow sends packets to its own table or an earlier one. */
+export const goesBack = ({ table, instructions }: Pick<FlowMod, 'table' | 'instructions'>): boolean =>
+  table !== ALL_TABLES && instructions.some((i) => i.kind === 'goto_table' && i.table <= table)
+
 export const flowMod = checked(flowModBody, (value, r) => {
   const isDelete = value.command === 'delete' || value.command === 'delete_strict'
   if (value.table === ALL_TABLES && !isDelete) r.fail(errorCodes.badFlowModTable, 'all tables')
   checkPort(r, value.outPort)
   checkFlags(r, value.flags)
+  if (goesBack(value)) r.fail(errorCodes.badInstructionTable, 'goto_table to a table that is not later')
 })
 
 /** Reasons above 2 are OVS's from later versions of OpenFlow. */

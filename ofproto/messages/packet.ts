@@ -44,7 +44,7 @@ export const packetOut: MessageCodec<'packet_out', PacketOut> = {
     r.skip(6)
     checkPort(r, inPort)
     if (inPort >= 0xffffff00 && !SOURCES.has(inPort)) r.fail(errorCodes.badPort, `packet from port ${inPort}`)
-    const actions = readWithin(r, size, actionList, errorCodes.badActionLength)
+    const actions = readWithin(r, size, actionList, errorCodes.badLength)
     return { kind: 'packet_out', xid, bufferId, inPort, actions, data: r.raw(r.remaining) }
   },
   write(w, value) {

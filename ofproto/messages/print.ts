@@ -25,6 +25,7 @@ import { multipartEntries, type MultipartReplyBody, type MultipartRequestBody } 
 import { formatPacketIn, formatPacketOut } from './packet-print.ts'
 import { formatPortDescription, formatPortMod, formatPorts, formatPortStats } from './port-print.ts'
 import { bitNames, hexDump, hexOrZero, printable } from './print-parts.ts'
+import { packetQueue, type PacketQueue } from './queue.ts'
 import { formatTableFeatures, formatTableStats } from './table-print.ts'
 
 const versions: Readonly<Record<number, string>> = {
@@ -107,10 +108,23 @@ function formatFlags(bytes: Uint8Array): string {
 
 /** What a broken multipart message says before the entry that breaks it. */
 function formatReadable(bytes: Uint8Array, verbosity: number): string {
+  if (bytes[1] === QUEUE_CONFIG_REPLY) return formatReadableQueues(bytes)
   const partial = readEntries(bytes)
   if (partial === null) return ''
   const text = partial.isRequest ? formatRequest(partial.body as never) : formatReply(partial.body as never, verbosity)
   return partial.body.kind === 'group' ? `${text} ***parse error***` : text
+}
+
+const QUEUE_CONFIG_REPLY = 23
+const QUEUES = 16
+
+function formatReadableQueues(bytes: Uint8Array): string {
+  const r = new Reader(bytes)
+  if (bytes.length < QUEUES) return ''
+  r.offset = QUEUES
+  const queues = readSome(r, packetQueue) as PacketQueue[]
+  const port = r.view.getUint32(HEADER_LENGTH)
+  return formatQueueConfig({ kind: 'queue_get_config_reply', xid: 0, port, queues })
 }
 
 interface Partial {

@@ -511,8 +511,13 @@ const knownErrors = fc.constantFrom(
   [13, 3],
   [9, 9],
 )
+/** The start of a message, as errors carry it. */
+const failed = fc
+  .integer({ min: 0, max: 40 })
+  .map((length) => Uint8Array.from({ length }, (_, i) => [4, 14, 0, 100, 0, 0, 0, 9][i] ?? 0))
+
 const error = fc.oneof(
-  fc.record({ codes: knownErrors, data: bytes(80) }).map(({ codes, data }) => ({
+  fc.record({ codes: knownErrors, data: failed }).map(({ codes, data }) => ({
     kind: 'error' as const,
     version: 4,
     type: codes[0] as number,
@@ -524,7 +529,7 @@ const error = fc.oneof(
     .record({
       code: fc.constantFrom(2300, 2310, 4444, 4, 44, 9999),
       who: fc.constantFrom(0x4f4e4600, 0x2320),
-      data: bytes(20),
+      data: failed,
     })
     .map(({ code, who, data }) => ({
       kind: 'error' as const,

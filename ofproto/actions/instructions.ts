@@ -18,16 +18,16 @@ import type { ParseContext } from './row.ts'
 import type { Action } from './types.ts'
 import { misplaced, type Problem } from './verify.ts'
 
-export interface ApplyActions {
+interface ApplyActions {
   readonly kind: 'apply_actions'
   readonly actions: readonly Action[]
 }
-export interface WriteActions {
+interface WriteActions {
   readonly kind: 'write_actions'
   readonly actions: readonly Action[]
 }
 /** An experimenter's, or of another version, as it stood on the wire. */
-export interface UnknownInstruction {
+interface UnknownInstruction {
   readonly kind: 'unknown'
   readonly bytes: Uint8Array
 }

@@ -21,7 +21,7 @@ interface Copy {
   /** As wide as the source. */
   readonly target: Subfield
 }
-export interface Move extends Copy {
+interface Move extends Copy {
   readonly kind: 'move'
 }
 const move = irregular<Move>('move', nx(6), 16, copyCodec('move', 0), {
@@ -30,7 +30,7 @@ const move = irregular<Move>('move', nx(6), 16, copyCodec('move', 0), {
 })
 
 /** The same in ONF's encoding of OpenFlow 1.5's copy_field. */
-export interface CopyField extends Copy {
+interface CopyField extends Copy {
   readonly kind: 'copy_field'
 }
 const copyField = irregular<CopyField>('copy_field', onf(3200), 24, copyCodec('copy_field', 2), { format: formatMove })
@@ -81,7 +81,7 @@ function parseMove(...[text]: Parameters<ParseWord>): ReturnType<ParseWord> {
   return [{ kind: 'move', ...parseCopy(text) }]
 }
 
-export interface Push {
+interface Push {
   readonly kind: 'push'
   readonly source: Subfield
 }
@@ -103,7 +103,7 @@ const push = irregular<Push>(
   24,
 )
 
-export interface Pop {
+interface Pop {
   readonly kind: 'pop'
   readonly target: Subfield
 }
@@ -143,7 +143,7 @@ const stackCodec: Codec<Subfield> = {
   },
 }
 
-export interface DeleteField {
+interface DeleteField {
   readonly kind: 'delete_field'
   readonly field: FieldName
   /** As in a subfield. */
@@ -180,7 +180,7 @@ const deleteField = irregular<DeleteField>(
 )
 
 /** Sets one bit to whether the packet is longer than `length` bytes. */
-export interface CheckPktLarger {
+interface CheckPktLarger {
   readonly kind: 'check_pkt_larger'
   readonly length: number
   readonly target: Subfield

@@ -1,2 +1,2 @@
 // OpenFlow 1.3 with the ONF and Nicira extensions: values <-> bytes <-> ovs-ofctl text.
-export {}
+export { DecodeError, EncodeError } from './wire/errors.ts'

@@ -17,8 +17,10 @@ const extension = (experimenter: number, name: string, value: number): ErrorCode
   code: value,
   experimenter,
 })
-const NX = 0x2320
+const NICIRA = 0x2320
 const ONF = 0x4f4e4600
+const onf = (name: string, value: number): ErrorCode => extension(ONF, name, value)
+const nicira = (name: string, value: number): ErrorCode => extension(NICIRA, name, value)
 
 /** The codes that decoding can answer with. The full list, for printing, is in messages/error-names.ts. */
 export const errorCodes = {
@@ -31,10 +33,10 @@ export const errorCodes = {
   permission: code('OFPBRC_EPERM', 1, 5),
   badLength: code('OFPBRC_BAD_LEN', 1, 6),
   badPort: code('OFPBRC_BAD_PORT', 1, 11),
-  mustBeZero: extension(NX, 'NXBRC_MUST_BE_ZERO', 4),
-  badPortReason: extension(NX, 'NXBRC_BAD_REASON', 5),
-  badMonitorFlags: extension(NX, 'OFPMOFC_BAD_FLAGS', 7),
-  badMonitorEvent: extension(NX, 'NXBRC_FM_BAD_EVENT', 9),
+  mustBeZero: nicira('NXBRC_MUST_BE_ZERO', 4),
+  badPortReason: nicira('NXBRC_BAD_REASON', 5),
+  badMonitorFlags: nicira('OFPMOFC_BAD_FLAGS', 7),
+  badMonitorEvent: nicira('NXBRC_FM_BAD_EVENT', 9),
   multipartOverflow: code('OFPBRC_MULTIPART_BUFFER_OVERFLOW', 1, 13),
   badActionType: code('OFPBAC_BAD_TYPE', 2, 0),
   badActionLength: code('OFPBAC_BAD_LEN', 2, 1),
@@ -49,11 +51,11 @@ export const errorCodes = {
   badSetLength: code('OFPBAC_BAD_SET_LEN', 2, 14),
   badSetArgument: code('OFPBAC_BAD_SET_ARGUMENT', 2, 15),
   badSetMask: extension(ONF, 'OFPBAC_BAD_SET_MASK', 4250),
-  actionMustBeZero: extension(NX, 'NXBAC_MUST_BE_ZERO', 11),
-  badConjunction: extension(NX, 'NXBAC_BAD_CONJUNCTION', 15),
-  badHeaderType: extension(NX, 'NXBAC_BAD_HEADER_TYPE', 39),
-  unknownEncapProperty: extension(NX, 'NXBAC_UNKNOWN_ED_PROP', 40),
-  badEncapProperty: extension(NX, 'NXBAC_BAD_ED_PROP', 41),
+  actionMustBeZero: nicira('NXBAC_MUST_BE_ZERO', 11),
+  badConjunction: nicira('NXBAC_BAD_CONJUNCTION', 15),
+  badHeaderType: nicira('NXBAC_BAD_HEADER_TYPE', 39),
+  unknownEncapProperty: nicira('NXBAC_UNKNOWN_ED_PROP', 40),
+  badEncapProperty: nicira('NXBAC_BAD_ED_PROP', 41),
   badInstruction: code('OFPBIC_UNKNOWN_INST', 3, 0),
   unsupportedInstruction: code('OFPBIC_UNSUP_INST', 3, 1),
   duplicateInstruction: extension(ONF, 'OFPBIC_DUP_INST', 2600),
@@ -87,17 +89,17 @@ export const errorCodes = {
   badPropertyType: code('OFPBPC_BAD_TYPE', 13, 2),
   badPropertyLength: code('OFPBPC_BAD_LEN', 13, 3),
   badPropertyValue: code('OFPBPC_BAD_VALUE', 13, 4),
-  badPropertyExperimenter: extension(ONF, 'OFPBPC_BAD_EXPERIMENTER', 4445),
-  badAsync: extension(ONF, 'OFPACFC_INVALID', 2370),
-  unsupportedAsync: extension(ONF, 'OFPACFC_UNSUPPORTED', 2371),
-  badBundleType: extension(ONF, 'OFPBFC_BAD_TYPE', 2306),
-  badBundledLength: extension(ONF, 'OFPBFC_MSG_BAD_LEN', 2308),
-  badBundledXid: extension(ONF, 'OFPBFC_MSG_BAD_XID', 2309),
-  unbundlable: extension(ONF, 'OFPBFC_MSG_UNSUP', 2310),
+  badPropertyExperimenter: onf('OFPBPC_BAD_EXPERIMENTER', 4445),
+  badAsync: onf('OFPACFC_INVALID', 2370),
+  unsupportedAsync: onf('OFPACFC_UNSUPPORTED', 2371),
+  badBundleType: onf('OFPBFC_BAD_TYPE', 2306),
+  badBundledLength: onf('OFPBFC_MSG_BAD_LEN', 2308),
+  badBundledXid: onf('OFPBFC_MSG_BAD_XID', 2309),
+  unbundlable: onf('OFPBFC_MSG_UNSUP', 2310),
   badBundledVersion: code('OFPBFC_BAD_VERSION', 1, 0),
-  badTlvCommand: extension(NX, 'NXTTMFC_BAD_COMMAND', 16),
-  badTlvLength: extension(NX, 'NXTTMFC_BAD_OPT_LEN', 17),
-  badTlvIndex: extension(NX, 'NXTTMFC_BAD_FIELD_IDX', 18),
+  badTlvCommand: nicira('NXTTMFC_BAD_COMMAND', 16),
+  badTlvLength: nicira('NXTTMFC_BAD_OPT_LEN', 17),
+  badTlvIndex: nicira('NXTTMFC_BAD_FIELD_IDX', 18),
 } as const satisfies Record<string, ErrorCode>
 
 /**

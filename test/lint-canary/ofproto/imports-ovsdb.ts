@@ -1,2 +1,2 @@
 // A forbidden import. `npm run check` lints this file expecting a refusal: it proves that the folder rules bite.
-export * from '../../../ovsdb/index.ts'
+export * from '../../../ovsdb/anything.ts'

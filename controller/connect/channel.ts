@@ -1,0 +1,218 @@
+// The thin shell around a socket that speaks OpenFlow: gives a Session its bytes and its clock, and its replies to
+// whoever asked. All decisions are the Session's (ofproto/session/session.ts).
+import type { Socket } from 'node:net'
+import type { ErrorMessage } from '../../ofproto/messages/immutable.ts'
+import type { Message } from '../../ofproto/messages/index.ts'
+import { Session, type SessionEvent, type SessionOptions } from '../../ofproto/session/session.ts'
+import type { DecodeError } from '../../ofproto/wire/errors.ts'
+
+export type ChannelErrorCode = 'connect-failed' | 'refused' | 'closed'
+
+/** `refused`: the peer answered the request with `error`; the channel lives on. */
+export class ChannelError extends Error {
+  override readonly name = 'ChannelError'
+  readonly code: ChannelErrorCode
+  readonly error: ErrorMessage | DecodeError | null
+
+  constructor(code: ChannelErrorCode, message: string, error: ErrorMessage | DecodeError | null = null) {
+    super(message)
+    this.code = code
+    this.error = error
+  }
+}
+
+export interface ChannelOptions extends SessionOptions {
+  /** Every message that is not the answer to a request(); errors whose xid is of a message sent with send() too. */
+  readonly onMessage?: (message: Message, channel: Channel) => void
+  /** A message that cannot be decoded; it harms nothing but itself. */
+  readonly onUndecodable?: (error: DecodeError, channel: Channel) => void
+}
+
+interface Waiter {
+  readonly resolve: (message: Message) => void
+  readonly reject: (error: ChannelError) => void
+}
+
+/** Answers to a peer that does not read: above this many bytes waiting, we do not read from it either. */
+const CONGESTED = 1 << 20
+
+const now = (): number => performance.now()
+
+export class Channel {
+  readonly peer: string
+  /** Settles when both ends have agreed on 1.3; rejects with ChannelError when the channel ends before. */
+  readonly opened: Promise<this>
+  /** Settles with the reason when the channel has ended. */
+  readonly closed: Promise<ChannelError>
+  readonly #socket: Socket
+  readonly #session: Session
+  readonly #options: ChannelOptions
+  readonly #waiters = new Map<number, Waiter>()
+  readonly #opened = Promise.withResolvers<this>()
+  readonly #closed = Promise.withResolvers<ChannelError>()
+  #drained: PromiseWithResolvers<void> | null = null
+  #flushing = false
+  #paused = false
+  #failure: ChannelError | null = null
+  #timer: NodeJS.Timeout | null = null
+
+  /** `socket` is connected. */
+  constructor(socket: Socket, peer: string, options: ChannelOptions) {
+    this.peer = peer
+    this.#socket = socket
+    this.#options = options
+    this.#session = new Session(options, now())
+    this.opened = this.#opened.promise
+    this.opened.catch(() => {})
+    this.closed = this.#closed.promise
+    socket.on('data', (bytes: Buffer) => this.#take(this.#session.receive(bytes, now())))
+    socket.on('drain', () => this.#onDrain())
+    socket.on('error', (error) => this.#end(error.message))
+    socket.on('close', () => this.#end('the peer closed the connection'))
+    this.#flush()
+    this.#keepTime()
+  }
+
+  /** A transaction id for the next message. */
+  nextXid(): number {
+    return this.#session.nextXid()
+  }
+
+  /** Sends without waiting. An error that answers it comes to onMessage. Throws EncodeError. */
+  send(message: Message): void {
+    this.#session.send(message)
+    this.#flushSoon()
+  }
+
+  /**
+   * Sends, and settles with the answer; a multipart reply comes whole. Rejects with ChannelError: 'refused' by the
+   * peer, or 'closed' before the answer came (it may have been done or not).
+   */
+  request(message: Message): Promise<Message> {
+    if (this.#failure !== null) return Promise.reject(this.#failure)
+    return new Promise((resolve, reject) => {
+      this.#session.request(message)
+      this.#waiters.set(message.xid, { resolve, reject })
+      this.#flushSoon()
+    })
+  }
+
+  /** Settles when the peer has done all that was sent before. */
+  async barrier(): Promise<void> {
+    await this.request({ kind: 'barrier_request', xid: this.nextXid() })
+  }
+
+  /** Null when there is room to send; else settles when there is again, or when the channel has ended. */
+  get congestion(): Promise<void> | null {
+    if (this.#failure !== null || this.#socket.writableLength < CONGESTED) return null
+    return (this.#drained ??= Promise.withResolvers<void>()).promise
+  }
+
+  /** Stops taking messages, until resume(); the kernel then makes the peer wait. */
+  pause(): void {
+    this.#paused = true
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#paused = false
+    if (this.congestion === null) this.#socket.resume()
+  }
+
+  /** Sends what is queued and ends. */
+  close(): void {
+    this.#flush()
+    this.#end('closed by us')
+  }
+
+  #take(events: readonly SessionEvent[]): void {
+    for (const event of events) this.#handle(event)
+    this.#flushSoon()
+    if (this.congestion !== null) this.#socket.pause()
+  }
+
+  #handle(event: SessionEvent): void {
+    switch (event.kind) {
+      case 'open':
+        this.#opened.resolve(this)
+        return
+      case 'message':
+        this.#options.onMessage?.(event.message, this)
+        return
+      case 'undecodable':
+        this.#options.onUndecodable?.(event.error, this)
+        return
+      case 'reply':
+        this.#waiter(event.xid)?.resolve(event.message)
+        return
+      case 'refused':
+        this.#waiter(event.xid)?.reject(new ChannelError('refused', describe(event.error), event.error))
+        return
+      case 'closed':
+        this.#finish(new ChannelError('closed', `${this.peer}: ${event.detail}`))
+    }
+  }
+
+  #waiter(xid: number): Waiter | undefined {
+    const waiter = this.#waiters.get(xid)
+    this.#waiters.delete(xid)
+    return waiter
+  }
+
+  #onDrain(): void {
+    this.#drained?.resolve()
+    this.#drained = null
+    if (!this.#paused) this.#socket.resume()
+  }
+
+  /** All that is sent in one turn of the event loop goes out in one write. */
+  #flushSoon(): void {
+    if (this.#flushing) return
+    this.#flushing = true
+    queueMicrotask(() => {
+      this.#flushing = false
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    const bytes = this.#session.takeOutput()
+    if (bytes !== null && this.#socket.writable) this.#socket.write(bytes)
+  }
+
+  #end(detail: string): void {
+    this.#take(this.#session.end(detail))
+  }
+
+  #finish(failure: ChannelError): void {
+    if (this.#failure !== null) return
+    this.#failure = failure
+    this.#flush()
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    // What is queued (an error that says why) still goes out.
+    this.#socket.destroySoon()
+    for (const waiter of this.#waiters.values()) waiter.reject(failure)
+    this.#waiters.clear()
+    this.#drained?.resolve()
+    this.#opened.reject(failure)
+    this.#closed.resolve(failure)
+  }
+
+  /** One timer, set anew only when it fires: receiving a message touches no timer. */
+  #keepTime(): void {
+    const { deadline } = this.#session
+    if (deadline === Infinity || this.#failure !== null) return
+    this.#timer = setTimeout(
+      () => {
+        this.#take(this.#session.tick(now()))
+        this.#keepTime()
+      },
+      Math.max(0, deadline - now()) + 1,
+    )
+  }
+}
+
+function describe(error: ErrorMessage | DecodeError): string {
+  if ('reason' in error) return `the answer cannot be decoded: ${error.message}`
+  return `the peer answered with an error of type ${error.type}, code ${error.code}`
+}

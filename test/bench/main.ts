@@ -1,0 +1,14 @@
+// `npm run bench -- NAME…`: the benchmarks by name; all of them when none is given.
+const benchmarks: Record<string, () => Promise<{ run(): Promise<void> }>> = {
+  ovsdb: () => import('./ovsdb.ts'),
+}
+
+const names = process.argv.slice(2)
+for (const name of names.length > 0 ? names : Object.keys(benchmarks)) {
+  const load = benchmarks[name]
+  if (!load) {
+    console.error(`unknown benchmark '${name}'; known: ${Object.keys(benchmarks).join(', ')}`)
+    process.exit(2)
+  }
+  await (await load()).run()
+}

@@ -1,0 +1,68 @@
+// Runs a command to its end, or keeps a daemon that cannot outlive this process.
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { promisify } from 'node:util'
+
+const exec = promisify(execFile)
+const MAX_OUTPUT = 512 << 20
+
+/** Debian's folders first: OVS installs its daemons into sbin. */
+const environment = { ...process.env, PATH: `/usr/sbin:/usr/bin:/sbin:/bin:${process.env['PATH'] ?? ''}` }
+
+/** What the command printed; a failing command rejects with what it wrote to standard error. */
+export async function run(
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const options = { maxBuffer: MAX_OUTPUT, env: { ...environment, ...env } }
+  const { stdout } = await exec(command, [...args], options)
+  return stdout
+}
+
+/** The same with `input` on standard input. */
+export async function runWithInput(command: string, args: readonly string[], input: string): Promise<string> {
+  const pending = exec(command, [...args], { maxBuffer: MAX_OUTPUT, env: environment })
+  // A command that ends without reading all of its input is judged by its exit status.
+  pending.child.stdin?.on('error', () => {})
+  pending.child.stdin?.end(input)
+  const { stdout } = await pending
+  return stdout
+}
+
+export interface Daemon {
+  readonly pid: number
+  /** Ends it and waits until it is gone. */
+  stop(signal?: NodeJS.Signals): Promise<void>
+}
+
+/**
+ * Starts a program in the foreground. The kernel kills it when the thread that started it ends for whatever reason
+ * (PR_SET_PDEATHSIG), so that not even a test run that is killed leaves daemons behind.
+ */
+export async function startDaemon(command: string, args: readonly string[], namespace?: string): Promise<Daemon> {
+  const guarded = ['setpriv', '--pdeathsig', 'KILL', command, ...args]
+  const [program, ...rest] = namespace === undefined ? guarded : ['ip', 'netns', 'exec', namespace, ...guarded]
+  const child = spawn(program as string, rest, { stdio: 'ignore', env: environment })
+  await once(child, 'spawn')
+  return {
+    pid: child.pid as number,
+    async stop(signal = 'SIGTERM') {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const ended = once(child, 'exit')
+      child.kill(signal)
+      const hard = setTimeout(() => child.kill('SIGKILL'), 5000)
+      await ended
+      clearTimeout(hard)
+    },
+  }
+}
+
+/** Waits until `ready` gives true; rejects after 10 seconds. */
+export async function until(what: string, ready: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 10_000
+  while (!(await ready())) {
+    if (performance.now() > deadline) throw new Error(`waited 10 s in vain: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}

@@ -57,7 +57,8 @@ export class Writer {
 
   zeros(size: number): void {
     const at = this.reserve(size)
-    this.bytes.fill(0, at, at + size)
+    // A loop, since a call of fill() costs more for the few bytes of a padding.
+    for (let i = at; i < at + size; i += 1) this.bytes[i] = 0
   }
 
   /** Zero bytes until the distance from `from` is a multiple of 8. */

@@ -176,7 +176,7 @@ function splitActions(text: string): readonly [items: string, actions: string] {
 const VLAN_PRESENT = 0x1000
 
 /** What `match` tells the actions about the packets that they will meet. */
-export function flowContext(match: Match): FlowContext {
+function flowContext(match: Match): FlowContext {
   let vlans = 0
   let ipProto = 0
   for (const entry of match) {

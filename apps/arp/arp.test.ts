@@ -2,14 +2,17 @@ import { expect, test } from 'vitest'
 import { Derivation } from '../../controller/derivation.ts'
 import { gateway, network, port, router, uuid } from '../../controller/testing.ts'
 import type { Port } from '../../controller/app.ts'
+import { apps } from '../index.ts'
 import { arp } from './index.ts'
 
 /** Where a question goes about an address that nobody has. */
 function unknown(...ports: readonly Port[]): string | undefined {
-  const { inputs, reads } = new Derivation([arp])
+  const derivation = new Derivation(apps)
+  const { inputs, reads } = derivation
   inputs.network.set(uuid('n', 1), network(1))
   inputs.router.set(uuid('r', 1), router(1))
   for (const row of ports) inputs.port.set(row.id, row)
+  derivation.commit()
   const found = arp.rules
     .filter(({ over }) => over === 'network')
     .flatMap((rule) => rule.contribute(reads, uuid('n', 1)))

@@ -22,6 +22,8 @@ function setUp(options = {}) {
   const log: string[] = []
   const link = {
     peer: 'test',
+    localAddress: null,
+    remoteAddress: null,
     queuedBytes: 0,
     write: (text: string) => sent.push(JSON.parse(text) as Sent),
     pause: () => log.push('pause'),

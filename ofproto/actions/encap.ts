@@ -134,21 +134,28 @@ function parseProperty(header: string, key: string, value: string): EncapPropert
 }
 
 const NEXT_PROTOCOL = 0xfffe
+const DECAP_LENGTH = 16
 
 /** `packetType` of what remains; 0xfffe lets the popped header say it. */
-const decap = action(
-  'decap',
-  nx(47),
-  16,
-  { padding: pad(2), packetType: u32 },
-  {
-    format: ({ packetType }) =>
-      packetType === NEXT_PROTOCOL
-        ? 'decap()'
-        : `decap(packet_type(ns=${packetType >>> 16},type=${hex(packetType & 0xffff)}))`,
-    words: { decap: parseDecap },
-  },
-)
+const decap = {
+  ...action(
+    'decap',
+    nx(47),
+    DECAP_LENGTH,
+    { padding: pad(2), packetType: u32 },
+    {
+      format: ({ packetType }) =>
+        packetType === NEXT_PROTOCOL
+          ? 'decap()'
+          : `decap(packet_type(ns=${packetType >>> 16},type=${hex(packetType & 0xffff)}))`,
+      words: { decap: parseDecap },
+      check: (_, r, at) => {
+        if (r.end - at > DECAP_LENGTH) r.fail(errorCodes.unknownEncapProperty, 'decap has no properties', at)
+      },
+    },
+  ),
+  max: 0xfff8,
+}
 
 function parseDecap(...[text]: Parameters<ParseWord>): ReturnType<ParseWord> {
   const [argument] = items(text)

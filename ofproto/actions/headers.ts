@@ -33,7 +33,7 @@ const addressWord =
   (text) => {
     const { value, mask } = parseValue(field, text)
     if (mask !== null) throw new TextError(`${text}: a mask has no place here`)
-    return [setField(field, value as number)]
+    return [setField(field, value)]
   }
 
 /** `vid` or `pcp` set in a tag, which is pushed first if none is known to be there and `push` says so. */

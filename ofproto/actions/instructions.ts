@@ -58,6 +58,7 @@ type KnownInstruction =
 export type Instruction = KnownInstruction | UnknownInstruction
 
 interface Row<I> {
+  readonly kind: string
   readonly type: number
   readonly codec: Codec<I>
   /** Bytes, and whether there may be more. */
@@ -70,8 +71,17 @@ interface Row<I> {
 type Rows = { readonly [K in KnownInstruction['kind']]: Row<Extract<KnownInstruction, { readonly kind: K }>> }
 
 const rows: Rows = {
-  meter: { type: 6, codec: meter, size: 8, extensible: false, order: 0, format: (i) => `meter:${i.meter}` },
+  meter: {
+    kind: 'meter',
+    type: 6,
+    codec: meter,
+    size: 8,
+    extensible: false,
+    order: 0,
+    format: (i) => `meter:${i.meter}`,
+  },
   apply_actions: {
+    kind: 'apply_actions',
     type: 4,
     codec: withActions('apply_actions', instructionActions),
     size: 8,
@@ -79,8 +89,17 @@ const rows: Rows = {
     order: 1,
     format: (i) => (i.actions.length === 0 ? '' : formatActions(i.actions)),
   },
-  clear_actions: { type: 5, codec: clearActions, size: 8, extensible: false, order: 2, format: () => 'clear_actions' },
+  clear_actions: {
+    kind: 'clear_actions',
+    type: 5,
+    codec: clearActions,
+    size: 8,
+    extensible: false,
+    order: 2,
+    format: () => 'clear_actions',
+  },
   write_actions: {
+    kind: 'write_actions',
     type: 3,
     codec: withActions('write_actions', actionSet),
     size: 8,
@@ -88,8 +107,17 @@ const rows: Rows = {
     order: 3,
     format: (i) => `write_actions(${formatActions(i.actions)})`,
   },
-  write_metadata: { type: 2, codec: writeMetadata, size: 24, extensible: false, order: 4, format: formatMetadata },
+  write_metadata: {
+    kind: 'write_metadata',
+    type: 2,
+    codec: writeMetadata,
+    size: 24,
+    extensible: false,
+    order: 4,
+    format: formatMetadata,
+  },
   goto_table: {
+    kind: 'goto_table',
     type: 1,
     codec: gotoTable,
     size: 8,
@@ -101,7 +129,7 @@ const rows: Rows = {
 const byType: ReadonlyMap<number, Row<Instruction>> = new Map(
   Object.values(rows).map((row) => [row.type, row as unknown as Row<Instruction>]),
 )
-const rowOf = (instruction: KnownInstruction): Row<Instruction> => rows[instruction.kind] as unknown as Row<Instruction>
+const rowOf = (instruction: KnownInstruction): Row<Instruction> => rows[instruction.kind]
 const orderOf = (instruction: Instruction): number =>
   instruction.kind === 'unknown' ? Number.POSITIVE_INFINITY : rowOf(instruction).order
 
@@ -122,6 +150,8 @@ export const instructionCodec: Codec<Instruction> = {
     r.end = at + length
     try {
       return row.codec.read(r)
+    } catch (error) {
+      throw within(error, row.kind)
     } finally {
       r.end = outer
     }

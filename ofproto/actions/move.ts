@@ -23,7 +23,7 @@ interface Copy {
 export interface Move extends Copy {
   readonly kind: 'move'
 }
-const move = irregular<Move>('move', nx(6), 24, copyCodec('move', 0), {
+const move = irregular<Move>('move', nx(6), 16, copyCodec('move', 0), {
   format: formatMove,
   words: { move: parseMove },
 })

@@ -106,7 +106,7 @@ export function bare<const K extends string>(
       format: () => kind,
       words: Object.fromEntries(words.map((word) => [word, () => [value as unknown as Action]])),
     },
-  ) as unknown as Row<{ readonly kind: K }>
+  )
 }
 
 /** An action whose body, from the end of the header to the end of the action, is read and written by hand. */

@@ -6,7 +6,7 @@ import { isValid } from '../fields/check.ts'
 import { formatValue, parseValue } from '../fields/format.ts'
 import { nxmEntry, oxmEntry, type MatchEntry } from '../fields/match.ts'
 import { formatSubfield, parseSubfield } from '../fields/subfield.ts'
-import { fieldByName, fieldOf, type Field } from '../fields/table.ts'
+import { fieldByHeader, fieldByName, fieldOf, type Field } from '../fields/table.ts'
 import { hex } from '../text/numbers.ts'
 import { parseInteger, TextError } from '../text/tokens.ts'
 import { errorCodes } from '../wire/errors.ts'
@@ -70,14 +70,26 @@ const regLoad2 = irregular<RegLoad2>(
 /** One OXM entry of a writable field and zeros up to the end. */
 function readEntry(r: Reader, exact: boolean): MatchEntry {
   const at = r.offset
-  r.need(4, errorCodes.badMatchLength)
+  checkHeader(r, at)
   const entry = oxmEntry.read(r)
-  if (entry.kind === 'unknown')
-    return r.fail(errorCodes.badSetType, `no field has header 0x${entry.header.toString(16)}`, at)
   if (exact && entry.mask !== null) r.fail(errorCodes.badSetMask, `${entry.kind} has a mask`, at)
   restZero(r, errorCodes.badSetArgument)
-  if (!fieldOf(entry.kind).writable) r.fail(errorCodes.badSetArgument, `${entry.kind} is read-only`, at)
+  const writable = entry.kind !== 'unknown' && fieldOf(entry.kind).writable
+  if (!writable) r.fail(errorCodes.badSetArgument, `${entry.kind} is read-only`, at)
   return entry
+}
+
+/** The field must be known, and of the right size, before its value is looked at. */
+function checkHeader(r: Reader, at: number): void {
+  r.need(4, errorCodes.badMatchLength)
+  const header = r.view.getUint32(at)
+  const experimental = header >>> 16 === 0xffff
+  if (experimental) r.need(8, errorCodes.badMatchLength)
+  const field = fieldByHeader(header, experimental ? r.view.getUint32(at + 4) : 0)
+  if (field === undefined) return r.fail(errorCodes.badSetType, `no field has header ${hex(header)}`, at)
+  const size = (header & 0xff) - (experimental ? 4 : 0)
+  const expected = (header & 0x100) === 0 ? field.bytes : 2 * field.bytes
+  if (!field.variable && size !== expected) r.fail(errorCodes.badSetLength, `${field.name} of ${size} bytes`, at)
 }
 
 function formatSet(entry: MatchEntry): string {

@@ -29,7 +29,9 @@ const lengthByte = (field: Field, header: number): number => ((header & 0x100) =
 export function readFieldHeader(r: Reader): Field {
   const at = r.offset
   const ref = nxmHeader.read(r)
-  return ref.kind === 'unknown' ? unknownField(r, ref.header, at) : fieldOf(ref.kind)
+  if (ref.kind === 'unknown') return unknownField(r, ref.header, at)
+  if (ref.masked) r.fail(errorCodes.badMatchMask, `${ref.kind} with a mask`, at)
+  return fieldOf(ref.kind)
 }
 
 export function writeFieldHeader(w: Writer, { field }: { readonly field: FieldName }): void {

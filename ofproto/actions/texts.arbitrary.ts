@@ -1,6 +1,7 @@
 // Random flows for tests: a match in the ovs-ofctl language, what it tells about packets, and instructions that OVS
 // accepts after it. They cover every word, so that whatever this file forgets shows in the test that counts kinds.
-import fc, { type Arbitrary } from 'fast-check'
+import * as fc from 'fast-check'
+import type { Arbitrary } from 'fast-check'
 import { isValid } from '../fields/check.ts'
 import { formatBits } from '../fields/format.ts'
 import { fullMask, maskedValue, ones } from '../fields/bits.ts'

@@ -33,7 +33,7 @@ export const toBits = (value: AnyValue): bigint => (value instanceof Uint8Array 
 export const significantBytes = (bits: bigint): number => (bits === 0n ? 0 : Math.ceil(bits.toString(16).length / 2))
 
 /** The value of `field` in `size` bytes (they matter for tun_metadata only). */
-export function fromBits(field: Field, bits: bigint, size: number = field.bytes): AnyValue {
+function fromBits(field: Field, bits: bigint, size: number = field.bytes): AnyValue {
   if (field.bytes < 8) return Number(bits)
   return field.bytes === 8 ? bits : bitsToBytes(bits, size)
 }

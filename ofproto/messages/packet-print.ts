@@ -183,7 +183,7 @@ function formatBuffer(bufferId: number, totalLength: number, length: number): st
 
 const packetTypeOf = (match: Match): number => {
   const entry = match.find((e) => e.kind === 'packet_type')
-  return entry === undefined ? 0 : (entry.value as number)
+  return entry === undefined ? 0 : entry.value
 }
 
 export function formatPacketIn(

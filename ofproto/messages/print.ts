@@ -141,7 +141,7 @@ function readEntries(bytes: Uint8Array): Partial | null {
   const r = new Reader(bytes, 0, bytes.length)
   r.offset = found.offset
   const entries = readSome(r, found.entry)
-  return { isRequest, body: { kind: found.kind, [found.key]: entries } as { readonly kind: string } }
+  return { isRequest, body: { kind: found.kind, [found.key]: entries } }
 }
 
 /** Entries until one is broken. */

@@ -1,6 +1,6 @@
 // Actions and instructions against OVS itself: what it prints for a text, what bytes it sends for a text, and what it
 // makes of our bytes. A failure names the seed; SEED=n in the environment runs it again.
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   actionList,

@@ -78,6 +78,12 @@ export const octets = (size: number): Fixed<Uint8Array> =>
     (at, x) => `b.set(${x}.length === ${size} ? ${x} : ${x}.subarray(0, ${size}), ${at})`,
   )
 
+/** Zeroes `size` bytes; stores cost a nanosecond, a call of fill twenty. */
+const clear = (at: string, size: number): string =>
+  size > 16
+    ? `b.fill(0, ${at}, ${at} + ${size})`
+    : Array.from({ length: size }, (_, i) => `b[${at} + ${i}] = 0`).join('; ')
+
 /** Padding: not part of the value; ignored on reading, zero on writing. */
 export interface Pad extends Fixed<undefined> {
   readonly pad: true
@@ -88,7 +94,7 @@ export const pad = (size: number): Pad => ({
   ...fixed<undefined>(
     size,
     () => 'undefined',
-    (at) => `b.fill(0, ${at}, ${at} + ${size})`,
+    (at) => clear(at, size),
   ),
   pad: true,
 })
@@ -110,7 +116,7 @@ export const zeros = (size: number, error: ErrorCode): Pad => {
     ...fixed<undefined>(
       size,
       (at) => `((${sum(at)}) === 0 ? 0 : r.fail(${JSON.stringify(error)}, 'reserved bytes are not zero', ${at}))`,
-      (at) => `b.fill(0, ${at}, ${at} + ${size})`,
+      (at) => clear(at, size),
     ),
     pad: true,
     checked: true,

@@ -179,6 +179,28 @@ describe('refusals', () => {
     expect(lab.of('refused')).toEqual([])
   })
 
+  test('what is refused when something else is already desired in its place is not reported', () => {
+    const lab = started()
+    lab.device.refuse = (mod) => ('instructions' in mod && mod.instructions.length > 0 ? errors.tableFull : null)
+    lab.session.desire(2, have(fromPort(1, { actions: [output(2)] })))
+    lab.session.desire(3, have(fromPort(1)))
+    lab.run()
+    expect(lab.of('refused')).toEqual([])
+    expect(lab.device.flows.size).toBe(1)
+  })
+
+  test('a refusal because the switch lost something makes the audit come at once', () => {
+    const lab = started(meter(7, 100))
+    lab.device.deleteMeter(7)
+    lab.session.desire(2, have(meter(7, 200)))
+    lab.run()
+    expect(lab.of('refused')).toHaveLength(1)
+    lab.pass(2_000)
+    expect(lab.of('drift')).toHaveLength(1)
+    expect(lab.device.meters.get(7)).toMatchObject({ command: 'add', bands: [{ rate: 200 }] })
+    expect(lab.of('recovered')).toHaveLength(1)
+  })
+
   test('a refused item that is no longer desired is forgotten', () => {
     const lab = started(toGroup(1, 5))
     lab.session.desire(2, gone(toGroup(1, 5)))
@@ -251,11 +273,15 @@ describe('audits', () => {
     expect([...lab.device.flows.values()].map(({ cookie }) => cookie)).toEqual([FOREIGN])
   })
 
-  test('changes in flight while the switch is read are no drift', () => {
-    const lab = started(fromPort(1))
-    lab.nowMs += 20_000
+  test.each(['before', 'after'])('changes sent %s the switch is asked what it has are no drift', (when) => {
+    const lab = new Lab({ stallMs: Infinity })
+    lab.session.desire(1, have(fromPort(1)))
+    lab.connect().run()
+    const change = () => lab.session.desire(2, [...have(fromPort(2)), ...gone(fromPort(1))])
+    if (when === 'before') change()
+    lab.nowMs += 15_500
     lab.session.tick(lab.nowMs)
-    lab.session.desire(2, [...have(fromPort(2)), ...gone(fromPort(1))])
+    if (when === 'after') change()
     lab.run().pass(60_000)
     expect(lab.of('drift')).toEqual([])
     expect(lab.count('flow_mod')).toBe(3)

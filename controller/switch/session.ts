@@ -242,7 +242,7 @@ export class SwitchSession {
   private startDump(): void {
     const { owns } = this.options
     this.lastAuditMs = this.nowMs
-    this.dump = new Dump(owns, this.installed, this.desired, this.rewritten, this.flight?.keys() ?? [])
+    this.dump = new Dump(owns, this.installed, this.desired, this.rewritten)
     this.request(this.dump.encode(this.xids))
   }
 
@@ -267,7 +267,7 @@ export class SwitchSession {
     this.reportForeign(dump)
     const difference = accept(dump, this.installed, this.desired)
     if (this.phase === 'reading') this.synchronize(dump, difference)
-    else this.repair(dump, difference)
+    else this.repair(difference)
     this.launch()
   }
 
@@ -290,9 +290,12 @@ export class SwitchSession {
     this.options.report({ kind: 'synchronized', kept, missing, changed, unexpected: unexpected.length - changed })
   }
 
-  private repair({ touched }: Dump, { missing, changed, unexpected }: Difference): void {
+  private repair({ missing, changed, unexpected }: Difference): void {
     const damaged = changed.filter((change) => !this.learn(change.held, change.found))
-    for (const key of this.repaired.keys()) if (!touched.has(key)) this.repaired.delete(key)
+    for (const [key, { held }] of this.repaired) {
+      const waits = this.desired.get(key) === held && this.installed.get(key) !== held
+      if (!waits || this.refused.all.has(key)) this.repaired.delete(key)
+    }
     for (const { held, found } of damaged) this.repaired.set(held.key, { held, listed: found })
     for (const { key } of [...missing, ...unexpected]) this.dirty.add(key)
     for (const { held } of damaged) this.dirty.add(held.key)
@@ -363,7 +366,6 @@ export class SwitchSession {
   private fly(flight: Flight): void {
     if (flight.step === undefined) return this.land(flight)
     this.flight = flight
-    if (this.dump !== null) for (const key of flight.keys()) this.dump.touched.add(key)
     this.sendStep(flight, flight.step)
   }
 

@@ -143,7 +143,7 @@ subnet create s3 --network sn --subnet-range 10.3.0.0/24 --gateway auto -f value
 subnet create s4 --network sn --subnet-range 10.1.0.128/25 => !overlaps
 subnet create s4 --network sn --subnet-pool x --prefix-length 24 => !subnetpools
 subnet create s4 --network sn --subnet-range 10.4.0.0/24 --dns-publish-fixed-ip => !dns_publish_fixed_ip
-subnet create s4 --network sn --ip-version 6 --use-prefix-delegation => !subnetpool_id
+subnet create s4 --network sn --ip-version 6 --use-prefix-delegation yes => !subnetpool_id
 subnet create s4 --network sn --use-default-subnet-pool => !use_default_subnetpool
 subnet list --long -f value => s1 && s2
 subnet list --ip-version 6 -f value -c Name => s6
@@ -290,7 +290,7 @@ test('openstacksdk creates, finds, pages and deletes', async () => {
 
 const sdkScript = `
 import sys, openstack
-c = openstack.connect(auth_type='none', endpoint=sys.argv[1]).network if False else openstack.connection.Connection(
+c = openstack.connection.Connection(
     auth_type='none', auth={'endpoint': sys.argv[1]}, network_endpoint_override=sys.argv[1] + '/v2.0').network
 n = c.create_network(name='sdk')
 assert n.mtu == 1450 and n.is_admin_state_up, n
@@ -298,7 +298,7 @@ s = c.create_subnet(network_id=n.id, ip_version=4, cidr='10.5.0.0/24')
 p = c.create_port(network_id=n.id)
 assert p.fixed_ips[0]['subnet_id'] == s.id
 assert c.find_network('sdk').id == n.id and c.find_port('no such port') is None
-ports = list(c.bulk_create_ports([{'network_id': n.id}] * 5)) if hasattr(c, 'bulk_create_ports') else [c.create_port(network_id=n.id) for _ in range(5)]
+ports = [c.create_port(network_id=n.id) for _ in range(5)]
 assert len(list(c.ports(network_id=n.id, limit=2))) == 6
 c.set_tags(p, ['a', 'b'])
 assert [x.id for x in c.ports(tags='a,b')] == [p.id]

@@ -68,7 +68,7 @@ export function nullable(type: AttributeType): AttributeType {
   }
 }
 
-export const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 export const uuid: AttributeType = {
   schema: { type: 'string', format: 'uuid' },

@@ -1,6 +1,6 @@
 // Random requests, sensible and senseless, against a whole server: whatever is answered, a refused request has changed
 // nothing and the stored intent is consistent.
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Network, Port, Router, Subnet } from './model.ts'
 import { type Api, type Json, startApi } from './testing/harness.ts'

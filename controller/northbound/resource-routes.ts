@@ -1,4 +1,5 @@
 // The routes that every resource has: list, create, show, update, delete, tags. And the actions of routers.
+// oxlint-disable oxc/no-async-endpoint-handlers -- fastify, unlike Express, awaits its handlers
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { badRequest, invalidInput, noRoute, unavailable } from './errors.ts'
 import { idOf, ifMatch, queryOf, sendList, unwrap, unwrapMany } from './http.ts'

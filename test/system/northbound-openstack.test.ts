@@ -257,19 +257,12 @@ network delete an`,
 })
 
 test('the doors with credentials: password, static token, HTTP basic; and none of them without the secret', async () => {
-  const password = (secret: string) => [
-    ...[
-      '--os-auth-type',
-      'password',
-      '--os-auth-url',
-      `${guardedUrl}/identity/v3`,
-      '--os-username',
-      'ann',
-      '--os-password',
-      secret,
-    ],
-    ...['--os-project-name', 'demo', '--os-user-domain-id', 'default', '--os-project-domain-id', 'default'],
-  ]
+  const scope = ['--os-project-name', 'demo', '--os-user-domain-id', 'default', '--os-project-domain-id', 'default']
+  const password = (secret: string) =>
+    ['--os-auth-type', 'password', '--os-auth-url', `${guardedUrl}/identity/v3`, '--os-username', 'ann'].concat(
+      ['--os-password', secret],
+      scope,
+    )
   await expectAll(
     password('secret'),
     'network create secret --project demo -f value -c project_id => p1\nnetwork list -f value -c Name => secret\ntoken issue -f value -c project_id => p1',

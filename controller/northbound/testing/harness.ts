@@ -54,7 +54,7 @@ export const host = (name: string, id: string, alive = true): LiveAgent => ({
 // oxlint-disable-next-line typescript/no-explicit-any
 export type Json = Record<string, any>
 
-export interface Reply {
+interface Reply {
   readonly status: number
   readonly body: Json
 }

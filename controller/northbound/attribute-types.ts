@@ -195,4 +195,5 @@ export function refined(type: AttributeType, check: (value: unknown) => string |
   }
 }
 
-export const fromText = (type: AttributeType, value: string): unknown => (type.fromText ?? type.parse)(value)
+export const fromText = (type: AttributeType, value: string): unknown =>
+  type.fromText ? type.fromText(value) : type.parse(value)

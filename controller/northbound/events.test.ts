@@ -28,7 +28,7 @@ async function events(
     socket.on('error', reject)
     socket.on('close', (code) => reject(new Error(`closed ${code}`)))
     socket.on('message', (data) => {
-      received.push(JSON.parse(String(data)) as Json)
+      received.push(JSON.parse((data as Buffer).toString()) as Json)
       if (received.length === count) resolve()
     })
   })
@@ -94,7 +94,7 @@ test('health, readiness, metrics by route and the OpenAPI document are served', 
     'weft_http_request_duration_seconds_count{method="POST",route="/v2.0/networks",status="201"} 1',
   )
   expect(metrics).toContain('weft_objects{kind="networks"} 1')
-  const document = (await get('/openapi.json')).json() as Json
+  const document = (await get('/openapi.json')).json<Json>()
   expect(document.components.schemas.SubnetCreate.required).toEqual(['network_id', 'ip_version', 'cidr'])
   expect(Object.keys(document.components.schemas.NetworkUpdate.properties)).not.toContain('provider:network_type')
   expect((await get('/docs/')).headers['content-type']).toContain('text/html')

@@ -161,12 +161,7 @@ function routerRoutes(app: FastifyInstance, { service, waitRealized }: RouteOpti
   for (const [name, run] of Object.entries(routes)) {
     app.put(`/v2.0/routers/:id/${name}`, async (request, reply) => {
       const id = idOf(request)
-      const { revision } = await service.routerAction(
-        request.context,
-        id,
-        request.body,
-        run as (a: RouterAction) => object,
-      )
+      const { revision } = await service.routerAction(request.context, id, request.body, run)
       const router = service.project(request.context, 'routers', service.find(request.context, 'routers', id))
       return done(request, reply, { status: 200, body: { router }, objects: [{ kind: 'routers', id }], revision })
     })

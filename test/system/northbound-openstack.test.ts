@@ -149,7 +149,7 @@ subnet list --long -f value => s1 && s2
 subnet list --ip-version 6 -f value -c Name => s6
 subnet list --dhcp --network sn --name s1 -f value -c Name => s1
 subnet list --no-dhcp -f value -c Name => s2
-subnet list --service-type compute:nova -f value -c Name => s1
+subnet list --service-type compute:nova => !Invalid query params: service_types
 subnet list --subnet-range 10.1.0.0/24 --gateway 10.1.0.254 --tags t -f value -c Name => s1
 subnet set s1 --name s1b --dns-nameserver 1.1.1.1 --no-dhcp --allocation-pool start=10.1.0.30,end=10.1.0.40 --host-route destination=2.0.0.0/8,gateway=10.1.0.6 --service-type compute:x --tag u --gateway 10.1.0.253 --description z
 subnet unset s1b --dns-nameserver 8.8.8.8 --service-type compute:nova --host-route destination=1.0.0.0/8,gateway=10.1.0.5 --allocation-pool start=10.1.0.30,end=10.1.0.40 --tag u

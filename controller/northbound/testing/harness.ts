@@ -85,7 +85,7 @@ export async function startApi(options: Partial<NorthboundOptions> = {}): Promis
     }
     const answer = await app.inject(payload === undefined ? request : { ...request, payload })
     const isJson = String(answer.headers['content-type']).includes('json')
-    return { status: answer.statusCode, body: answer.body !== '' && isJson ? (answer.json() as Json) : {} }
+    return { status: answer.statusCode, body: answer.body !== '' && isJson ? answer.json<Json>() : {} }
   }
   return {
     app,

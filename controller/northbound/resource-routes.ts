@@ -1,4 +1,5 @@
 // The routes that every resource has: list, create, show, update, delete, tags. And the actions of routers.
+// oxlint-disable oxc/no-async-endpoint-handlers -- fastify, unlike Express, awaits its handlers
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { badRequest, invalidInput, noRoute, unavailable } from './errors.ts'
 import { idOf, ifMatch, queryOf, sendList, unwrap, unwrapMany } from './http.ts'
@@ -160,12 +161,7 @@ function routerRoutes(app: FastifyInstance, { service, waitRealized }: RouteOpti
   for (const [name, run] of Object.entries(routes)) {
     app.put(`/v2.0/routers/:id/${name}`, async (request, reply) => {
       const id = idOf(request)
-      const { revision } = await service.routerAction(
-        request.context,
-        id,
-        request.body,
-        run as (a: RouterAction) => object,
-      )
+      const { revision } = await service.routerAction(request.context, id, request.body, run)
       const router = service.project(request.context, 'routers', service.find(request.context, 'routers', id))
       return done(request, reply, { status: 200, body: { router }, objects: [{ kind: 'routers', id }], revision })
     })

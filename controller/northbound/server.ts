@@ -73,7 +73,9 @@ export async function createNorthbound(options: NorthboundOptions): Promise<Fast
   app.decorateRequest('context', null as never)
   acceptJson(app)
   app.setErrorHandler(sendError)
-  app.setNotFoundHandler((request, reply) => sendError(noRoute(), request, reply))
+  app.setNotFoundHandler((request, reply) =>
+    sendError(noRoute(`${request.method} ${request.url.split('?')[0]}`), request, reply),
+  )
   app.addHook('onRequest', async (request) => {
     if (authenticator.open) requireLocal(request.socket?.localAddress, request.headers.host)
   })

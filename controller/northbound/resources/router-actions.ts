@@ -27,10 +27,10 @@ interface InterfaceRequest {
   readonly port_id?: string
 }
 
-const parse = <T>(type: AttributeType, body: unknown): T => parseOr(body, type, (reason) => badRequest(reason)) as T
+const parse = (type: AttributeType, body: unknown): unknown => parseOr(body, type, (reason) => badRequest(reason))
 
 export function addRouterInterface(action: RouterAction): object {
-  const request = parse<InterfaceRequest>(interfaceBody, action.body)
+  const request = parse(interfaceBody, action.body) as InterfaceRequest
   if ((request.subnet_id === undefined) === (request.port_id === undefined)) {
     throw badRequest('Bad router request: Either subnet_id or port_id must be specified')
   }
@@ -102,7 +102,7 @@ function refuseClash({ tx, router }: RouterAction, added: readonly Subnet[]): vo
 
 export function removeRouterInterface(action: RouterAction): object {
   const { tx, router } = action
-  const request = parse<InterfaceRequest>(interfaceBody, action.body)
+  const request = parse(interfaceBody, action.body) as InterfaceRequest
   if (request.subnet_id === undefined && request.port_id === undefined) {
     throw badRequest('Bad router request: Either subnet_id or port_id must be specified')
   }

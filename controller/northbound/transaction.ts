@@ -84,12 +84,7 @@ export class Transaction implements Reader {
     const demanded = [...stored.map(([key]) => key), ...guards, ...this.#dropped]
     return {
       when: demanded.map((key) => ({ key, modRevision: this.#cache.modRevision(key) })),
-<<<<<<< HEAD
       apply: [
-=======
-      // oxlint-disable-next-line unicorn/no-thenable -- etcd's name; a list, not a function
-      then: [
->>>>>>> northbound
         ...stored.map(([key, { object }]) =>
           object ? ({ kind: 'put', key, value: JSON.stringify(object) } as const) : ({ kind: 'delete', key } as const),
         ),

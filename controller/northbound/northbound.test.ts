@@ -417,5 +417,8 @@ describe('?wait=realized', () => {
     const late = await api.call('POST', 'networks?wait=realized', { network: {} })
     expect([late.status, late.body.unrealized]).toEqual([202, pending])
     expect((await api.call('POST', 'networks?wait=x', { network: {} })).status).toBe(400)
+    const unmanaged = await start()
+    expect((await unmanaged.call('POST', 'networks?wait=realized', { network: {} })).status).toBe(503)
+    expect(objects(unmanaged)).toBe('[]')
   })
 })

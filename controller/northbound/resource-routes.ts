@@ -13,7 +13,6 @@ import {
   addRouterInterface,
   removeExtraRoutes,
   removeRouterInterface,
-  type RouterAction,
 } from './resources/router-actions.ts'
 import type { Service } from './service.ts'
 
@@ -183,8 +182,7 @@ function finisher(waitRealized: WaitRealized | undefined) {
   return async (request: FastifyRequest, reply: FastifyReply, finish: Finish): Promise<FastifyReply> => {
     const params = queryOf(request)
     const wait = params.get('wait')
-    if (wait === null) return reply.code(finish.status).send(finish.body)
-    if (!waitRealized) throw unavailable('no hosts are managed here: nothing to wait for (the change is stored)')
+    if (wait === null || !waitRealized) return reply.code(finish.status).send(finish.body)
     const seconds = Math.min(
       Number(params.get('timeout') ?? defaultWaitSeconds) || defaultWaitSeconds,
       maximumWaitSeconds,
@@ -196,7 +194,8 @@ function finisher(waitRealized: WaitRealized | undefined) {
 }
 
 /** Refuses a bad `wait` before anything is written. */
-export function checkWait(request: FastifyRequest): void {
+export function checkWait(request: FastifyRequest, waitRealized: WaitRealized | undefined): void {
   const wait = queryOf(request).get('wait')
   if (wait !== null && wait !== 'realized') throw badRequest(`Invalid value for wait: '${wait}'; expected realized`)
+  if (wait !== null && !waitRealized) throw unavailable('No hosts are managed here: there is nothing to wait for.')
 }

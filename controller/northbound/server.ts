@@ -95,7 +95,7 @@ export async function createNorthbound(options: NorthboundOptions): Promise<Fast
     guarded.addHook('onRequest', async (request) => {
       // The version document is what clients read before they log in.
       if (request.routeOptions.url !== '/') request.context = await authenticator.authenticate(request.headers)
-      checkWait(request)
+      checkWait(request, options.waitRealized)
     })
     measure(guarded, cache, options.registry ?? new Registry())
     otherRoutes(guarded, { environment, service, transact })

@@ -22,6 +22,8 @@ export interface RouterAction {
 
 const interfaceBody = record({ subnet_id: { type: uuid, optional: true }, port_id: { type: uuid, optional: true } })
 
+const extraRoutesBody = record({ router: { type: record({ routes: { type: routesType } }) } })
+
 interface InterfaceRequest {
   readonly subnet_id?: string
   readonly port_id?: string
@@ -174,10 +176,7 @@ function changeRoutes(
   { tx, router, body, touch }: RouterAction,
   change: (present: readonly Route[], given: readonly Route[]) => Route[],
 ): Router {
-  const { router: wrapped } = parse<{ router: { routes: Route[] } }>(
-    record({ router: { type: record({ routes: { type: routesType } }) } }),
-    body,
-  )
+  const { router: wrapped } = parse(extraRoutesBody, body) as { router: { routes: Route[] } }
   tx.guard(`routers/${router.id}`)
   const after = touch(router, { ...router, routes: change(router.routes, wrapped.routes) })
   checkRoutes(tx, after)

@@ -52,6 +52,8 @@ describe('values, bytes and text agree', () => {
         const decoded = instructionList.read(new Reader(encode(instructions)))
         expect(decoded).toEqual(instructions)
         const printed = formatInstructions(decoded)
+        // OVS prints masks for these, which it sends so but does not read.
+        fc.pre(!/\/0x[0-9a-f]+->nsh_(spi|si|ttl)/.test(printed))
         expect(formatInstructions(parseInstructions(printed, context))).toBe(printed)
       }),
       { numRuns: 300 },

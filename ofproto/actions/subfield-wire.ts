@@ -1,8 +1,8 @@
 // How actions name (parts of) fields on the wire: a header of 32 bits, or of 64 for an experimenter's field, with the
 // position either in one 16-bit word (`ofs_nbits`) or in members of its own.
-import { nxmHeader, oxmHeader } from '../fields/header.ts'
+import { nxmHeader } from '../fields/header.ts'
 import type { Subfield } from '../fields/subfield.ts'
-import { fieldByHeader, fieldOf, type Field, type FieldName } from '../fields/table.ts'
+import { fieldByHeader, fieldOf, type Field, type FieldName, type Header } from '../fields/table.ts'
 import { EncodeError, errorCodes } from '../wire/errors.ts'
 import type { Reader } from '../wire/reader.ts'
 import type { Writer } from '../wire/writer.ts'
@@ -14,16 +14,22 @@ const unknownField = (r: Reader, header: number, at: number): never =>
 
 /** A field where only a header of 32 bits fits. */
 export function readField32(r: Reader): Field {
-  const at = r.take(4, errorCodes.badActionLength)
+  return fieldAt(r, r.take(4, errorCodes.badActionLength))
+}
+
+/** The same at a place that is known to lie within the action. */
+export function fieldAt(r: Reader, at: number): Field {
   const header = r.view.getUint32(at)
   const field = header >>> 16 === 0xffff ? undefined : fieldByHeader(header, 0)
-  if (field === undefined || (!field.variable && (header & 0xff) !== lengthByte(field, header))) {
-    return unknownField(r, header, at)
-  }
+  if (field === undefined || !hasSize(field, header)) return unknownField(r, header, at)
   return field
 }
 
-const lengthByte = (field: Field, header: number): number => ((header & 0x100) === 0 ? field.bytes : 2 * field.bytes)
+function hasSize(field: Field, header: number): boolean {
+  const size = header & 0xff
+  if (field.variable) return size <= field.bytes
+  return size === ((header & 0x100) === 0 ? field.bytes : 2 * field.bytes)
+}
 
 /** A field by a header of 32 or 64 bits. */
 export function readFieldHeader(r: Reader): Field {
@@ -35,12 +41,25 @@ export function readFieldHeader(r: Reader): Field {
 }
 
 export function writeFieldHeader(w: Writer, { field }: { readonly field: FieldName }): void {
-  nxmHeader.write(w, { kind: field, masked: false, bytes: fieldOf(field).bytes })
+  writeHeader(w, field, fieldOf(field).nxm)
 }
 
 /** The same with the header that OpenFlow 1.3 itself has for the field. */
 export function writeOxmHeader(w: Writer, { field }: { readonly field: FieldName }): void {
-  oxmHeader.write(w, { kind: field, masked: false, bytes: fieldOf(field).bytes })
+  writeHeader(w, field, fieldOf(field).oxm)
+}
+
+function writeHeader(w: Writer, field: FieldName, header: Header | null): void {
+  if (header === null) throw new EncodeError(`${field} has no OXM header`)
+  w.u32(header.word)
+  if (header.experimenter !== 0) w.u32(header.experimenter)
+}
+
+/** The header of a field where only 32 bits fit. */
+export function header32(field: FieldName): number {
+  const header = fieldOf(field).nxm
+  if (header === null || header.experimenter !== 0) throw new EncodeError(`${field} has no header of 32 bits`)
+  return header.word
 }
 
 /** True if the field has a header of 64 bits only, which the older actions have no room for. */

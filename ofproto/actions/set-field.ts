@@ -18,7 +18,7 @@ import type { Action } from './types.ts'
 const VLAN_PRESENT = 0x1000
 
 /** Sets a whole field: the entry has no mask. */
-export interface SetField {
+interface SetField {
   readonly kind: 'set_field'
   readonly field: MatchEntry
 }
@@ -44,7 +44,7 @@ const setField = irregular<SetField>(
 )
 
 /** Sets the bits of a field that the entry's mask has. */
-export interface RegLoad2 {
+interface RegLoad2 {
   readonly kind: 'reg_load2'
   readonly field: MatchEntry
 }
@@ -91,7 +91,7 @@ function formatSet(entry: MatchEntry): string {
 }
 
 /** Sets the bits of `target` to `value`. */
-export interface Load {
+interface Load {
   readonly kind: 'load'
   readonly value: bigint
   readonly target: Subfield
@@ -111,7 +111,7 @@ const load = sized<Load>(
     },
     set(view, at, { value, target }) {
       view.setUint16(at + 10, ofsNbits(target))
-      view.setUint32(at + 12, header32(target.field))
+      view.setUint32(at + 12, header32(target))
       view.setBigUint64(at + 16, value)
     },
   },

@@ -5,7 +5,7 @@ import { Reader } from '../wire/reader.ts'
 import type { Codec, ValueOf } from '../wire/struct.ts'
 import { Writer } from '../wire/writer.ts'
 import { bundleControl } from './bundle.ts'
-import { flowMod, flowRemoved } from './flow.ts'
+import { flowMod, flowRemoved, nxFlowRemoved } from './flow.ts'
 import { fits, messageFormats, type Format } from './formats.ts'
 import { ByExtension, extension, HEADER_LENGTH, NICIRA, ONF, VERSION, type MessageCodec } from './frame.ts'
 import { groupMod } from './group.ts'
@@ -15,7 +15,7 @@ import { flowMonitorCancel, flowMonitorPaused, flowMonitorResumed } from './moni
 import { multipartFormat, multipartReply, multipartRequest } from './multipart.ts'
 import { ctFlush, ctFlushZone, flowAge, flowModTableId, setControllerId, setPacketInFormat } from './nicira.ts'
 import { tlvTableMod, tlvTableReply, tlvTableRequest } from './nicira.ts'
-import { packetIn, packetIn2, packetOut, resume } from './packet.ts'
+import { nxPacketIn, packetIn, packetIn2, packetOut, resume } from './packet.ts'
 import { portMod, portStatus } from './port.ts'
 import { queueGetConfigReply, queueGetConfigRequest } from './queue.ts'
 import { getAsyncReply, getAsyncRequest, nxSetAsyncConfig, nxSetAsyncConfig2, setAsync } from './role.ts'
@@ -62,6 +62,8 @@ const simple = [
   nxRoleReply,
   nxSetAsyncConfig,
   nxSetAsyncConfig2,
+  nxPacketIn,
+  nxFlowRemoved,
   packetIn2,
   resume,
   setControllerId,

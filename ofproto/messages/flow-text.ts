@@ -82,13 +82,19 @@ export function formatFlowRequest({ table, outPort, match }: FlowRequestBody): s
   return `${restrictions} ${formatMatch(match)}`
 }
 
-const ALL_TABLES_REMOVED = 255
+const UNKNOWN_TABLE = 255
+
+/** The Nicira form is of OpenFlow 1.0, which has no hard timeout there. */
+export function formatNxFlowRemoved(removed: Extract<Message, { kind: 'nx_flow_removed' }>): string {
+  const table = removed.tablePlusOne === 0 ? UNKNOWN_TABLE : removed.tablePlusOne - 1
+  return formatFlowRemoved({ ...removed, kind: 'flow_removed', table, hardTimeoutSeconds: 0 })
+}
 
 export function formatFlowRemoved(removed: Extract<Message, { kind: 'flow_removed' }>): string {
   const { reason, table, cookie, durationSeconds, durationNanoseconds } = removed
   return (
     ` ${withPriority(formatMatch(removed.match), removed.priority)} reason=${flowRemovedReasonName(reason)}` +
-    (table === ALL_TABLES_REMOVED ? '' : ` table_id=${table}`) +
+    (table === UNKNOWN_TABLE ? '' : ` table_id=${table}`) +
     (cookie === 0n ? '' : ` cookie:${hex(cookie)}`) +
     ` duration${formatDuration(durationSeconds, durationNanoseconds)} idle${removed.idleTimeoutSeconds}` +
     (removed.hardTimeoutSeconds === 0 ? '' : ` hard${removed.hardTimeoutSeconds}`) +
@@ -176,7 +182,7 @@ function splitActions(text: string): readonly [items: string, actions: string] {
 const VLAN_PRESENT = 0x1000
 
 /** What `match` tells the actions about the packets that they will meet. */
-export function flowContext(match: Match): FlowContext {
+function flowContext(match: Match): FlowContext {
   let vlans = 0
   let ipProto = 0
   for (const entry of match) {

@@ -12,6 +12,8 @@ export interface Delta {
 /** The items of one rule for one key. */
 export interface Unit {
   readonly scope: string
+  /** The objects that caused it. */
+  readonly objects: readonly string[]
   readonly items: ReadonlyMap<string, Item>
 }
 
@@ -109,6 +111,12 @@ export class Deployment {
     const deltas = this.#deltas
     this.#deltas = new Map()
     return deltas
+  }
+
+  /** The hosts that have a unit. */
+  hostsOf(unit: string): readonly string[] {
+    const scope = this.#units.get(unit)?.scope
+    return scope === undefined ? [] : [...(this.#hostsOf.get(scope) ?? NONE)]
   }
 
   /** Everything that a host is to have. */

@@ -75,7 +75,10 @@ export class Derivation {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
       const [unit] = unitsOf(app.name, '0', [everywhere], make)
       const misses = missFlows(app.name, app.stages, make).map((flow): [string, Item] => [flow.key, flow])
-      return [`${app.name} constant`, { scope: 'all', items: new Map([...(unit?.items ?? []), ...misses]) }] as const
+      return [
+        `${app.name} constant`,
+        { scope: 'all', objects: [], items: new Map([...(unit?.items ?? []), ...misses]) },
+      ] as const
     })
   }
 
@@ -107,6 +110,7 @@ function unitsOf(
   make: ReturnType<typeof flowMaker>,
 ): readonly Unit[] {
   const byScope = new Map<string, Map<string, Item>>()
+  const objects = [...new Set(contributions.map(({ object = key }) => object))]
   for (const { scope, object = key, flows, limits = [] } of contributions) {
     const name = scopeKey(scope)
     const items = byScope.get(name) ?? new Map<string, Item>()
@@ -120,7 +124,7 @@ function unitsOf(
       items.set(flow.key, flow)
     }
   }
-  return Array.from(byScope, ([scope, items]) => ({ scope, items }))
+  return Array.from(byScope, ([scope, items]) => ({ scope, objects, items }))
 }
 
 function sameUnits(a: readonly Unit[], b: readonly Unit[]): boolean {

@@ -78,3 +78,25 @@ export function factsOf(replica: HostReplica, peerAddress: string): HostFacts | 
     vifs,
   }
 }
+
+/** Facts as they are stored. */
+export function dumpFacts(facts: HostFacts): string {
+  return JSON.stringify({
+    ...facts,
+    datapathId: facts.datapathId?.toString() ?? null,
+    bridgeMappings: [...facts.bridgeMappings],
+  })
+}
+
+export function loadFacts(text: string): HostFacts {
+  const stored = JSON.parse(text) as Omit<HostFacts, 'datapathId' | 'bridgeMappings'> & {
+    readonly datapathId: string | null
+    readonly bridgeMappings: readonly (readonly [string, string])[]
+  }
+  const { datapathId } = stored
+  return {
+    ...stored,
+    datapathId: datapathId === null ? null : BigInt(datapathId),
+    bridgeMappings: new Map(stored.bridgeMappings),
+  }
+}

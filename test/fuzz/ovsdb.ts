@@ -95,7 +95,16 @@ function oneCase(random: Random): void {
 
 /** Feeds a fresh connection; returns how it ended and what the replica then holds. */
 function converse(chunks: readonly Buffer[]): string {
-  const link = { peer: 'fuzz', queuedBytes: 0, write: () => {}, pause: () => {}, resume: () => {}, close: () => {} }
+  const link = {
+    peer: 'fuzz',
+    localAddress: null,
+    remoteAddress: null,
+    queuedBytes: 0,
+    write: () => {},
+    pause: () => {},
+    resume: () => {},
+    close: () => {},
+  }
   const connection = new Connection(link, 0, { limits, probeMilliseconds: 0 })
   const replica = new Replica(Db)
   const folded = new Map<string, unknown>()

@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolder, makeNamespace, removeFolder, removeNamespace } from './folder.ts'
 import { Ovs } from './ovs.ts'
-import { run } from './run.ts'
+import { run, until } from './run.ts'
 
 const UNDERLAY_MTU = '1500'
 /** On the underlay. */
@@ -114,6 +114,8 @@ export class Fabric implements AsyncDisposable {
       await run('ip', ['-n', fabric.#underlay, 'link', 'set', 'br0', 'up'])
       fabric.#controller = await fabric.#namespace()
       await fabric.#attach(fabric.#controller, 'ctl')
+      // The hosts' userspace datapaths take packets as they are: without a checksum they would be dropped.
+      await exec(fabric.#controller, 'ethtool', '-K', 'eth0', 'tx', 'off')
       await run('ip', ['-n', fabric.#controller, 'addr', 'add', `${CONTROLLER_ADDRESS}/24`, 'dev', 'eth0'])
       await Promise.all(Array.from({ length: hosts }, (_, i) => fabric.#addHost(i + 1)))
       fabric.hosts.sort((a, b) => a.name.localeCompare(b.name))
@@ -173,6 +175,12 @@ export class Fabric implements AsyncDisposable {
   }
 
   async plug(vm: Vm, portId: string): Promise<void> {
+    await until('the controller has made br-int', () =>
+      vm.host.ovs.vsctl('br-exists', 'br-int').then(
+        () => true,
+        () => false,
+      ),
+    )
     const ids = ['--', 'set', 'interface', vm.interface, `external_ids:iface-id=${portId}`]
     await vm.host.ovs.vsctl('add-port', 'br-int', vm.interface, ...ids)
   }

@@ -82,7 +82,7 @@ function join(...parts: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(parts).subarray(0, MAX_FRAME))
 }
 
-const CHARACTERS = ' ,=():/[]->.+0123456789abcdefx_*"\\\0\u00e9\u{1f600}'
+const CHARACTERS = Array.from(' ,=():/[]->.+0123456789abcdefx_*"\\\0\u00e9\u{1f600}')
 
 /** Characters replaced, pieces doubled, dropped or taken from `other`, parentheses nested deeply. */
 export function mutateText(random: Random, text: string, other: string): string {
@@ -96,7 +96,7 @@ export function mutateText(random: Random, text: string, other: string): string 
       case 1:
       case 2:
       case 3:
-        out = head + pick(random, [...CHARACTERS]) + tail.slice(1)
+        out = head + pick(random, CHARACTERS) + tail.slice(1)
         break
       case 4:
         out = head + tail.slice(size)

@@ -16,7 +16,7 @@ const FLOW_MOD = 14
 const GROUP_MOD = 15
 const METER_MOD = 29
 const LENGTH_AT = 2
-export const XID_AT = 4
+const XID_AT = 4
 
 const COOKIE_AT = 8
 const COMMAND_AT = 25

@@ -267,7 +267,7 @@ suite('a flow that a real switch refuses', () => {
     const wrong = Buffer.concat([bare.subarray(0, 56), frame.subarray(64)])
     wrong.writeUInt16BE(wrong.length, 2)
     const key = flowKey(4, 7, wrong, 48, 56)
-    await bring(...good, orphan, { ...inconsistent, key, frame: wrong } as Item)
+    await bring(...good, orphan, { ...inconsistent, key, frame: wrong })
     expect(await flows()).toEqual(described(...good))
     const errors = controller.of('refused').map(({ held, error }) => [held.key, describeError(error)])
     expect(new Map(errors as [string, string][])).toEqual(

@@ -36,6 +36,8 @@ export type Change = readonly [key: string, item: Item | null]
 const defaults = { auditMs: 15_000, stallMs: 10_000, bundleSize: 2_000 }
 /** An audit asked for by a flow monitor comes this long after the last one at the earliest. */
 const PROMPT_AUDIT_MS = 1_000
+/** Of the time between two ticks, no more than this counts as waiting. */
+const LONGEST_TICK_MS = 1_000
 
 const type = { error: 1, experimenter: 4, multipartReply: 19, barrierReply: 21, roleReply: 25 } as const
 const ONF = 0x4f4e4600
@@ -145,6 +147,8 @@ export class SwitchSession {
   }
 
   tick(nowMs: number): void {
+    // What this process has slept is not the switch's delay: its answers may be waiting to be read.
+    this.progressMs += Math.max(0, nowMs - this.nowMs - LONGEST_TICK_MS)
     this.nowMs = nowMs
     const waitedMs = nowMs - this.progressMs
     if (this.isWaiting && waitedMs >= this.options.stallMs) return this.stall(waitedMs)
@@ -345,9 +349,7 @@ export class SwitchSession {
   }
 
   private recover(key: string): void {
-    if (!this.refused.delete(key)) return
-    this.options.report({ kind: 'recovered', key })
-    this.refused.hasten()
+    if (this.refused.delete(key)) this.options.report({ kind: 'recovered', key })
   }
 
   private planFor(keys: Iterable<string>, bundled: boolean): Step[] {
@@ -385,6 +387,8 @@ export class SwitchSession {
     if (flight === null || !flight.isBarrier(xid)) return false
     const { done, refused } = flight.settle()
     for (const operation of done) this.settleDone(operation)
+    // Flows may have been refused for want of these.
+    if (done.some(({ verb, held }) => held.kind !== 'flow' && verb !== 'remove')) this.refused.hasten()
     for (const { operation, error } of refused) this.settleRefused(operation, error)
     if (flight.step === undefined) this.land(flight)
     else this.sendStep(flight, flight.step)
@@ -394,7 +398,6 @@ export class SwitchSession {
   private settleDone({ verb, held }: Operation): void {
     this.installed.set(held.key, verb === 'remove' ? null : held)
     this.recover(held.key)
-    if (held.kind !== 'flow') this.refused.hasten()
   }
 
   private settleRefused({ verb, held }: Operation, error: Uint8Array): void {

@@ -107,7 +107,7 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
     config.openflow,
     {
       ...tls,
-      onFrame: (frame, channel) => fleet.onFrame(frame, channel),
+      claim: (frame, channel) => fleet.onFrame(frame, channel),
       onMessage: (message, channel) => fleet.onMessage(message, channel),
     },
     (channel) => {

@@ -29,9 +29,18 @@ const packetIn = (size: number): Message => ({
 const flowStats = (count: number): Message => {
   const { match, instructions } = flowMod
   const flow = {
-    ...{ table: 3, durationSeconds: 12, durationNanoseconds: 345_000_000, priority: 100 },
-    ...{ idleTimeoutSeconds: 0, hardTimeoutSeconds: 0, flags: 0 },
-    ...{ cookie: 0x1234n, packets: 5n, bytes: 600n, match, instructions },
+    table: 3,
+    durationSeconds: 12,
+    durationNanoseconds: 345_000_000,
+    priority: 100,
+    idleTimeoutSeconds: 0,
+    hardTimeoutSeconds: 0,
+    flags: 0,
+    cookie: 0x1234n,
+    packets: 5n,
+    bytes: 600n,
+    match,
+    instructions,
   }
   return {
     kind: 'multipart_reply',
@@ -43,8 +52,18 @@ const flowStats = (count: number): Message => {
 
 const echo: Message = { kind: 'echo_request', version: 4, xid: 3, data: new Uint8Array(0) }
 const removed: Message = {
-  ...{ kind: 'flow_removed', xid: 0, cookie: 1n, priority: 100, reason: 0, table: 3, durationSeconds: 1 },
-  ...{ durationNanoseconds: 0, idleTimeoutSeconds: 5, hardTimeoutSeconds: 0, packets: 9n, bytes: 900n },
+  kind: 'flow_removed',
+  xid: 0,
+  cookie: 1n,
+  priority: 100,
+  reason: 0,
+  table: 3,
+  durationSeconds: 1,
+  durationNanoseconds: 0,
+  idleTimeoutSeconds: 5,
+  hardTimeoutSeconds: 0,
+  packets: 9n,
+  bytes: 900n,
   match: flowMod.match,
 }
 

@@ -214,6 +214,9 @@ const OF_A_PROTOCOL: ReadonlySet<Prerequisite> = new Set<Prerequisite>([
   'ICMPv6',
 ])
 
+/** What says which protocol a packet is of. */
+const SAYS_PROTOCOL: ReadonlySet<string> = new Set(['packet_type', 'eth_type', 'nw_proto'])
+
 /** A field that the actions set and that packets of this match need not have. */
 function unmetField(match: Match, actions: readonly Action[]): string | null {
   for (const action of actions) {
@@ -221,7 +224,8 @@ function unmetField(match: Match, actions: readonly Action[]): string | null {
     if (action.kind !== 'set_field' || action.field.kind === 'unknown') continue
     const { kind } = action.field
     if (!OF_A_PROTOCOL.has(fieldOf(kind).prerequisite)) continue
-    if (checkPrerequisites([...match.filter((entry) => entry.kind !== kind), action.field]) !== null) return kind
+    const protocol = match.filter((entry) => SAYS_PROTOCOL.has(entry.kind))
+    if (checkPrerequisites([...protocol, action.field]) !== null) return kind
   }
   return null
 }

@@ -12,6 +12,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'run the controller',
     load: async () => (await import('./serve.ts')).serveCommand,
   },
+  'hash-secret': {
+    summary: 'read a password or token from standard input, print what goes into the credentials file for it',
+    load: async () => (await import('./hash-secret.ts')).hashSecretCommand,
+  },
   'ofp-print': {
     summary: 'print OpenFlow messages, given in hex, as ovs-ofctl ofp-print does',
     load: async () => (await import('./ofp-print.ts')).ofpPrint,
@@ -23,7 +27,7 @@ const commands: Readonly<Record<string, Command>> = {
 }
 
 function help(): string {
-  const rows = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`)
+  const rows = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(13)}${summary}`)
   return [
     'weft: an SDN controller for Open vSwitch',
     '',

@@ -14,6 +14,8 @@ export interface Network {
   readonly id: string
   readonly admin_state_up: boolean
   readonly mtu: number
+  /** With a dot at its end; '' where the network has none of its own. */
+  readonly dns_domain: string
   readonly 'provider:network_type': string | null
   /** The VNI of an overlay network. */
   readonly 'provider:segmentation_id': number | null
@@ -35,6 +37,7 @@ export interface Port {
   readonly mac_address: string
   readonly fixed_ips: readonly { readonly subnet_id: string; readonly ip_address: string }[]
   readonly admin_state_up: boolean
+  readonly dns_name: string
   readonly device_owner: string
   readonly device_id: string
   readonly port_security_enabled: boolean
@@ -154,5 +157,8 @@ export const TUNNEL_PORTS = { vxlan: 65001, geneve: 65002, gre: 65003 } as const
 export type TunnelType = keyof typeof TUNNEL_PORTS
 export const isTunnelType = (type: string | null): type is TunnelType =>
   type !== null && Object.hasOwn(TUNNEL_PORTS, type)
+
+/** The domain of networks that have none of their own. */
+export const DNS_DOMAIN = 'weft.internal.'
 
 export const ROUTER_INTERFACE = 'network:router_interface'

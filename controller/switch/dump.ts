@@ -7,7 +7,7 @@ import { Writer } from '../../ofproto/wire/writer.ts'
 import type { Item } from '../pipeline/value.ts'
 import type { Holdings } from './plan.ts'
 import type { Rewritten } from './rewritten.ts'
-import { cookieOf, eachEntry, idOf, observed, same, type Entry, type Held } from './wire.ts'
+import { cookieOf, eachEntry, idOf, listedCookie, observed, same, type Entry, type Held } from './wire.ts'
 import type { Xids } from './xids.ts'
 
 /**
@@ -21,8 +21,8 @@ export interface Ownership {
   meter(id: number): Owner
 }
 
-const ownerOfEntry = (owns: Ownership, { kind, cookie, id }: Entry): Owner =>
-  kind === 'flow' ? owns.flow(cookie) : owns[kind](id)
+const ownerOfEntry = (owns: Ownership, entry: Entry): Owner =>
+  entry.kind === 'flow' ? owns.flow(listedCookie(entry)) : owns[entry.kind](entry.id)
 
 export const ownerOf = (owns: Ownership, held: Held): Owner =>
   held.kind === 'flow' ? owns.flow(cookieOf(held)) : owns[held.kind](idOf(held))

@@ -45,21 +45,22 @@ class Controller implements AsyncDisposable {
   channel: Channel | null = null
   private readonly listener: Listener
   private readonly timer: NodeJS.Timeout
-  private generation = 0n
+  private generation: bigint
   private readonly auditMs: number
 
-  private constructor(listener: Listener, auditMs: number) {
+  private constructor(listener: Listener, auditMs: number, generation: bigint) {
     this.listener = listener
     this.auditMs = auditMs
+    this.generation = generation
     this.session = this.newSession()
     this.timer = setInterval(() => this.session.tick(performance.now()), 20)
   }
 
-  static async start(auditMs = 1_000_000): Promise<Controller> {
+  static async start(auditMs = 1_000_000, generation = 0n): Promise<Controller> {
     let self: Controller | null = null
     const claim = (frame: Uint8Array): boolean => self?.session.receive(frame) ?? false
     const listener = await listen('ptcp:0:127.0.0.1', { claim }, (channel) => self?.accept(channel))
-    self = new Controller(listener, auditMs)
+    self = new Controller(listener, auditMs, generation)
     return self
   }
 
@@ -286,6 +287,21 @@ suite('a flow that a real switch refuses', () => {
     await until('all are realised', () => controller.session.refusals.size === 0)
     expect(await flows()).toHaveLength(20)
   })
+})
+
+test('of two controllers, the one with the higher generation takes over without a message that changes anything', async () => {
+  await using successor = await Controller.start(1_000_000, 10n)
+  const item = flow('in_port=1,actions=output:2')
+  successor.session.desire(1, have(item))
+  await bring(item)
+  await ovs.vsctl('set-controller', BRIDGE, controller.remote, successor.remote)
+  await successor.confirmed(1)
+  expect(successor.session.counters.flowMods).toBe(0)
+  await until('the first stands by', () => controller.session.state === 'standby')
+  controller.session.desire(2, have(flow('in_port=2,actions=output:1')))
+  successor.session.desire(2, have(flow('in_port=3,actions=output:1')))
+  await successor.confirmed(2)
+  expect(await flows()).toEqual(described(item, flow('in_port=3,actions=output:1')))
 })
 
 suite('damage by hand', () => {

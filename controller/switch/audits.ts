@@ -5,8 +5,6 @@ import { accept, type Difference } from './compare.ts'
 import { Dump, type Ownership } from './dump.ts'
 import type { SwitchEvent } from './events.ts'
 import type { Installed } from './installed.ts'
-import type { Rewritten } from './rewritten.ts'
-import type { Held } from './wire.ts'
 import type { Xids } from './xids.ts'
 
 /** An audit for which there is a sign comes this long after the last one at the earliest. */
@@ -14,7 +12,6 @@ const SOON_MS = 1_000
 
 export interface AuditOptions {
   readonly owns: Ownership
-  readonly rewritten: Rewritten
   readonly auditMs: number
   report(event: SwitchEvent): void
 }
@@ -28,8 +25,6 @@ export class Audits {
   private dump: Dump | null = null
   private atMs = 0
   private lastMs = 0
-  /** Repaired from this form: the next reading tells whether that was the switch's own way of writing the item. */
-  private readonly repaired = new Map<string, { held: Held; listed: Held }>()
   private foreignKeys = ''
 
   constructor(options: AuditOptions, desired: ReadonlyMap<string, Item>, installed: Installed) {
@@ -48,26 +43,20 @@ export class Audits {
 
   /** The requests that read the switch. */
   start(nowMs: number, xids: Xids): Uint8Array {
-    const { owns, rewritten } = this.options
+    const { owns } = this.options
     this.lastMs = nowMs
-    this.dump = new Dump(owns, this.installed, this.desired, rewritten)
+    this.dump = new Dump(owns, this.installed, this.desired)
     return this.dump.encode(xids)
   }
 
   /** The connection is gone. */
   stop(): void {
     this.dump = null
-    this.repaired.clear()
   }
 
   /** Something may be wrong. */
   soon(): void {
     this.atMs = Math.min(this.atMs, this.lastMs + SOON_MS)
-  }
-
-  /** All that was found wrong has been sent: did the switch take it? */
-  verify(): void {
-    if (this.repaired.size > 0) this.atMs = 0
   }
 
   reply(xid: number, frame: Uint8Array, more: boolean): boolean {
@@ -93,7 +82,6 @@ export class Audits {
     const { unexpected } = accept(dump, this.installed, this.desired)
     this.installed.read(dump.found)
     const changed = unexpected.filter(({ key }) => this.desired.has(key))
-    for (const listed of changed) this.repaired.set(listed.key, { held: this.desired.get(listed.key) as Item, listed })
     let kept = 0
     for (const [key, item] of this.desired) if (dump.found.get(key) === item) kept += 1
     return {
@@ -107,30 +95,7 @@ export class Audits {
 
   /** After any other: what is to be repaired. */
   compare(dump: Dump): Difference {
-    const { missing, changed, unexpected } = accept(dump, this.installed, this.desired)
-    const damaged = changed.filter((change) => !this.learn(change.held, change.found))
-    for (const [key, { held }] of this.repaired) {
-      const waits = this.desired.get(key) === held && this.installed.get(key) !== held
-      if (!waits) this.repaired.delete(key)
-    }
-    for (const { held, found } of damaged) this.repaired.set(held.key, { held, listed: found })
-    return { missing, changed: damaged, unexpected }
-  }
-
-  /** The switch refused the repair: nothing is to be verified. */
-  forget(key: string): void {
-    this.repaired.delete(key)
-  }
-
-  /** Whether `found` is only the switch's way of writing `held`. */
-  private learn(held: Held, found: Held): boolean {
-    const before = this.repaired.get(held.key)
-    const again = before?.held === held && Buffer.compare(before.listed.frame, found.frame) === 0
-    if (!again) return false
-    this.options.rewritten.learn(held, found)
-    this.installed.set(held.key, held)
-    this.options.report({ kind: 'rewritten', held, listed: found })
-    return true
+    return accept(dump, this.installed, this.desired)
   }
 
   private reportForeign({ foreign, foreignCount }: Dump): void {

@@ -12,7 +12,6 @@ import { Installed } from './installed.ts'
 import { isMonitored, monitorRequest } from './monitor.ts'
 import { plan, type Operation, type Step } from './plan.ts'
 import { Refusals, type Refusal } from './refusals.ts'
-import { Rewritten } from './rewritten.ts'
 import { equal } from './wire.ts'
 import { isOurs, Xids } from './xids.ts'
 
@@ -20,8 +19,6 @@ export interface SwitchOptions {
   readonly owns: Ownership
   send(bytes: Uint8Array): void
   report(event: SwitchEvent): void
-  /** Shared by the sessions of all switches. */
-  readonly rewritten?: Rewritten
   /** How long after one audit the next starts. */
   readonly auditMs?: number
   /** How long the switch may leave a request without an answer. */
@@ -70,8 +67,7 @@ export class SwitchSession {
 
   constructor(options: SwitchOptions) {
     this.options = { ...defaults, ...options }
-    const rewritten = options.rewritten ?? new Rewritten()
-    this.audits = new Audits({ ...this.options, rewritten }, this.desired, this.installed)
+    this.audits = new Audits(this.options, this.desired, this.installed)
   }
 
   /** What the switch refused and is tried again, by key. */
@@ -352,7 +348,6 @@ export class SwitchSession {
     if (this.dirty.has(held.key)) return
     // Perhaps the switch has not what it was thought to have.
     this.audits.soon()
-    this.audits.forget(held.key)
     const { times, retryAtMs } = this.refused.add(verb, held, error, this.nowMs)
     this.options.report({ kind: 'refused', verb, held, error, times, retryInMs: retryAtMs - this.nowMs })
   }
@@ -363,7 +358,6 @@ export class SwitchSession {
       this.confirmed = revision
       this.options.report({ kind: 'confirmed', revision })
     }
-    this.audits.verify()
     this.launch()
   }
 }

@@ -8,6 +8,10 @@ interface Command {
 }
 
 const commands: Readonly<Record<string, Command>> = {
+  serve: {
+    summary: 'run the controller',
+    load: async () => (await import('./serve.ts')).serveCommand,
+  },
   'ofp-print': {
     summary: 'print OpenFlow messages, given in hex, as ovs-ofctl ofp-print does',
     load: async () => (await import('./ofp-print.ts')).ofpPrint,

@@ -13,6 +13,10 @@ import { toTransactionError } from './transaction-error.ts'
 export interface Link {
   /** "tcp:192.0.2.1:6640" or the like, for messages. */
   readonly peer: string
+  /** Our end's IP address, which is where the peer can reach us; null on a Unix socket. */
+  readonly localAddress: string | null
+  /** The peer's IP address; null on a Unix socket. */
+  readonly remoteAddress: string | null
   /** Bytes written and not yet taken by the operating system. */
   readonly queuedBytes: number
   write(text: string): void
@@ -57,6 +61,8 @@ const defaultMaxQueuedBytes = 16 * 1024 * 1024
 
 export class Connection {
   readonly peer: string
+  readonly localAddress: string | null
+  readonly remoteAddress: string | null
   readonly #link: Link
   readonly #session: Session
   readonly #maxQueuedBytes: number
@@ -71,6 +77,8 @@ export class Connection {
 
   constructor(link: Link, now: number, options: ConnectionOptions = {}) {
     this.peer = link.peer
+    this.localAddress = link.localAddress
+    this.remoteAddress = link.remoteAddress
     this.#link = link
     this.#session = new Session(now, options)
     this.#maxQueuedBytes = options.maxQueuedBytes ?? defaultMaxQueuedBytes
@@ -189,6 +197,7 @@ export class Connection {
     handlers: { onReply: (result: Json) => void; onUpdate: UpdateHandler; onCanceled: () => void },
   ): Promise<void> {
     const key = JSON.stringify(id)
+    if (this.#monitors.has(key)) throw new OvsdbError('bad-argument', `this connection already has a monitor ${key}`)
     this.#monitors.set(key, handlers)
     try {
       await this.call(method, params, handlers.onReply)

@@ -38,6 +38,6 @@ export {
 } from './schema/database.ts'
 export { OpenVSwitch } from './schema/open-vswitch.ts'
 export { ServerDatabase } from './schema/server.ts'
-export { synchronize, type Synchronized, type SynchronizeOptions } from './synchronize.ts'
+export { synchronize, type ClusterMemory, type Synchronized, type SynchronizeOptions } from './synchronize.ts'
 export { transactionErrorClauses, type TransactionError, type TransactionErrorKind } from './transaction-error.ts'
 export { Transaction, type InsertStep, type Outcome, type Results, type Step, type Wait } from './transaction.ts'

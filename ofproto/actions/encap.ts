@@ -8,11 +8,11 @@ import type { Writer } from '../wire/writer.ts'
 import { action, irregular, nx, type ParseWord, type RowValue } from './row.ts'
 
 /** The NSH metadata format, 1 or 2, and a TLV of format 2. */
-export type EncapProperty =
+type EncapProperty =
   | { readonly kind: 'nsh_md_type'; readonly type: number }
   | { readonly kind: 'nsh_tlv'; readonly class: number; readonly type: number; readonly value: Uint8Array }
 
-export interface Encap {
+interface Encap {
   readonly kind: 'encap'
   /** Bytes, 0 if not said. */
   readonly headerSize: number
@@ -134,21 +134,28 @@ function parseProperty(header: string, key: string, value: string): EncapPropert
 }
 
 const NEXT_PROTOCOL = 0xfffe
+const DECAP_LENGTH = 16
 
 /** `packetType` of what remains; 0xfffe lets the popped header say it. */
-const decap = action(
-  'decap',
-  nx(47),
-  16,
-  { padding: pad(2), packetType: u32 },
-  {
-    format: ({ packetType }) =>
-      packetType === NEXT_PROTOCOL
-        ? 'decap()'
-        : `decap(packet_type(ns=${packetType >>> 16},type=${hex(packetType & 0xffff)}))`,
-    words: { decap: parseDecap },
-  },
-)
+const decap = {
+  ...action(
+    'decap',
+    nx(47),
+    DECAP_LENGTH,
+    { padding: pad(2), packetType: u32 },
+    {
+      format: ({ packetType }) =>
+        packetType === NEXT_PROTOCOL
+          ? 'decap()'
+          : `decap(packet_type(ns=${packetType >>> 16},type=${hex(packetType & 0xffff)}))`,
+      words: { decap: parseDecap },
+      check: (_, r, at) => {
+        if (r.end - at > DECAP_LENGTH) r.fail(errorCodes.unknownEncapProperty, 'decap has no properties', at)
+      },
+    },
+  ),
+  max: 0xfff8,
+}
 
 function parseDecap(...[text]: Parameters<ParseWord>): ReturnType<ParseWord> {
   const [argument] = items(text)

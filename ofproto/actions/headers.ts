@@ -33,7 +33,7 @@ const addressWord =
   (text) => {
     const { value, mask } = parseValue(field, text)
     if (mask !== null) throw new TextError(`${text}: a mask has no place here`)
-    return [setField(field, value as number)]
+    return [setField(field, value)]
   }
 
 /** `vid` or `pcp` set in a tag, which is pushed first if none is known to be there and `push` says so. */
@@ -290,7 +290,7 @@ const modNwTtl = action(
 const decTtl = { ...bare('dec_ttl', of(24)), words: { dec_ttl: parseDecTtl } }
 
 /** Says which controllers hear of a packet whose TTL runs out. */
-export interface DecTtlCntIds {
+interface DecTtlCntIds {
   readonly kind: 'dec_ttl_cnt_ids'
   readonly controllerIds: readonly number[]
 }

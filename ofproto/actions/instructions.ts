@@ -18,16 +18,16 @@ import type { ParseContext } from './row.ts'
 import type { Action } from './types.ts'
 import { misplaced, type Problem } from './verify.ts'
 
-export interface ApplyActions {
+interface ApplyActions {
   readonly kind: 'apply_actions'
   readonly actions: readonly Action[]
 }
-export interface WriteActions {
+interface WriteActions {
   readonly kind: 'write_actions'
   readonly actions: readonly Action[]
 }
 /** An experimenter's, or of another version, as it stood on the wire. */
-export interface UnknownInstruction {
+interface UnknownInstruction {
   readonly kind: 'unknown'
   readonly bytes: Uint8Array
 }
@@ -46,7 +46,9 @@ const withActions = <K extends 'apply_actions' | 'write_actions'>(
     return { kind, actions: list.read(r) }
   },
   write(w, { actions }) {
-    w.zeros(8)
+    const at = w.reserve(8)
+    w.view.setUint32(at, 0)
+    w.view.setUint32(at + 4, 0)
     list.write(w, actions)
   },
 })
@@ -58,6 +60,7 @@ type KnownInstruction =
 export type Instruction = KnownInstruction | UnknownInstruction
 
 interface Row<I> {
+  readonly kind: string
   readonly type: number
   readonly codec: Codec<I>
   /** Bytes, and whether there may be more. */
@@ -70,8 +73,17 @@ interface Row<I> {
 type Rows = { readonly [K in KnownInstruction['kind']]: Row<Extract<KnownInstruction, { readonly kind: K }>> }
 
 const rows: Rows = {
-  meter: { type: 6, codec: meter, size: 8, extensible: false, order: 0, format: (i) => `meter:${i.meter}` },
+  meter: {
+    kind: 'meter',
+    type: 6,
+    codec: meter,
+    size: 8,
+    extensible: false,
+    order: 0,
+    format: (i) => `meter:${i.meter}`,
+  },
   apply_actions: {
+    kind: 'apply_actions',
     type: 4,
     codec: withActions('apply_actions', instructionActions),
     size: 8,
@@ -79,8 +91,17 @@ const rows: Rows = {
     order: 1,
     format: (i) => (i.actions.length === 0 ? '' : formatActions(i.actions)),
   },
-  clear_actions: { type: 5, codec: clearActions, size: 8, extensible: false, order: 2, format: () => 'clear_actions' },
+  clear_actions: {
+    kind: 'clear_actions',
+    type: 5,
+    codec: clearActions,
+    size: 8,
+    extensible: false,
+    order: 2,
+    format: () => 'clear_actions',
+  },
   write_actions: {
+    kind: 'write_actions',
     type: 3,
     codec: withActions('write_actions', actionSet),
     size: 8,
@@ -88,8 +109,17 @@ const rows: Rows = {
     order: 3,
     format: (i) => `write_actions(${formatActions(i.actions)})`,
   },
-  write_metadata: { type: 2, codec: writeMetadata, size: 24, extensible: false, order: 4, format: formatMetadata },
+  write_metadata: {
+    kind: 'write_metadata',
+    type: 2,
+    codec: writeMetadata,
+    size: 24,
+    extensible: false,
+    order: 4,
+    format: formatMetadata,
+  },
   goto_table: {
+    kind: 'goto_table',
     type: 1,
     codec: gotoTable,
     size: 8,
@@ -101,7 +131,7 @@ const rows: Rows = {
 const byType: ReadonlyMap<number, Row<Instruction>> = new Map(
   Object.values(rows).map((row) => [row.type, row as unknown as Row<Instruction>]),
 )
-const rowOf = (instruction: KnownInstruction): Row<Instruction> => rows[instruction.kind] as unknown as Row<Instruction>
+const rowOf = (instruction: KnownInstruction): Row<Instruction> => rows[instruction.kind]
 const orderOf = (instruction: Instruction): number =>
   instruction.kind === 'unknown' ? Number.POSITIVE_INFINITY : rowOf(instruction).order
 
@@ -122,6 +152,8 @@ export const instructionCodec: Codec<Instruction> = {
     r.end = at + length
     try {
       return row.codec.read(r)
+    } catch (error) {
+      throw within(error, row.kind)
     } finally {
       r.end = outer
     }
@@ -195,7 +227,7 @@ export function formatInstructions(instructions: readonly Instruction[]): string
 
 type ParseInstruction = (text: string, context: ParseContext) => Instruction | null
 const words: ReadonlyMap<string, ParseInstruction> = new Map<string, ParseInstruction>([
-  ['meter', (text) => ({ kind: 'meter', meter: parseUint(text, 32, 'meter') })],
+  ['meter', parseMeter],
   ['clear_actions', () => ({ kind: 'clear_actions' })],
   [
     'write_actions',
@@ -207,6 +239,14 @@ const words: ReadonlyMap<string, ParseInstruction> = new Map<string, ParseInstru
   ['write_metadata', parseWriteMetadata],
   ['goto_table', (text) => ({ kind: 'goto_table', table: parseTable(text) })],
 ])
+
+const MAX_METER = 0xffff0000
+
+function parseMeter(text: string): Instruction {
+  const meter = parseUint(text, 32, 'meter')
+  if (meter === 0 || meter > MAX_METER) throw new TextError(`${text}: meters are from 1 to ${MAX_METER}`)
+  return { kind: 'meter', meter }
+}
 
 function parseWriteMetadata(text: string): Instruction {
   const [value = '', mask] = text.split('/')

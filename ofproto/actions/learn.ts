@@ -7,7 +7,14 @@ import { struct, u16, u64, u8, zeros } from '../wire/struct.ts'
 import type { Writer } from '../wire/writer.ts'
 import { formatLearn, parseLearn } from './learn-text.ts'
 import { irregular, nx, restZero, type RowValue } from './row.ts'
-import { readField32, readFieldHeader, writeFieldHeader, type Subfield } from './subfield-wire.ts'
+import {
+  checkWritable,
+  partOf,
+  readField32,
+  readFieldHeader,
+  writeFieldHeader,
+  type Subfield,
+} from './subfield-wire.ts'
 
 /**
  * Bits that go from a part of the packet, or from a constant, as wide as the target, into the new flow: to be matched
@@ -127,8 +134,7 @@ const learn2 = irregular<Learn2>(
 function readResult(r: Reader, start: number): Subfield {
   const at = r.offset
   const field = readFieldHeader(r)
-  if (!field.writable) r.fail(errorCodes.badSetArgument, `${field.name} is read-only`, at)
-  return { field: field.name, start, bits: 1 }
+  return checkWritable(partOf(field, start, 1), r, at)
 }
 
 // A spec's header: bit 13 says that the source is a constant, bits 11 and 12 what is made of it, the rest how many bits.
@@ -162,8 +168,8 @@ function readSpec(r: Reader, header: number): LearnSpec {
 }
 
 function readPart(r: Reader, bits: number): Subfield {
-  const field = readField32(r).name
-  return { field, start: r.u16(), bits }
+  const field = readField32(r)
+  return partOf(field, r.u16(), bits)
 }
 
 /** Whole 16-bit words, of which OVS looks at as many bytes as the bits need. */

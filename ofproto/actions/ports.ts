@@ -12,10 +12,12 @@ export const ports = {
   any: 0xffffffff,
 } as const
 
+const OFFSET = 0xffff0000
+
 /** A 16-bit port number on the wire. */
 export const port16: Fixed<number> = fixed(
   2,
-  (at) => `(v.getUint16(${at}) < ${ports.max} ? v.getUint16(${at}) : v.getUint16(${at}) + ${0xffff0000})`,
+  (at) => `(v.getUint16(${at}) < ${ports.max} ? v.getUint16(${at}) : v.getUint16(${at}) + ${OFFSET})`,
   (at, x) => `v.setUint16(${at}, ${x} & 0xffff)`,
 )
 

@@ -7,7 +7,10 @@ export interface Masked {
   readonly mask: bigint
 }
 
-export const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n
+/** Widths that occur again and again. */
+const commonOnes: readonly bigint[] = Array.from({ length: 129 }, (_, bits) => (1n << BigInt(bits)) - 1n)
+/** So many ones. */
+export const ones = (bits: number): bigint => commonOnes[bits] ?? (1n << BigInt(bits)) - 1n
 /** The mask that says "all of it". */
 export const fullMask = (field: Field): bigint => ones(field.bytes * 8)
 
@@ -33,7 +36,7 @@ export const toBits = (value: AnyValue): bigint => (value instanceof Uint8Array 
 export const significantBytes = (bits: bigint): number => (bits === 0n ? 0 : Math.ceil(bits.toString(16).length / 2))
 
 /** The value of `field` in `size` bytes (they matter for tun_metadata only). */
-export function fromBits(field: Field, bits: bigint, size: number = field.bytes): AnyValue {
+function fromBits(field: Field, bits: bigint, size: number = field.bytes): AnyValue {
   if (field.bytes < 8) return Number(bits)
   return field.bytes === 8 ? bits : bitsToBytes(bits, size)
 }

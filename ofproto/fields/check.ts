@@ -27,22 +27,31 @@ const forbiddenBits: Readonly<Record<string, number>> = {
   nsh_spi: 0xff00_0000,
   nsh_ttl: 0xc0,
 }
-const forbidden: ReadonlyMap<string, number> = new Map(fields.map((row) => [row.name, forbiddenBits[row.name] ?? 0]))
+/** Stands for a rule that is not about single bits. */
+const SPECIAL = -1
+const forbidden: readonly number[] = fields.map((row) =>
+  row.format === 'OpenFlow 1.1+ port' || row.name === 'nsh_mdtype' ? SPECIAL : (forbiddenBits[row.name] ?? 0),
+)
+
+const parts: readonly (readonly number[])[] = fields.map((row) => partsOf(row.name))
 
 /** OpenFlow 1.1+ ports: below OFPP_MAX of 1.0, or reserved. */
 const isPort = (port: number): boolean => port < 0xff00 || port >= 0xffff_ff00
 
 /** Whether `field` can have `value` (mf_is_value_valid). */
 export function isValid(field: Field, value: AnyValue): boolean {
-  const bits = forbidden.get(field.name) as number
-  if (bits !== 0) return ((value as number) & bits) === 0
-  if (field.format === 'OpenFlow 1.1+ port') return isPort(value as number)
-  return field.name !== 'nsh_mdtype' || value === 1 || value === 2
+  const bits = forbidden[field.id] as number
+  if (bits === 0) return true
+  if (bits !== SPECIAL) return ((value as number) & bits) === 0
+  return field.name === 'nsh_mdtype' ? value === 1 || value === 2 : isPort(value as number)
 }
 
+/** All ones in so many bytes. */
+const numericOnes: readonly number[] = [0, 0xff, 0xffff, 0, 0xffff_ffff, 0, 0xffff_ffff_ffff]
+
 /** -1 for all ones, 0 for all zeros, otherwise 1. */
-export function maskKind(mask: AnyValue, bytes: number): -1 | 0 | 1 {
-  if (typeof mask === 'number') return mask === 0 ? 0 : mask === 2 ** (8 * bytes) - 1 ? -1 : 1
+function maskKind(mask: AnyValue, bytes: number): -1 | 0 | 1 {
+  if (typeof mask === 'number') return mask === 0 ? 0 : mask === numericOnes[bytes] ? -1 : 1
   if (typeof mask === 'bigint') return mask === 0n ? 0 : mask === 0xffff_ffff_ffff_ffffn ? -1 : 1
   if (mask.every((byte) => byte === 0)) return 0
   return mask.every((byte) => byte === 0xff) ? -1 : 1
@@ -58,6 +67,22 @@ const { ip: IP, ipv6: IPV6, arp: ARP, rarp: RARP, mpls: MPLS, mplsMulticast: MPL
 /** Conntrack states that imply a valid entry: new, est, rel, rpl, snat, dnat. */
 const CT_VALID = 0xcf
 const [CT_INVALID, CT_TRACKED] = [0x10, 0x20]
+
+/** Fields that the prerequisites of others ask for. */
+const remembered: readonly boolean[] = fields.map(({ name }) =>
+  [
+    'packet_type',
+    'eth_type',
+    'vlan_tci',
+    'vlan_vid',
+    'dl_vlan',
+    'nw_proto',
+    'ip_frag',
+    'icmpv6_type',
+    'icmpv6_code',
+    'ct_state',
+  ].includes(name),
+)
 
 /** Takes the entries of one match in order and says what is wrong with each. */
 export class MatchChecker {
@@ -80,26 +105,25 @@ export class MatchChecker {
     this.generation = generation
   }
 
-  add(entry: MatchEntry): ErrorCode | null {
-    if (entry.kind === 'unknown') return null
-    const field = fieldOf(entry.kind)
+  /** `field` is the entry's row: the reader has it at hand. */
+  add(entry: FieldEntry, field: Field): ErrorCode | null {
     const mask = entry.mask === null ? -1 : maskKind(entry.mask, field.bytes)
     if (mask === 1 && !field.maskable) return errorCodes.badMatchMask
     if (!isValid(field, entry.value)) return errorCodes.badMatchValue
-    if (this.strict && !this.met(field)) return errorCodes.badMatchPrerequisite
-    const fresh = this.claim(entry, mask !== 0 || field.variable)
+    if (this.strict && field.prerequisite !== 'none' && !this.met(field)) return errorCodes.badMatchPrerequisite
+    const fresh = this.claim(field, mask !== 0 || field.variable)
     if (!fresh) return errorCodes.duplicateMatchField
-    if (mask !== 0) this.remember(entry)
+    if (mask !== 0 && remembered[field.id] === true) this.remember(entry)
     return null
   }
 
-  /** False if something that `entry` matches has been matched before. */
-  private claim(entry: FieldEntry, claims: boolean): boolean {
-    const parts = partsOf(entry.kind)
-    for (let i = 0; i < parts.length; i += 1) {
-      if (stamps[parts[i] as number] === this.generation) return false
+  /** False if something that `field` covers has been matched before. */
+  private claim(field: Field, claims: boolean): boolean {
+    const own = parts[field.id] as readonly number[]
+    for (let i = 0; i < own.length; i += 1) {
+      if (stamps[own[i] as number] === this.generation) return false
     }
-    if (claims) for (let i = 0; i < parts.length; i += 1) stamps[parts[i] as number] = this.generation
+    if (claims) for (let i = 0; i < own.length; i += 1) stamps[own[i] as number] = this.generation
     return true
   }
 
@@ -201,7 +225,7 @@ export class MatchChecker {
 export function checkPrerequisites(match: Match): { readonly error: ErrorCode; readonly entry: MatchEntry } | null {
   const checker = new MatchChecker(true)
   for (const entry of match) {
-    const error = checker.add(entry)
+    const error = entry.kind === 'unknown' ? null : checker.add(entry, fieldOf(entry.kind))
     if (error !== null) return { error, entry }
   }
   return null

@@ -1,45 +1,24 @@
 // Matches in the ovs-ofctl language: `tcp,nw_dst=10.0.0.0/8,tp_dst=80`. Parsing goes through FlowMatch, so that the result is what
 // ovs-ofctl would send. Where ovs-ofctl silently drops a field that the match cannot have (nw_dst without ip), we refuse.
 import { items, TextError } from '../text/tokens.ts'
-import { checkPrerequisites, inconsistentTuple } from './check.ts'
+import { canonicalMatch, normalizedMatch, type Asked } from './canonical.ts'
 import { fullMask, ones } from './bits.ts'
 import { FlowMatch } from './flow-match.ts'
 import { parseBits } from './format.ts'
 import type { Match, UnknownEntry } from './match.ts'
 import { formatFlowMatch } from './match-format.ts'
-import { toMatch } from './match-order.ts'
 import { protocolOf } from './protocols.ts'
-import type { Prerequisite } from './row.ts'
 import { registersOf, slotOf } from './slots.ts'
 import { parseSubfield } from './subfield.ts'
 import { fieldByName, fieldOf, type Field } from './table.ts'
 
-/** What to write beside a field that needs it. */
-const needs: Readonly<Record<Prerequisite, string>> = {
-  none: '',
-  Ethernet: 'an Ethernet packet type',
-  ARP: 'arp or rarp',
-  'VLAN VID': 'vlan_vid or dl_vlan',
-  IPv4: 'ip',
-  IPv6: 'ipv6',
-  'IPv4/IPv6': 'ip or ipv6',
-  NSH: 'dl_type=0x894f',
-  CT: 'a ct_state that is tracked and not invalid, such as +est',
-  MPLS: 'mpls or mplsm',
-  TCP: 'tcp or tcp6',
-  UDP: 'udp or udp6',
-  SCTP: 'sctp or sctp6',
-  ICMPv4: 'icmp',
-  ICMPv6: 'icmp6',
-  ND: 'icmp6,icmp_type=135,icmp_code=0 (or 136)',
-  'ND solicit': 'icmp6,icmp_type=135,icmp_code=0',
-  'ND advert': 'icmp6,icmp_type=136,icmp_code=0',
-}
+/** Bytes that OVS has for all tun_metadata of a match (TUN_METADATA_TOT_OPT_SIZE). */
+const MAX_OPTIONS = 256
 
 /** Gathers the items of a text that are about the match. */
 export class MatchBuilder {
   readonly flow = new FlowMatch()
-  private readonly named: { readonly key: string; readonly field: Field }[] = []
+  private readonly asked: Asked[] = []
 
   /** Takes `key=value`; false if it is no match item (`priority`, `actions` ...). */
   add(key: string, value: string): boolean {
@@ -63,7 +42,9 @@ export class MatchBuilder {
     if (field.variable && this.flow.has(field.name)) throw new TextError(`field ${key} set multiple times`)
     const bits = parseBits(field, value === '' ? '0/0' : value)
     this.flow.set(field, bits.value, bits.mask)
-    if (bits.mask !== 0n || field.variable) this.named.push({ key, field })
+    const options = [...this.flow.optionSizes.values()].reduce((sum, size) => sum + size, 0)
+    if (options > MAX_OPTIONS) throw new TextError(`${key}: tunnel metadata are at most ${MAX_OPTIONS} bytes in all`)
+    if (bits.mask !== 0n || field.variable) this.asked.push({ key, field })
   }
 
   /** `reg0[4..7]=3`: adds to what is matched of the field already. */
@@ -75,44 +56,30 @@ export class MatchBuilder {
     const before = this.fieldBits(field)
     const mask = ones(bits) << BigInt(start)
     this.flow.set(field, (before.value & ~mask) | (value << BigInt(start)), before.mask | mask)
-    this.named.push({ key, field })
+    this.asked.push({ key, field })
   }
 
   private fieldBits(field: Field): { value: bigint; mask: bigint } {
     const join = (part: 'value' | 'mask'): bigint =>
-      slotsOf(field).reduce((sum, slot) => (sum << 32n) | this.flow.get(slot)[part], 0n)
+      (registersOf(field.name) ?? [slotOf(field.name)]).reduce(
+        (sum, slot) => (sum << 32n) | this.flow.get(slot)[part],
+        0n,
+      )
     return { value: join('value'), mask: join('mask') & fullMask(field) }
   }
 
   /** The match in canonical order; refuses fields whose prerequisites are not matched. */
   build(): Match {
-    const asked = this.named.filter(({ field }) => slotsOf(field).some((slot) => this.flow.has(slot)))
-    const match = this.buildLoosely()
-    const kept = FlowMatch.from(match)
-    const lost = asked.find(({ field }) => !slotsOf(field).some((slot) => kept.has(slot)))
-    if (lost !== undefined) throw new TextError(`${lost.key}: ${reason(lost.field)}`)
-    const problem = checkPrerequisites(match)
-    if (problem !== null && problem.entry.kind !== 'unknown') {
-      throw new TextError(`${problem.entry.kind}: ${reason(fieldOf(problem.entry.kind))} (${problem.error.name})`)
-    }
-    const misfit = inconsistentTuple(match)
-    if (misfit !== null) throw new TextError(`${misfit.kind}: needs ${misfit.kind.includes('nw') ? 'ip' : 'ipv6'}`)
+    const match = canonicalMatch(this.flow, this.asked)
+    if (typeof match === 'string') throw new TextError(match)
     return match
   }
 
   /** The same as ovs-ofctl does it: what the match cannot have is dropped in silence. */
   buildLoosely(): Match {
-    this.flow.normalize()
-    return toMatch(this.flow)
+    return normalizedMatch(this.flow)
   }
 }
-
-const reason = (field: Field): string =>
-  field.prerequisite === 'none'
-    ? 'cannot be matched so in OpenFlow 1.3'
-    : `needs ${needs[field.prerequisite]} in the same match`
-
-const slotsOf = (field: Field): readonly string[] => registersOf(field.name) ?? [slotOf(field.name)]
 
 /** Parses a match and nothing else. */
 export function parseMatch(text: string): Match {

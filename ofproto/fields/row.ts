@@ -47,6 +47,8 @@ export interface Header {
 }
 
 export interface Row<N extends string, A extends string | null, B extends Width> {
+  /** Its place in the table. */
+  readonly id: number
   readonly name: N
   readonly aka: A
   /** Size on the wire (the greatest, for tun_metadata) and the low bits of it that carry the value. */
@@ -100,6 +102,8 @@ function preferred(headers: readonly Header[], version: number): Header | null {
   return headers.reduce<Header | null>((best, h) => (best === null || h.version <= version ? h : best), null)
 }
 
+let rows = 0
+
 /** A row; `headers` lists them oldest OpenFlow version first, as OVS sorts them. */
 export function field<const N extends string, const A extends string | null, const B extends Width>(
   name: N,
@@ -113,7 +117,9 @@ export function field<const N extends string, const A extends string | null, con
   headers: string,
 ): Row<N, A, B> {
   const list = headers.split(' ').flatMap((text) => (text === '' ? [] : [header(text, bytes)]))
+  rows += 1
   return {
+    id: rows - 1,
     name,
     aka,
     bytes,
@@ -150,7 +156,7 @@ export function family<const P extends string, const I extends string, const B e
   headerPrefix: string,
   firstNumber: number,
   version = '',
-): readonly Row<`${P}${I}`, null, B>[] {
+): readonly { [N in I]: Row<`${P}${N}`, null, B> }[I][] {
   return numbers.map((n, i) =>
     field(
       `${prefix}${n}`,

@@ -164,7 +164,11 @@ type Value<Bytes> = Bytes extends 8 ? bigint : Bytes extends 16 | 124 ? Uint8Arr
 /** The value of field `N`: up to 48 bits a number, 64 bits a bigint, wider (IPv6, xxreg, ct_label, tun_metadata) bytes. */
 export type ValueOf<N extends FieldName> = Value<WidthOf<N, Rows>>
 /** The row of a family has the names of all its members, so it does not extend the row of one of them. */
-type WidthOf<N, R> = R extends { readonly name: infer Names; readonly bytes: infer Bytes } ? (N extends Names ? Bytes : never) : never
+type WidthOf<N, R> = R extends { readonly name: infer Names; readonly bytes: infer Bytes }
+  ? N extends Names
+    ? Bytes
+    : never
+  : never
 export type AnyValue = number | bigint | Uint8Array
 
 const byName: ReadonlyMap<string, Field> = new Map(fields.map((row) => [row.name, row]))

@@ -111,7 +111,7 @@ function putIp(flow: FlowMatch, key: FlowKey): void {
 }
 
 /** A flow key as OVS prints it; context that is all zeros (ports, registers, conntrack) is left out. */
-export function formatKey(key: FlowKey): string {
+function formatKey(key: FlowKey): string {
   const flow = new FlowMatch()
   put(flow, 'packet_type', key.packetType, 32)
   if (key.packetType === 0) putEthernet(flow, key)

@@ -74,7 +74,7 @@ const nsh = fc.oneof(join(just(0x0f, 0xc6, 1), bytes(21)), join(just(0x10, 0x42,
 const labels = fc.array(bytes(4), { maxLength: 4 }).map((list) => list.flat())
 
 /** Ethernet type and payload. */
-export const payload: fc.Arbitrary<readonly [number, number[]]> = fc.oneof(
+const payload: fc.Arbitrary<readonly [number, number[]]> = fc.oneof(
   fc.tuple(fc.constant(0x0800), ipv4),
   fc.tuple(fc.constant(0x86dd), ipv6),
   fc.tuple(fc.constantFrom(0x0806, 0x8035), arp),

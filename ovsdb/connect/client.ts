@@ -5,7 +5,7 @@ import type { Connection } from '../connection.ts'
 import { asOvsdbError, OvsdbError } from '../errors.ts'
 import { Replica, type ReplicaOptions, type RowChange, type Where } from '../replica.ts'
 import type { Database, Tables } from '../schema/database.ts'
-import { synchronize, type Synchronized } from '../synchronize.ts'
+import { synchronize, type ClusterMemory, type Synchronized } from '../synchronize.ts'
 import type { Outcome, Transaction } from '../transaction.ts'
 import { Backoff, type BackoffOptions } from './backoff.ts'
 import { dial, type SocketOptions } from './socket.ts'
@@ -40,6 +40,7 @@ export class Client<T extends Tables> {
   readonly #options: ClientOptions<T>
   readonly #stop = new AbortController()
   readonly #backoff: Backoff
+  readonly #cluster: ClusterMemory = { cid: null, index: 0 }
   #current: { readonly connection: Connection; readonly synchronized: Synchronized<T> } | null = null
   #whenConnected = Promise.withResolvers<Connection>()
   readonly #running: Promise<void>
@@ -109,6 +110,7 @@ export class Client<T extends Tables> {
       this.#stop.signal.addEventListener('abort', close)
       const synchronized = await synchronize(connection, this.replica, {
         leaderOnly: this.#options.leaderOnly ?? true,
+        cluster: this.#cluster,
         onChanges: (changes) => this.#options.onChanges?.(changes),
       })
       if (connection.failure) return connection.failure

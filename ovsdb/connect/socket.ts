@@ -73,6 +73,9 @@ export function tlsOptions(tls: TlsIdentity | undefined): {
   return { key: tls.key, cert: tls.certificate, ca: tls.authority, minVersion: 'TLSv1.2' }
 }
 
+/** A dual-stack listener shows IPv4 peers as ::ffff:192.0.2.1. */
+const plainAddress = (address: string | undefined): string | null => address?.replace(/^::ffff:(?=\d+\.)/, '') ?? null
+
 /** Makes a connected socket a Connection. */
 export function attach(socket: Socket, peer: string, options: ConnectionOptions = {}): Connection {
   const written = (): void => {
@@ -81,6 +84,8 @@ export function attach(socket: Socket, peer: string, options: ConnectionOptions 
   const connection = new Connection(
     {
       peer,
+      localAddress: plainAddress(socket.localAddress),
+      remoteAddress: plainAddress(socket.remoteAddress),
       get queuedBytes() {
         return socket.writableLength
       },

@@ -1,7 +1,7 @@
 // Cuts a byte stream into JSON values. OVSDB has no delimiter between messages (RFC 7047 §4), so the end of a value
-// is where its braces balance. A byte scanner finds that end, once per byte whatever the split, and JSON.parse, which
-// is native, parses the complete text: several times as fast as any JSON parser written in JavaScript.
-// Bytes of a UTF-8 sequence are all ≥ 0x80, so a split inside one never matters to the scanner.
+// is where its braces balance. A byte scanner finds that end, looking at each byte once whatever the split, and the
+// native JSON.parse takes the complete text. Bytes of a UTF-8 sequence are all ≥ 0x80, so a split inside one never
+// matters to the scanner.
 import { isAscii } from 'node:buffer'
 import { OvsdbError } from '../errors.ts'
 

@@ -28,14 +28,15 @@ export async function run(): Promise<void> {
     await fill(server)
     const ours: Measured[] = []
     const python: Measured[] = []
+    const alone: number[] = []
     for (let round = 0; round < rounds; round++) {
+      alone.push(await serverAlone(server))
       ours.push(measure(process.execPath, here('ovsdb-client.ts'), server.remote, String(transactions)))
       python.push(
         measure('/usr/bin/python3', here('ovsdb-client.py'), vswitchSchema, server.remote, String(transactions)),
       )
     }
-    print(ours, python)
-    console.log(`  ${'of which the server itself, s'.padEnd(40)} ${show(await serverAlone(server)).padStart(13)}`)
+    print(ours, python, median(alone))
   } finally {
     await lab.close()
   }
@@ -71,25 +72,22 @@ async function fill(server: OvsdbServer): Promise<void> {
 }
 
 /** Seconds until the server has sent everything to somebody who only counts braces: no client can be faster. */
-async function serverAlone(server: OvsdbServer): Promise<number> {
-  const replica = new Replica(Db)
-  const times: number[] = []
-  for (let round = 0; round < rounds; round++) {
-    const start = performance.now()
-    const socket = connect(server.socket)
-    socket.write(
-      JSON.stringify({ id: 0, method: 'monitor_cond_since', params: replica.monitorParams('monitor_cond_since', 'm') }),
-    )
+function serverAlone(server: OvsdbServer): Promise<number> {
+  const params = new Replica(Db).monitorParams('monitor_cond_since', 'm')
+  const start = performance.now()
+  return new Promise((resolve, reject) => {
     let depth = 0
-    for await (const chunk of socket as AsyncIterable<Buffer>) {
+    const socket = connect(server.socket)
+    socket.on('error', reject)
+    socket.on('data', (chunk: Buffer) => {
       // No string of this database holds a brace.
-      for (const byte of chunk) depth += byte === 0x7b ? 1 : byte === 0x7d ? -1 : 0
-      if (depth === 0) break
-    }
-    socket.destroy()
-    times.push((performance.now() - start) / 1000)
-  }
-  return median(times)
+      for (let i = 0; i < chunk.length; i++) depth += chunk[i] === 0x7b ? 1 : chunk[i] === 0x7d ? -1 : 0
+      if (depth > 0) return
+      socket.destroy()
+      resolve((performance.now() - start) / 1000)
+    })
+    socket.write(JSON.stringify({ id: 0, method: 'monitor_cond_since', params }))
+  })
 }
 
 function measure(command: string, ...args: string[]): Measured {
@@ -98,10 +96,11 @@ function measure(command: string, ...args: string[]): Measured {
   return JSON.parse(stdout) as Measured
 }
 
-function print(ours: readonly Measured[], python: readonly Measured[]): void {
+function print(ours: readonly Measured[], python: readonly Measured[], alone: number): void {
   const mib = 1 / (1024 * 1024)
   console.log(`ovsdb: ${ours[0]?.rows} rows (python3-openvswitch: ${python[0]?.rows}), medians of ${rounds} runs each`)
   line('replicate, s', ours, python, (m) => m.seconds, 1, 'less')
+  console.log(`  ${'of which the server itself'.padEnd(40)}      ${show(alone)}`)
   line('memory for it at the peak, MiB', ours, python, (m) => m.peakBytes, mib, 'less')
   line('resident after it, whole process, MiB', ours, python, (m) => m.residentBytes, mib, 'less')
   line('transactions/s, one at a time', ours, python, (m) => m.perSecond, 1, 'more')

@@ -95,7 +95,16 @@ function oneCase(random: Random): void {
 
 /** Feeds a fresh connection; returns how it ended and what the replica then holds. */
 function converse(chunks: readonly Buffer[]): string {
-  const link = { peer: 'fuzz', queuedBytes: 0, write: () => {}, pause: () => {}, resume: () => {}, close: () => {} }
+  const link = {
+    peer: 'fuzz',
+    localAddress: null,
+    remoteAddress: null,
+    queuedBytes: 0,
+    write: () => {},
+    pause: () => {},
+    resume: () => {},
+    close: () => {},
+  }
   const connection = new Connection(link, 0, { limits, probeMilliseconds: 0 })
   const replica = new Replica(Db)
   const folded = new Map<string, unknown>()
@@ -304,6 +313,7 @@ function randomUpdate(random: Random): unknown {
   }
 }
 
+const names = ['', 'T', 'name', 'set', '__proto__', 'constructor', uuidOf(1), 'insert', 'delete'] as const
 const junk: readonly Json[] = [
   null,
   true,
@@ -344,12 +354,12 @@ function mutateValue(random: Random, value: Json, depth: number): Json {
     return list
   }
   const entries = Object.entries(value as Record<string, Json>)
-  if (entries.length === 0) return { [String(pick(random, junk))]: pick(random, junk) }
+  if (entries.length === 0) return { [pick(random, names)]: pick(random, junk) }
   const at = random(entries.length)
   const [name, part] = entries[at] as [string, Json]
   const action = random(10)
   if (action === 0) entries.splice(at, 1)
-  else if (action === 1) entries[at] = [String(pick(random, junk)), part]
+  else if (action === 1) entries[at] = [pick(random, names), part]
   else entries[at] = [name, mutateValue(random, part, depth + 1)]
   return Object.fromEntries(entries)
 }

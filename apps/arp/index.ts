@@ -1,0 +1,70 @@
+// ARP proxy: every address of a network is answered where the question is asked, in flows. Questions about addresses
+// that nobody has are dropped: a network's addresses are all known, unless a port may use addresses that the API does
+// not tie to one port (allowed address pairs, as for VRRP, or no port security): then they are flooded.
+import {
+  arpAnswer,
+  ipv4,
+  mac,
+  NETWORK,
+  tag,
+  type App,
+  type Contribution,
+  type FlowSpec,
+  type Reads,
+} from '../../controller/app.ts'
+
+const ARP = 0x0806
+const REQUEST = 1
+const priorities = { own: 110, answer: 100, unknown: 10 } as const
+
+function owned(read: Reads, id: string): readonly Contribution[] {
+  const port = read.port(id)
+  if (port === undefined) return []
+  const hardware = mac(port.mac_address)
+  const ask = { [NETWORK]: tag(port.network_id), eth_type: ARP, arp_op: REQUEST }
+  const addresses = port.fixed_ips.flatMap(({ ip_address }) => ipv4(ip_address) ?? [])
+  return [
+    {
+      scope: { kind: 'network', network: port.network_id },
+      flows: [
+        ...addresses.flatMap((address): FlowSpec[] => [
+          // An owner that probes for its own address must hear nothing (RFC 5227 §2.1.1).
+          {
+            stage: 'arp',
+            priority: priorities.own,
+            match: { ...ask, arp_tpa: address, arp_sha: hardware },
+            actions: [],
+          },
+          arpAnswer(port.network_id, address, hardware, priorities.answer),
+        ]),
+      ],
+    },
+  ]
+}
+
+/** Silence for unknown addresses, unless some port of the network may have addresses that the API does not know. */
+function unknown(read: Reads, id: string): readonly Contribution[] {
+  if (read.network(id) === undefined) return []
+  const open = read.portsOf(id).some((port) => {
+    const row = read.port(port)
+    return row !== undefined && (!row.port_security_enabled || row.allowed_address_pairs.length > 0)
+  })
+  const match = { [NETWORK]: tag(id), eth_type: ARP, arp_op: REQUEST }
+  const silence: FlowSpec = {
+    stage: 'arp',
+    priority: priorities.unknown,
+    match,
+    actions: [],
+    ...(open && { to: 'next' }),
+  }
+  return [{ scope: { kind: 'network', network: id }, flows: [silence] }]
+}
+
+export const arp: App = {
+  name: 'arp',
+  stages: [{ name: 'arp', phase: 'respond', miss: 'next', matches: [NETWORK, 'arp_op', 'arp_tpa', 'arp_sha'] }],
+  rules: [
+    { over: 'port', contribute: owned },
+    { over: 'network', contribute: unknown },
+  ],
+}

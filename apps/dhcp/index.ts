@@ -1,0 +1,246 @@
+// DHCPv4 (RFC 2131) for every port with an address of a subnet that has it enabled. The API decides addresses, so there
+// is no pool and nothing to store: the answer is a function of the port and its subnet. Requests come to the controller
+// through a meter of their own per port, so that one virtual machine cannot starve the others.
+import {
+  arpAnswer,
+  ipv4,
+  mac,
+  NETWORK,
+  prefix,
+  punt,
+  type App,
+  type Contribution,
+  type PacketIn,
+  type PacketOut,
+  type Port,
+  type Reads,
+  type Subnet,
+} from '../../controller/app.ts'
+import {
+  composeDhcp,
+  DHCP_CLIENT_PORT,
+  DHCP_SERVER_PORT,
+  messageTypes,
+  parseDhcp,
+  type DhcpMessage,
+} from '../../packet/dhcp.ts'
+import {
+  BROADCAST_MAC,
+  composeFrame,
+  composeIpv4,
+  composeUdp,
+  ETHERTYPE_IPV4,
+  parseFrame,
+  parseIpv4,
+  parseUdp,
+  PROTOCOL_UDP,
+} from '../../packet/frame.ts'
+import { classlessRoutes, extraOption, text, u16, u32, u8, type Route } from './options.ts'
+
+const LEASE_SECONDS = 86_400
+const PACKETS_PER_SECOND = 10
+const BROADCAST = 0xffff_ffff
+/** Names the server on a subnet that has no gateway; link-local, so that it is nobody's. */
+const SERVER_WITHOUT_GATEWAY = '169.254.169.254'
+const tags = {
+  mask: 1,
+  router: 3,
+  dns: 6,
+  requested: 50,
+  lease: 51,
+  type: 53,
+  server: 54,
+  message: 56,
+  mtu: 26,
+  t1: 58,
+  t2: 59,
+  routes: 121,
+}
+
+/** What a port is told: its address and the subnet that the address is on. */
+interface Offer {
+  readonly port: Port
+  readonly subnet: Subnet
+  readonly address: number
+  readonly range: { readonly network: number; readonly mask: number; readonly length: number }
+  readonly server: number
+  readonly mtu: number
+}
+
+function offerFor(read: Reads, port: Port): Offer | null {
+  for (const fixed of port.fixed_ips) {
+    const subnet = read.subnet(fixed.subnet_id)
+    if (!subnet?.enable_dhcp || subnet.ip_version !== 4) continue
+    const range = prefix(subnet.cidr)
+    const address = ipv4(fixed.ip_address)
+    const server = ipv4(subnet.gateway_ip ?? SERVER_WITHOUT_GATEWAY)
+    const mtu = read.network(port.network_id)?.mtu
+    if (range && address !== null && server !== null && mtu !== undefined)
+      return { port, subnet, address, range, server, mtu }
+  }
+  return null
+}
+
+/** The MAC of the DHCP server on a subnet: locally administered, from the subnet's id, so that all hosts agree. */
+const serverMac = (subnet: string): number =>
+  0x0200_0000_0000 + Number.parseInt(subnet.replaceAll('-', '').slice(0, 8), 16)
+
+/** RFC 3442: a client that reads option 121 ignores option 3, so the default route stands in both. */
+function routesOf(subnet: Subnet): Route[] {
+  const extra = subnet.host_routes.flatMap(({ destination, nexthop }) => {
+    const range = prefix(destination)
+    const nextHop = ipv4(nexthop)
+    return range && nextHop !== null ? [{ network: range.network, length: range.length, nextHop }] : []
+  })
+  const gateway = ipv4(subnet.gateway_ip ?? '::')
+  const hasDefault = extra.some(({ length }) => length === 0)
+  return extra.length === 0 || gateway === null || hasDefault
+    ? extra
+    : [...extra, { network: 0, length: 0, nextHop: gateway }]
+}
+
+function optionsOf({ port, subnet, range, server, mtu }: Offer, leased: boolean): Map<number, Uint8Array> {
+  const options = new Map<number, Uint8Array>([[tags.server, u32(server)]])
+  if (leased) {
+    options.set(tags.lease, u32(LEASE_SECONDS))
+    options.set(tags.t1, u32(LEASE_SECONDS / 2))
+    options.set(tags.t2, u32((LEASE_SECONDS / 8) * 7))
+  }
+  options.set(tags.mask, u32(range.mask))
+  const gateway = ipv4(subnet.gateway_ip ?? '::')
+  if (gateway !== null) options.set(tags.router, u32(gateway))
+  const servers = subnet.dns_nameservers.flatMap((name) => ipv4(name) ?? [])
+  if (servers.length > 0) options.set(tags.dns, Uint8Array.from(servers.flatMap((each) => [...u32(each)])))
+  options.set(tags.mtu, u16(mtu))
+  const routes = routesOf(subnet)
+  if (routes.length > 0) options.set(tags.routes, classlessRoutes(routes))
+  for (const { opt_name, opt_value, ip_version } of port.extra_dhcp_opts) {
+    const extra = ip_version === 4 && opt_value !== null ? extraOption(opt_name, opt_value) : null
+    if (extra !== null) options.set(extra[0], extra[1])
+  }
+  return options
+}
+
+const addressIn = (message: DhcpMessage, tag: number): number | null => {
+  const value = message.options.get(tag)
+  return value?.length === 4 ? new DataView(value.buffer, value.byteOffset).getUint32(0) : null
+}
+
+const type = (value: number): readonly [number, Uint8Array] => [tags.type, u8(value)]
+
+/** The answer that RFC 2131 §4.3 prescribes; null for silence. */
+export function reply(message: DhcpMessage, offer: Offer): DhcpMessage | null {
+  const base = {
+    ...message,
+    op: 2 as const,
+    seconds: 0,
+    serverAddress: 0,
+    serverName: '',
+    bootFile: '',
+  }
+  const grant = (kind: number): DhcpMessage => {
+    const options = new Map([type(kind), ...optionsOf(offer, true)])
+    return { ...base, yourAddress: offer.address, serverAddress: offer.server, options }
+  }
+  switch (message.options.get(tags.type)?.[0]) {
+    case messageTypes.discover:
+      return grant(messageTypes.offer)
+    case messageTypes.request: {
+      const chosen = addressIn(message, tags.server)
+      // The client has chosen another server.
+      if (chosen !== null && chosen !== offer.server) return null
+      const wanted = addressIn(message, tags.requested) ?? message.clientAddress
+      if (wanted === offer.address) return grant(messageTypes.ack)
+      const options = new Map([
+        type(messageTypes.nak),
+        [tags.server, u32(offer.server)],
+        [tags.message, text('address is not of this port')],
+      ] as const)
+      return { ...base, clientAddress: 0, yourAddress: 0, broadcast: true, options }
+    }
+    case messageTypes.inform:
+      return { ...base, yourAddress: 0, options: new Map([type(messageTypes.ack), ...optionsOf(offer, false)]) }
+    default:
+      // A decline or release changes nothing: the address stays the port's.
+      return null
+  }
+}
+
+/** RFC 2131 §4.1: unicast to a client that has an address or can take one, else broadcast. */
+function frameFor(message: DhcpMessage, offer: Offer): Uint8Array {
+  const destination =
+    message.clientAddress !== 0 ? message.clientAddress : message.broadcast ? BROADCAST : message.yourAddress
+  const addresses = { source: offer.server, destination }
+  const udp = { sourcePort: DHCP_SERVER_PORT, destinationPort: DHCP_CLIENT_PORT, payload: composeDhcp(message) }
+  const packet = { ...addresses, protocol: PROTOCOL_UDP, ttl: 64, dscp: 0, payload: composeUdp(udp, addresses) }
+  return composeFrame({
+    destination: destination === BROADCAST ? BROADCAST_MAC : message.clientMac,
+    source: serverMac(offer.subnet.id),
+    etherType: ETHERTYPE_IPV4,
+    payload: composeIpv4(packet),
+  })
+}
+
+function packetIn(read: Reads, packet: PacketIn): readonly PacketOut[] {
+  const port = read.port(read.vifAt(packet.host, packet.inPort)?.port ?? '')
+  const offer = port && offerFor(read, port)
+  const frame = parseFrame(packet.data)
+  const ip = frame && parseIpv4(frame.payload)
+  const udp = ip && parseUdp(ip)
+  const message = udp && parseDhcp(udp.payload)
+  if (!offer || !message || message.op !== 1 || message.clientMac !== mac(offer.port.mac_address)) return []
+  const answered = reply(message, offer)
+  return answered === null ? [] : [{ outPort: packet.inPort, data: frameFor(answered, offer) }]
+}
+
+/** Requests of a port go to the controller, wherever they are addressed to. */
+function asked(read: Reads, key: string): readonly Contribution[] {
+  const vif = read.vif(key)
+  const port = vif && read.port(vif.port)
+  if (!vif || !port || read.binding(port.id)?.host !== vif.host || offerFor(read, port) === null) return []
+  return [
+    {
+      scope: { kind: 'host', host: vif.host },
+      object: port.id,
+      limits: [{ meter: vif.ofport, packetsPerSecond: PACKETS_PER_SECOND, burst: PACKETS_PER_SECOND }],
+      flows: [
+        {
+          stage: 'dhcp',
+          priority: 100,
+          match: {
+            in_port_oxm: vif.ofport,
+            eth_type: ETHERTYPE_IPV4,
+            nw_proto: PROTOCOL_UDP,
+            udp_src: DHCP_CLIENT_PORT,
+            udp_dst: DHCP_SERVER_PORT,
+          },
+          actions: [punt],
+          meter: vif.ofport,
+        },
+      ],
+    },
+  ]
+}
+
+/** A client that renews asks for the server by ARP: answered also where no router stands on the gateway address. */
+function present(read: Reads, id: string): readonly Contribution[] {
+  const subnet = read.subnet(id)
+  const gateway = ipv4(subnet?.gateway_ip ?? '::')
+  if (!subnet?.enable_dhcp || gateway === null) return []
+  return [
+    {
+      scope: { kind: 'network', network: subnet.network_id },
+      flows: [arpAnswer(subnet.network_id, gateway, serverMac(id), 50)],
+    },
+  ]
+}
+
+export const dhcp: App = {
+  name: 'dhcp',
+  stages: [{ name: 'dhcp', phase: 'respond', miss: 'next', matches: ['in_port_oxm', 'udp_src', 'udp_dst', NETWORK] }],
+  rules: [
+    { over: 'vif', contribute: asked },
+    { over: 'subnet', contribute: present },
+  ],
+  packetIn,
+}

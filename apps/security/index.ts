@@ -1,0 +1,112 @@
+// Port security: a port sends with its own MAC and addresses only, or with one of its allowed address pairs. What does
+// not match is dropped where it enters (the table's miss).
+import ipaddr from 'ipaddr.js'
+import { ipv4, mac, type App, type Contribution, type FlowSpec, type Port, type Reads } from '../../controller/app.ts'
+
+const IPV4 = 0x0800
+const IPV6 = 0x86dd
+const ARP = 0x0806
+
+interface Sender {
+  readonly mac: number
+  /** Address and mask. */
+  readonly v4: readonly (readonly [number, number])[]
+  readonly v6: readonly (readonly [Uint8Array, Uint8Array])[]
+}
+
+/** RFC 4291 appendix A: the interface identifier of a MAC, under fe80::/64. */
+function linkLocal(address: number): Uint8Array {
+  const bytes = Array.from({ length: 6 }, (_, i) => Math.floor(address / 2 ** (8 * (5 - i))) % 256)
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = bytes
+  return Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f)
+}
+
+function maskOf(length: number): Uint8Array {
+  return Uint8Array.from({ length: 16 }, (_, i) => (0xff00 >> Math.min(8, Math.max(0, length - 8 * i))) & 0xff)
+}
+
+/** The MACs that a port may use, each with its addresses. */
+function sendersOf(port: Port): Sender[] {
+  const pairs = [
+    ...port.fixed_ips.map(({ ip_address }) => ({ mac_address: port.mac_address, ip_address })),
+    ...port.allowed_address_pairs,
+  ]
+  const macs = new Set([port.mac_address, ...pairs.map((pair) => pair.mac_address)])
+  return Array.from(macs, (text) => {
+    const prefixes = pairs
+      .filter((pair) => pair.mac_address === text)
+      .map(({ ip_address }) =>
+        ipaddr.parseCIDR(
+          ip_address.includes('/') ? ip_address : `${ip_address}/${ip_address.includes(':') ? 128 : 32}`,
+        ),
+      )
+    const v4 = prefixes.filter(([address]) => address.kind() === 'ipv4')
+    const v6 = prefixes.filter(([address]) => address.kind() === 'ipv6')
+    return {
+      mac: mac(text),
+      v4: v4.map(([address, length]) => {
+        const mask = length === 0 ? 0 : (0xffff_ffff << (32 - length)) >>> 0
+        return [((ipv4(address.toString()) ?? 0) & mask) >>> 0, mask] as const
+      }),
+      v6: v6.map(([address, length]) => {
+        const mask = maskOf(length)
+        return [Uint8Array.from(address.toByteArray(), (byte, i) => byte & (mask[i] ?? 0)), mask] as const
+      }),
+    }
+  })
+}
+
+const pass = (priority: number, match: FlowSpec['match']): FlowSpec => ({
+  stage: 'port_security',
+  priority,
+  match,
+  actions: [],
+  to: 'next',
+})
+
+function allowed(ofport: number, sender: Sender): FlowSpec[] {
+  const from = { in_port_oxm: ofport, eth_src: sender.mac }
+  const arp = { ...from, eth_type: ARP, arp_sha: sender.mac }
+  const ip6 = { ...from, eth_type: IPV6 }
+  return [
+    // An address probe (RFC 5227) has no sender address yet, a DHCP client neither.
+    pass(100, { ...arp, arp_spa: 0 }),
+    pass(100, { ...from, eth_type: IPV4, ip_src: 0, ip_dst: 0xffff_ffff, nw_proto: 17, udp_src: 68, udp_dst: 67 }),
+    ...sender.v4.flatMap((range) => [
+      pass(100, { ...arp, arp_spa: [...range] }),
+      pass(100, { ...from, eth_type: IPV4, ip_src: [...range] }),
+    ]),
+    // RFC 4862 §5.4: duplicate address detection sends from the unspecified address.
+    pass(100, { ...ip6, ipv6_src: new Uint8Array(16), nw_proto: 58 }),
+    pass(100, { ...ip6, ipv6_src: linkLocal(sender.mac) }),
+    ...sender.v6.map(([address, mask]) => pass(100, { ...ip6, ipv6_src: [address, mask] })),
+  ]
+}
+
+function guarded(read: Reads, key: string): readonly Contribution[] {
+  const vif = read.vif(key)
+  const port = vif && read.port(vif.port)
+  if (!vif || !port?.admin_state_up || read.binding(port.id)?.host !== vif.host) return []
+  return [
+    {
+      scope: { kind: 'host', host: vif.host },
+      object: port.id,
+      flows: port.port_security_enabled
+        ? sendersOf(port).flatMap((sender) => allowed(vif.ofport, sender))
+        : [pass(100, { in_port_oxm: vif.ofport })],
+    },
+  ]
+}
+
+export const security: App = {
+  name: 'security',
+  stages: [
+    {
+      name: 'port_security',
+      phase: 'security',
+      miss: 'drop',
+      matches: ['in_port_oxm', 'eth_src', 'ip_src', 'ip_dst', 'udp_src', 'udp_dst', 'arp_spa', 'arp_sha', 'ipv6_src'],
+    },
+  ],
+  rules: [{ over: 'vif', contribute: guarded }],
+}

@@ -1,0 +1,23 @@
+// Actions by their usual names, for apps.
+import type { Action } from '../ofproto/actions/index.ts'
+import type { FieldName, ValueOf } from '../ofproto/fields/table.ts'
+
+/** Sets a whole field. */
+export function set<N extends FieldName>(field: N, value: ValueOf<N>): Action {
+  return { kind: 'set_field', field: { kind: field, value, mask: null } } as Action
+}
+
+export function output(port: number): Action {
+  return { kind: 'output', port, maxLength: 0 }
+}
+
+/** To the controller, as a packet-in with the flow's cookie. */
+export const punt: Action = { kind: 'output', port: 0xffff_fffd, maxLength: 0xffff }
+/** Back to where the packet came from. */
+export const bounce: Action = { kind: 'output', port: 0xffff_fff8, maxLength: 0 }
+
+/** Copies all bits of a field to the low bits of another one. */
+export function move(from: FieldName, to: FieldName, bits: number): Action {
+  return { kind: 'move', source: { field: from, start: 0, bits }, target: { field: to, start: 0, bits } }
+}
+export const decrementTtl: Action = { kind: 'dec_ttl' }

@@ -1,0 +1,159 @@
+// What an app is: the only controller file that apps import. An app is a value: the stages it needs, and pure rules from
+// tracked reads to flows. The engine runs a rule again when something that it read has changed, and only then.
+import type { FlowSpec } from './pipeline/flow.ts'
+import type { Stage } from './pipeline/layout.ts'
+
+export type { FlowSpec } from './pipeline/flow.ts'
+export type { Stage } from './pipeline/layout.ts'
+export { bounce, decrementTtl, move, output, punt, set } from './actions.ts'
+export { ipv4, mac, prefix } from './address.ts'
+export { arpAnswer } from './arp-answer.ts'
+export { FROM_TUNNEL, MARKS, NETWORK, NEXT_HOP, ROUTER, SCRATCH, tag } from './pipeline/registers.ts'
+
+/** Objects of the northbound API, as far as forwarding cares: names and shapes are Neutron's. */
+export interface Network {
+  readonly id: string
+  readonly admin_state_up: boolean
+  readonly mtu: number
+  readonly 'provider:network_type': string | null
+  /** The VNI of an overlay network. */
+  readonly 'provider:segmentation_id': number | null
+}
+export interface Subnet {
+  readonly id: string
+  readonly network_id: string
+  readonly ip_version: number
+  readonly cidr: string
+  readonly gateway_ip: string | null
+  readonly enable_dhcp: boolean
+  readonly dns_nameservers: readonly string[]
+  readonly host_routes: readonly { readonly destination: string; readonly nexthop: string }[]
+}
+export interface Port {
+  readonly id: string
+  readonly name: string
+  readonly network_id: string
+  readonly mac_address: string
+  readonly fixed_ips: readonly { readonly subnet_id: string; readonly ip_address: string }[]
+  readonly admin_state_up: boolean
+  readonly device_owner: string
+  readonly device_id: string
+  readonly port_security_enabled: boolean
+  readonly allowed_address_pairs: readonly { readonly ip_address: string; readonly mac_address: string }[]
+  readonly extra_dhcp_opts: readonly {
+    readonly opt_name: string
+    readonly opt_value: string | null
+    readonly ip_version: number
+  }[]
+  readonly 'binding:host_id': string
+}
+export interface Router {
+  readonly id: string
+  readonly admin_state_up: boolean
+  readonly routes: readonly { readonly destination: string; readonly nexthop: string }[]
+}
+
+/** An OVS host as its OVSDB describes it. */
+export interface Host {
+  /** `external_ids:system-id` of its Open_vSwitch row. */
+  readonly id: string
+  readonly name: string
+  /** Where tunnels to it end: an IPv4 address. */
+  readonly encapIp: string
+}
+/** An interface of br-int that says which port it is (`external_ids:iface-id`). */
+export interface Vif {
+  readonly host: string
+  readonly name: string
+  readonly ofport: number
+  readonly port: string
+}
+/** Where a port is plugged in. */
+export interface Binding {
+  readonly host: string
+  readonly ofport: number
+  /** Other hosts that claim the same port: an alarm. */
+  readonly rivals: readonly string[]
+}
+
+/** Tracked reads. Lists are sorted and hold what exists now. */
+export interface Reads {
+  network(id: string): Network | undefined
+  subnet(id: string): Subnet | undefined
+  port(id: string): Port | undefined
+  router(id: string): Router | undefined
+  host(id: string): Host | undefined
+  vif(key: string): Vif | undefined
+  /** The interface with an OpenFlow number on a host. */
+  vifAt(host: string, ofport: number): Vif | undefined
+  portsOf(network: string): readonly string[]
+  subnetsOf(network: string): readonly string[]
+  /** The ports by which a router stands on its networks. */
+  interfacesOf(router: string): readonly string[]
+  /** Null while no host has the port. */
+  binding(port: string): Binding | null
+  /** The hosts with a port of the network. */
+  membersOf(network: string): readonly string[]
+  /** A network's ports on one host. */
+  localPorts(host: string, network: string): readonly string[]
+}
+
+/** Which hosts get the flows of a rule. */
+export type Scope =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'host'; readonly host: string }
+  /** Every host that needs the network: it has a port there, or on a network that routers connect with it. */
+  | { readonly kind: 'network'; readonly network: string }
+
+export interface Limit {
+  readonly meter: number
+  readonly packetsPerSecond: number
+  readonly burst: number
+}
+
+/** The result of a rule: what the hosts of a scope get because of one object. */
+export interface Contribution {
+  readonly scope: Scope
+  /** The UUID that goes into the flows' cookies; the key of the rule where absent. */
+  readonly object?: string
+  readonly flows: readonly FlowSpec[]
+  readonly limits?: readonly Limit[]
+}
+
+/** A pure function, run for every key of the table that it is `over`; its contributions have different scopes. */
+export interface Rule {
+  readonly over: 'network' | 'subnet' | 'port' | 'router' | 'vif'
+  contribute(read: Reads, key: string): readonly Contribution[]
+}
+
+/** A packet that a flow of the app sent to the controller. */
+export interface PacketIn {
+  readonly host: string
+  readonly inPort: number
+  /** The object in the flow's cookie: the first 12 hexadecimal digits of its UUID. */
+  readonly origin: string
+  readonly metadata: ReadonlyMap<string, number | bigint | Uint8Array>
+  readonly data: Uint8Array
+}
+/** A packet to send out of a port of the switch that the packet came from. */
+export interface PacketOut {
+  readonly outPort: number
+  readonly data: Uint8Array
+}
+
+export interface App {
+  readonly name: string
+  readonly stages: readonly Stage[]
+  /** What every host gets, whatever exists. */
+  readonly constant?: Omit<Contribution, 'scope'>
+  readonly rules: readonly Rule[]
+  packetIn?(read: Reads, packet: PacketIn): readonly PacketOut[]
+}
+
+/** The fixed OpenFlow numbers of the tunnel ports: equal on every host, so that flows are equal too. */
+export const TUNNEL_PORTS = { vxlan: 65001, geneve: 65002, gre: 65003 } as const
+export type TunnelType = keyof typeof TUNNEL_PORTS
+export const isTunnelType = (type: string | null): type is TunnelType =>
+  type !== null && Object.hasOwn(TUNNEL_PORTS, type)
+
+export const ROUTER_INTERFACE = 'network:router_interface'

@@ -1,0 +1,155 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { apps } from '../apps/index.ts'
+import { Deployment } from './deployment.ts'
+import { Derivation, type Inputs } from './derivation.ts'
+import { gateway, host, network, port, router, subnet, uuid, vif } from './testing.ts'
+
+type TableName = keyof Inputs
+type Edit = readonly [table: TableName, key: string, row: object | null]
+
+function write(derivation: Derivation, [table, key, row]: Edit): void {
+  const input = derivation.inputs[table] as { set(key: string, row: object): void; delete(key: string): void }
+  if (row === null) input.delete(key)
+  else input.set(key, row)
+}
+
+class World {
+  readonly derivation = new Derivation(apps)
+  readonly deployment = new Deployment()
+  readonly sent = new Map<string, number>()
+
+  apply(...edits: readonly Edit[]): this {
+    for (const edit of edits) write(this.derivation, edit)
+    const { units, scopes } = this.derivation.commit()
+    this.deployment.update(units, scopes)
+    this.sent.clear()
+    for (const [name, delta] of this.deployment.take()) this.sent.set(name, delta.put.size + delta.remove.size)
+    expect(this.derivation.problems()).toEqual([])
+    return this
+  }
+
+  /** What each host has, as hexadecimal of its flow-mods. */
+  image(hosts: readonly string[]): Record<string, readonly string[]> {
+    return Object.fromEntries(
+      hosts.map((name) => [
+        name,
+        Array.from(this.deployment.itemsOf(name).values(), ({ frame }) =>
+          Buffer.from(frame).toString('hex'),
+        ).toSorted(),
+      ]),
+    )
+  }
+}
+
+const rows: readonly (readonly [TableName, string, readonly object[]])[] = [
+  ...[1, 2, 3].map(
+    (n) =>
+      [
+        'network',
+        uuid('n', n),
+        [network(n), network(n, { admin_state_up: false }), network(n, { 'provider:segmentation_id': n + 10 })],
+      ] as const,
+  ),
+  ...[1, 2, 3].map(
+    (n) =>
+      [
+        'subnet',
+        uuid('s', n),
+        [subnet(n), subnet(n, { enable_dhcp: false }), subnet(n, { gateway_ip: null })],
+      ] as const,
+  ),
+  ...[1, 2, 3].flatMap((n) =>
+    [10, 11].map(
+      (i) =>
+        [
+          'port',
+          uuid('p', n * 256 + i),
+          [
+            port(n, i),
+            port(n, i, { port_security_enabled: false }),
+            port(n, i, { admin_state_up: false }),
+            port(n, i, { 'binding:host_id': 'host2' }),
+          ],
+        ] as const,
+    ),
+  ),
+  ...[1, 2, 3].map((n) => ['port', uuid('p', n * 256 + 1), [gateway(n, 1), gateway(n, 2)]] as const),
+  ...[1, 2].map(
+    (r) =>
+      [
+        'router',
+        uuid('r', r),
+        [router(r), router(r, { routes: [{ destination: '0.0.0.0/0', nexthop: '10.0.1.10' }] })],
+      ] as const,
+  ),
+  ...[1, 2].map((h) => ['host', `host${h}`, [host(h), { ...host(h), encapIp: '192.0.2.99' }]] as const),
+  ...[1, 2].flatMap((h) =>
+    [1, 2, 3].flatMap((n) =>
+      [10, 11].map(
+        (i) => ['vif', `host${h}/tap${n}-${i}`, [vif(h, n, i), { ...vif(h, n, i), ofport: 999 - n * 10 - i }]] as const,
+      ),
+    ),
+  ),
+]
+const edit: fc.Arbitrary<Edit> = fc
+  .constantFrom(...rows)
+  .chain(([table, key, choices]) => fc.constantFrom(...choices, null).map((row) => [table, key, row] as const))
+const HOSTS = ['host1', 'host2']
+
+const everything: readonly Edit[] = rows.map(([table, key, choices]) => [table, key, choices[0] ?? null])
+
+test('incremental = from scratch: after any edits each host has what a fresh derivation gives', () => {
+  fc.assert(
+    fc.property(fc.array(fc.array(edit, { minLength: 1, maxLength: 3 }), { maxLength: 12 }), (steps) => {
+      const world = new World().apply(...everything)
+      const last = new Map(everything.map((each) => [`${each[0]} ${each[1]}`, each]))
+      for (const step of steps) {
+        world.apply(...step)
+        for (const each of step) last.set(`${each[0]} ${each[1]}`, each)
+      }
+      expect(world.image(HOSTS)).toEqual(new World().apply(...last.values()).image(HOSTS))
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test('apply then revert leaves every host as it was', () => {
+  fc.assert(
+    fc.property(fc.array(edit, { minLength: 1, maxLength: 6 }), (edits) => {
+      const world = new World().apply(...everything)
+      const before = world.image(HOSTS)
+      world.apply(...edits)
+      world.apply(...everything)
+      expect(world.image(HOSTS)).toEqual(before)
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test('with nothing left, hosts have nothing but the constant flows', () => {
+  const world = new World().apply(['host', 'host1', host(1)])
+  const bare = world.image(['host1'])
+  world.apply(...everything)
+  world.apply(...everything.filter(([table]) => table !== 'host').map(([table, key]) => [table, key, null] as const))
+  expect(world.image(['host1'])).toEqual(bare)
+})
+
+test('a host that needs no network gets none of its flows', () => {
+  const world = new World().apply(['host', 'host1', host(1)], ['host', 'host2', host(2)])
+  const bare = world.image(['host2'])
+  world.apply(
+    ['network', uuid('n', 1), network(1)],
+    ['subnet', uuid('s', 1), subnet(1)],
+    ['port', uuid('p', 266), port(1, 10)],
+    ['vif', 'host1/tap1-10', vif(1, 1, 10)],
+  )
+  expect(world.sent.has('host2')).toBe(false)
+  expect(world.image(['host2'])).toEqual(bare)
+})
+
+test('a rewritten row that says the same sends nothing', () => {
+  const world = new World().apply(...everything)
+  world.apply(['port', uuid('p', 266), { ...port(1, 10), name: 'renamed' }])
+  expect([...world.sent.values()].every((count) => count === 0)).toBe(true)
+})

@@ -1,0 +1,241 @@
+// The engine's dataflow: rows of intent and of hosts in, units of items and the scopes of hosts out. Apps see it as
+// `Reads`; nothing here knows what an app does.
+import {
+  ROUTER_INTERFACE,
+  type App,
+  type Binding,
+  type Contribution,
+  type Host,
+  type Network,
+  type Port,
+  type Reads,
+  type Router,
+  type Rule,
+  type Subnet,
+  type Vif,
+} from './app.ts'
+import { sameItem, scopeKey, type Unit } from './deployment.ts'
+import { Engine, type Change, type Output, type Problem } from './engine/index.ts'
+import { flowMaker, missFlows, packetMeter } from './pipeline/flow.ts'
+import { layout, type Layout } from './pipeline/layout.ts'
+import type { Flow, Item } from './pipeline/value.ts'
+
+const NONE: readonly string[] = []
+
+/** Engine tables by the names that rules use for them. */
+export interface Inputs {
+  readonly network: ReturnType<typeof Engine.prototype.table<string, Network>>
+  readonly subnet: ReturnType<typeof Engine.prototype.table<string, Subnet>>
+  readonly port: ReturnType<typeof Engine.prototype.table<string, Port>>
+  readonly router: ReturnType<typeof Engine.prototype.table<string, Router>>
+  readonly host: ReturnType<typeof Engine.prototype.table<string, Host>>
+  /** Keyed `host/interface`. */
+  readonly vif: ReturnType<typeof Engine.prototype.table<string, Vif>>
+}
+
+/** What a commit changed. */
+export interface Derived {
+  readonly units: readonly (readonly [string, Unit | null])[]
+  readonly scopes: readonly (readonly [string, ReadonlySet<string> | null])[]
+}
+
+export class Derivation {
+  readonly inputs: Inputs
+  readonly reads: Reads
+  readonly tables: Layout
+  readonly #engine = new Engine()
+  readonly #rules: readonly Output<string, readonly Unit[]>[]
+  readonly #scopes: Output<string, ReadonlySet<string>>
+  readonly #constants: readonly (readonly [string, Unit])[]
+  #started = false
+
+  constructor(apps: readonly App[]) {
+    const engine = this.#engine
+    this.inputs = {
+      network: engine.table('network'),
+      subnet: engine.table('subnet'),
+      port: engine.table('port'),
+      router: engine.table('router'),
+      host: engine.table('host'),
+      vif: engine.table('vif'),
+    }
+    const { reads, scopesOf } = connect(engine, this.inputs)
+    this.reads = reads
+    this.tables = layout(apps.flatMap(({ stages }) => stages))
+    const names = apps.map(({ name }) => name)
+    const make = flowMaker(this.tables, names)
+    this.#rules = apps.flatMap((app) =>
+      app.rules.map((rule, i) => {
+        const run = (key: string): readonly Unit[] => unitsOf(app.name, key, rule.contribute(reads, key), make)
+        return engine.output(`${app.name} ${rule.over} ${i}`, this.inputs[rule.over], run, { equals: sameUnits })
+      }),
+    )
+    this.#scopes = engine.output('scopes', this.inputs.host, scopesOf)
+    this.#constants = apps.map((app) => {
+      const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
+      const [unit] = unitsOf(app.name, '0', [everywhere], make)
+      const misses = missFlows(app.name, app.stages, make).map((flow): [string, Item] => [flow.key, flow])
+      return [
+        `${app.name} constant`,
+        { scope: 'all', objects: [], items: new Map([...(unit?.items ?? []), ...misses]) },
+      ] as const
+    })
+  }
+
+  commit(): Derived {
+    const changes = this.#engine.commit()
+    const units: (readonly [string, Unit | null])[] = this.#started ? [] : [...this.#constants]
+    this.#started = true
+    for (const output of this.#rules) for (const change of output.of(changes)) units.push(...unitChanges(change))
+    return { units, scopes: this.#scopes.of(changes).map(({ key, after }) => [key, after ?? null] as const) }
+  }
+
+  get pending(): boolean {
+    return this.#engine.pending
+  }
+
+  /** Rules that throw now, with the last good result still in place. */
+  problems(): readonly Problem[] {
+    return this.#engine.problems()
+  }
+}
+
+export type { Rule }
+
+/** Contributions by scope: one unit for each. */
+function unitsOf(
+  app: string,
+  key: string,
+  contributions: readonly Contribution[],
+  make: ReturnType<typeof flowMaker>,
+): readonly Unit[] {
+  const byScope = new Map<string, Map<string, Item>>()
+  const objects = [...new Set(contributions.map(({ object = key }) => object))]
+  for (const { scope, object = key, flows, limits = [] } of contributions) {
+    const name = scopeKey(scope)
+    const items = byScope.get(name) ?? new Map<string, Item>()
+    byScope.set(name, items)
+    for (const { meter, packetsPerSecond, burst } of limits) {
+      const item = packetMeter(meter, packetsPerSecond, burst)
+      items.set(item.key, item)
+    }
+    for (const spec of flows) {
+      const flow: Flow = make({ app, object }, spec)
+      items.set(flow.key, flow)
+    }
+  }
+  return Array.from(byScope, ([scope, items]) => ({ scope, objects, items }))
+}
+
+function sameUnits(a: readonly Unit[], b: readonly Unit[]): boolean {
+  if (a.length !== b.length) return false
+  return a.every(({ scope, items }, i) => {
+    const other = b[i] as Unit
+    if (scope !== other.scope || items.size !== other.items.size) return false
+    return Array.from(items.values()).every((item) => sameItem(other.items.get(item.key), item))
+  })
+}
+
+function unitChanges({
+  name,
+  key,
+  before = [],
+  after = [],
+}: Change<string, readonly Unit[]>): (readonly [string, Unit | null])[] {
+  const scopes = new Set(after.map(({ scope }) => scope))
+  return [
+    ...before.filter(({ scope }) => !scopes.has(scope)).map(({ scope }) => [`${name} ${key} ${scope}`, null] as const),
+    ...after.map((unit) => [`${name} ${key} ${unit.scope}`, unit] as const),
+  ]
+}
+
+/** Which host has a port: the one that the port asks for, else the first by id. The others are rivals. */
+function winner(port: Port | undefined, claims: readonly Vif[]): Binding | null {
+  const wanted = port?.['binding:host_id']
+  const first = claims.find(({ host }) => host === wanted) ?? claims[0]
+  if (first === undefined) return null
+  const rivals = [...new Set(claims.map(({ host }) => host))].filter((host) => host !== first.host)
+  return { host: first.host, ofport: first.ofport, rivals }
+}
+
+/** Groupings and queries between the tables and the apps. */
+function connect(engine: Engine, inputs: Inputs): { reads: Reads; scopesOf: (host: string) => ReadonlySet<string> } {
+  const { network, subnet, port, router, host, vif } = inputs
+  const isInterface = (row: Port): boolean => row.device_owner === ROUTER_INTERFACE
+  const portsOf = engine.grouping('ports of network', port, (row) => [row.network_id])
+  const subnetsOf = engine.grouping('subnets of network', subnet, (row) => [row.network_id])
+  const interfacesOf = engine.grouping('interfaces of router', port, (row) =>
+    isInterface(row) ? [row.device_id] : NONE,
+  )
+  const gatewaysOf = engine.grouping('router interfaces of network', port, (row) =>
+    isInterface(row) ? [row.network_id] : NONE,
+  )
+  const claimsOf = engine.grouping('interfaces of port', vif, (row) => [row.port])
+  const vifsOf = engine.grouping('interfaces of host', vif, (row) => [row.host])
+  const vifAt = engine.grouping('interface by number', vif, (row) => [`${row.host}/${row.ofport}`])
+
+  const binding = engine.query('binding', (id: string): Binding | null => {
+    const claims = claimsOf.get(id).flatMap((key) => vif.get(key) ?? [])
+    return winner(
+      port.get(id),
+      claims.filter((row) => host.get(row.host) !== undefined),
+    )
+  })
+  /** Ports by host, of one network. */
+  const placement = engine.query('placement', (id: string): ReadonlyMap<string, readonly string[]> => {
+    const hosts = new Map<string, string[]>()
+    for (const each of portsOf.get(id)) {
+      const at = binding.get(each)?.host
+      if (at === undefined) continue
+      const there = hosts.get(at)
+      if (there === undefined) hosts.set(at, [each])
+      else there.push(each)
+    }
+    return hosts
+  })
+  const membersOf = engine.query('members', (id: string): readonly string[] => [...placement.get(id).keys()].toSorted())
+  /** The networks that a network is connected with by routers, itself included. */
+  const domain = engine.query('domain', (id: string): ReadonlySet<string> => {
+    const found = new Set([id])
+    for (const each of found) {
+      for (const gateway of gatewaysOf.get(each)) {
+        const owner = port.get(gateway)?.device_id
+        for (const other of owner === undefined ? NONE : interfacesOf.get(owner)) {
+          const connected = port.get(other)?.network_id
+          if (connected !== undefined) found.add(connected)
+        }
+      }
+    }
+    return found
+  })
+  /** The networks with a port that is bound to the host. */
+  const networksOf = engine.query('networks of host', (id: string): ReadonlySet<string> => {
+    const ports = vifsOf.get(id).flatMap((key) => vif.get(key)?.port ?? [])
+    return new Set(
+      ports.filter((each) => binding.get(each)?.host === id).flatMap((each) => port.get(each)?.network_id ?? []),
+    )
+  })
+  const scopesOf = (id: string): ReadonlySet<string> => {
+    const scopes = new Set([scopeKey({ kind: 'all' }), scopeKey({ kind: 'host', host: id })])
+    for (const near of networksOf.get(id)) {
+      for (const each of domain.get(near)) scopes.add(scopeKey({ kind: 'network', network: each }))
+    }
+    return scopes
+  }
+  const reads: Reads = {
+    network: (id) => network.get(id),
+    subnet: (id) => subnet.get(id),
+    port: (id) => port.get(id),
+    router: (id) => router.get(id),
+    host: (id) => host.get(id),
+    vif: (key) => vif.get(key),
+    vifAt: (id, ofport) => vif.get(vifAt.get(`${id}/${ofport}`)[0] ?? ''),
+    portsOf: (id) => portsOf.get(id),
+    subnetsOf: (id) => subnetsOf.get(id),
+    interfacesOf: (id) => interfacesOf.get(id),
+    binding: (id) => binding.get(id),
+    membersOf: (id) => membersOf.get(id),
+    localPorts: (id, on) => placement.get(on).get(id) ?? NONE,
+  }
+  return { reads, scopesOf }
+}

@@ -1,0 +1,31 @@
+// Why an output has its value: the nodes it read, directly or not, each once, as a flat list that can be sent as JSON.
+import { type Key, type Node, none } from './graph.ts'
+
+export interface Step {
+  readonly kind: 'table' | 'grouping' | 'query' | 'output'
+  readonly name: string
+  readonly key: Key
+  readonly value: unknown
+  /** The revision at which the value last changed. */
+  readonly changedAt: number
+  readonly problem: string | undefined
+  /** Indices into the list, in the order of reading. */
+  readonly reads: readonly number[]
+}
+
+export function walk(root: Node): readonly Step[] {
+  const index = new Map<Node, number>([[root, 0]])
+  const steps: Step[] = []
+  // Map iteration also visits what is added on the way.
+  for (const node of index.keys()) {
+    const reads: number[] = []
+    for (let edge = node.firstDep; edge !== undefined; edge = edge.nextDep) {
+      if (!index.has(edge.dep)) index.set(edge.dep, index.size)
+      reads.push(index.get(edge.dep) as number)
+    }
+    const { owner, key, changedAt, failure } = node
+    const value = node.value === none ? undefined : node.value
+    steps.push({ kind: owner.kind, name: owner.name, key, value, changedAt, problem: failure?.message, reads })
+  }
+  return steps
+}

@@ -1,0 +1,102 @@
+// What a host's OVSDB says of it: who it is, where tunnels to it end, which datapath is its integration bridge, and which
+// of its interfaces are plugged into which ports.
+import type { OpenVSwitch, Replica, Row } from '../../ovsdb/index.ts'
+import { isTunnelType, type TunnelType, type Vif } from '../app.ts'
+
+export const INTEGRATION_BRIDGE = 'br-int'
+
+type Tables = (typeof OpenVSwitch)['tables']
+export type HostReplica = Replica<Tables>
+export type BridgeRow = Row<Tables, 'Bridge'>
+export type InterfaceRow = Row<Tables, 'Interface'>
+export type PortRow = Row<Tables, 'Port'>
+export type RootRow = Row<Tables, 'Open_vSwitch'>
+
+export interface HostFacts {
+  /** `external_ids:system-id`, or the UUID of the Open_vSwitch row where there is none. */
+  readonly id: string
+  readonly name: string
+  readonly ovsVersion: string
+  readonly encapIp: string
+  readonly encapTypes: readonly TunnelType[]
+  /** Null: whatever the bridge has. */
+  readonly datapathType: string | null
+  /** `external_ids:weft-bridge-mappings`: physical network to bridge. */
+  readonly bridgeMappings: ReadonlyMap<string, string>
+  /** Of the integration bridge; null until ovs-vswitchd has made it. */
+  readonly datapathId: bigint | null
+  readonly vifs: readonly Vif[]
+}
+
+export function rootOf(replica: HostReplica): RootRow | undefined {
+  return replica.table('Open_vSwitch').values().next().value
+}
+
+export function bridgeOf(replica: HostReplica): BridgeRow | undefined {
+  for (const bridge of replica.table('Bridge').values()) if (bridge.name === INTEGRATION_BRIDGE) return bridge
+  return undefined
+}
+
+/** The interfaces of the integration bridge, each with its port. */
+export function* interfacesOf(replica: HostReplica): Generator<readonly [PortRow, InterfaceRow]> {
+  for (const id of bridgeOf(replica)?.ports ?? []) {
+    const port = replica.table('Port').get(id)
+    for (const each of port?.interfaces ?? []) {
+      const row = replica.table('Interface').get(each)
+      if (port && row) yield [port, row]
+    }
+  }
+}
+
+function mappings(text: string | undefined): Map<string, string> {
+  const pairs = (text ?? '').split(',').map((pair) => pair.split(':', 2))
+  return new Map(pairs.flatMap(([network, bridge]) => (network && bridge ? [[network.trim(), bridge.trim()]] : [])))
+}
+
+/** `peerAddress`: where the host connects from, which is where tunnels end unless `weft-encap-ip` says otherwise. */
+export function factsOf(replica: HostReplica, peerAddress: string): HostFacts | null {
+  const root = rootOf(replica)
+  if (root === undefined) return null
+  const ids = root.external_ids
+  const id = ids.get('system-id') ?? root._uuid
+  const types = (ids.get('weft-encap-type') ?? 'vxlan,geneve,gre').split(',').map((type) => type.trim())
+  const vifs = Array.from(interfacesOf(replica)).flatMap(([, row]): Vif[] => {
+    const port = row.external_ids.get('iface-id')
+    const ofport = row.ofport ?? -1
+    return port !== undefined && ofport > 0 ? [{ host: id, name: row.name, ofport, port }] : []
+  })
+  const datapath = bridgeOf(replica)?.datapath_id
+  return {
+    id,
+    name: ids.get('hostname') ?? id,
+    ovsVersion: root.ovs_version ?? '',
+    encapIp: ids.get('weft-encap-ip') ?? peerAddress,
+    encapTypes: types.filter(isTunnelType),
+    datapathType: ids.get('weft-datapath-type') ?? null,
+    bridgeMappings: mappings(ids.get('weft-bridge-mappings')),
+    datapathId: datapath == null ? null : BigInt(`0x${datapath}`),
+    vifs,
+  }
+}
+
+/** Facts as they are stored. */
+export function dumpFacts(facts: HostFacts): string {
+  return JSON.stringify({
+    ...facts,
+    datapathId: facts.datapathId?.toString() ?? null,
+    bridgeMappings: [...facts.bridgeMappings],
+  })
+}
+
+export function loadFacts(text: string): HostFacts {
+  const stored = JSON.parse(text) as Omit<HostFacts, 'datapathId' | 'bridgeMappings'> & {
+    readonly datapathId: string | null
+    readonly bridgeMappings: readonly (readonly [string, string])[]
+  }
+  const { datapathId } = stored
+  return {
+    ...stored,
+    datapathId: datapathId === null ? null : BigInt(datapathId),
+    bridgeMappings: new Map(stored.bridgeMappings),
+  }
+}

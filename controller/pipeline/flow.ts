@@ -1,0 +1,91 @@
+// From what an app says (stage, priority, match, actions) to the immutable flow that switches get.
+import type { Action, Instruction } from '../../ofproto/actions/index.ts'
+import { match, type MatchFields } from '../../ofproto/fields/build.ts'
+import type { FieldName } from '../../ofproto/fields/table.ts'
+import { encodeMessage } from '../../ofproto/messages/index.ts'
+import { matchCodec } from '../../ofproto/fields/match.ts'
+import { Writer } from '../../ofproto/wire/writer.ts'
+import { cookieOf, type Origin } from './cookie.ts'
+import { checkMatched, type Layout, type Stage } from './layout.ts'
+import type { Flow, Meter } from './value.ts'
+
+export interface FlowSpec {
+  readonly stage: string
+  readonly priority: number
+  readonly match: MatchFields
+  readonly actions: readonly Action[]
+  /** The stage that goes on with the packet; 'next' is the one after this; absent: the actions decide its fate. */
+  readonly to?: string
+  /** Packets beyond this meter's rate are dropped first. */
+  readonly meter?: number
+}
+
+const ANY = 0xffff_ffff
+const scratch = new Writer(256)
+
+function identity(table: number, priority: number, entries: Flow['match']): string {
+  scratch.offset = 0
+  matchCodec.write(scratch, entries)
+  return `${table}/${priority}/${Buffer.from(scratch.bytes.buffer, 0, scratch.offset).toString('latin1')}`
+}
+
+export function instructionsOf(spec: FlowSpec, tables: Layout): Instruction[] {
+  const out: Instruction[] = []
+  if (spec.meter !== undefined) out.push({ kind: 'meter', meter: spec.meter })
+  if (spec.actions.length > 0) out.push({ kind: 'apply_actions', actions: spec.actions })
+  if (spec.to !== undefined) {
+    out.push({ kind: 'goto_table', table: spec.to === 'next' ? tables.after(spec.stage) : tables.table(spec.to) })
+  }
+  return out
+}
+
+/** Makes flows for one layout and list of apps. */
+export function flowMaker(tables: Layout, apps: readonly string[]): (origin: Origin, spec: FlowSpec) => Flow {
+  return (origin, spec) => {
+    const entries = match(spec.match)
+    checkMatched(tables.stage(spec.stage), Object.keys(spec.match) as FieldName[])
+    const table = tables.table(spec.stage)
+    const cookie = cookieOf(origin, apps)
+    const instructions = instructionsOf(spec, tables)
+    const frame = encodeMessage({
+      kind: 'flow_mod',
+      xid: 0,
+      cookie,
+      cookieMask: 0n,
+      table,
+      command: 'add',
+      idleTimeoutSeconds: 0,
+      hardTimeoutSeconds: 0,
+      priority: spec.priority,
+      bufferId: ANY,
+      outPort: ANY,
+      outGroup: ANY,
+      flags: 0,
+      match: entries,
+      instructions,
+    })
+    const key = identity(table, spec.priority, entries)
+    return { kind: 'flow', key, table, priority: spec.priority, match: entries, cookie, instructions, frame }
+  }
+}
+
+/** A meter that lets `rate` packets a second pass, after a burst of `burst` packets. */
+export function packetMeter(id: number, rate: number, burst: number): Meter {
+  const PKTPS_BURST = 2 | 4
+  const frame = encodeMessage({
+    kind: 'meter_mod',
+    xid: 0,
+    command: 'add',
+    flags: PKTPS_BURST,
+    meter: id,
+    bands: [{ kind: 'drop', rate, burst }],
+  })
+  return { kind: 'meter', key: `meter:${id}`, id, frame }
+}
+
+/** Where packets go that no flow of a stage matches. OpenFlow drops them unless told otherwise. */
+export function missFlows(app: string, stages: readonly Stage[], make: ReturnType<typeof flowMaker>): Flow[] {
+  return stages
+    .filter(({ miss }) => miss !== 'drop')
+    .map(({ name, miss }) => make({ app, object: '0' }, { stage: name, priority: 0, match: {}, actions: [], to: miss }))
+}

@@ -1,0 +1,68 @@
+// A small world for tests: networks with ports on hosts, in the shapes that the API stores.
+import type { Host, Network, Port, Router, Subnet, Vif } from './app.ts'
+
+/** A UUID from a letter and a number, so that tests can read it. */
+export const uuid = (letter: string, n: number): string =>
+  `${letter.charCodeAt(0).toString(16).padStart(2, '0')}${n.toString(16).padStart(6, '0')}-0000-4000-8000-000000000000`
+
+export const network = (n: number, rest: Partial<Network> = {}): Network => ({
+  id: uuid('n', n),
+  admin_state_up: true,
+  mtu: 1450,
+  'provider:network_type': 'vxlan',
+  'provider:segmentation_id': n,
+  ...rest,
+})
+
+/** 10.0.n.0/24 on network n. */
+export const subnet = (n: number, rest: Partial<Subnet> = {}): Subnet => ({
+  id: uuid('s', n),
+  network_id: uuid('n', n),
+  ip_version: 4,
+  cidr: `10.0.${n}.0/24`,
+  gateway_ip: `10.0.${n}.1`,
+  enable_dhcp: true,
+  dns_nameservers: [],
+  host_routes: [],
+  ...rest,
+})
+
+const byte = (n: number): string => n.toString(16).padStart(2, '0')
+
+/** 10.0.n.i on network n. */
+export const port = (n: number, i: number, rest: Partial<Port> = {}): Port => ({
+  id: uuid('p', n * 256 + i),
+  name: '',
+  network_id: uuid('n', n),
+  mac_address: `02:00:00:00:${byte(n)}:${byte(i)}`,
+  fixed_ips: [{ subnet_id: uuid('s', n), ip_address: `10.0.${n}.${i}` }],
+  admin_state_up: true,
+  device_owner: '',
+  device_id: '',
+  port_security_enabled: true,
+  allowed_address_pairs: [],
+  extra_dhcp_opts: [],
+  'binding:host_id': '',
+  ...rest,
+})
+
+/** The interface 10.0.n.1 of router r. */
+export const gateway = (n: number, r: number): Port =>
+  port(n, 1, { device_owner: 'network:router_interface', device_id: uuid('r', r) })
+
+export const router = (r: number, rest: Partial<Router> = {}): Router => ({
+  id: uuid('r', r),
+  admin_state_up: true,
+  routes: [],
+  ...rest,
+})
+
+export const host = (n: number): Host => ({ id: `host${n}`, name: `host${n}`, encapIp: `192.0.2.${n}` })
+
+/** Port 10.0.n.i plugged into host h, with the OpenFlow number n * 256 + i. */
+export const vif = (h: number, n: number, i: number): Vif => ({
+  host: `host${h}`,
+  name: `tap${n}-${i}`,
+  ofport: n * 256 + i,
+  port: uuid('p', n * 256 + i),
+})

@@ -63,8 +63,9 @@ class Controller implements AsyncDisposable {
 
   static async start(auditMs = 1_000_000, generation = 0n): Promise<Controller> {
     let self: Controller | null = null
-    const claim = (frame: Uint8Array): boolean => self?.session.receive(frame) ?? false
-    const listener = await listen('ptcp:0:127.0.0.1', { claim }, (channel) => self?.accept(channel))
+    const onFrame = (frame: Uint8Array, channel: Channel): boolean =>
+      self !== null && channel === self.channel && self.session.receive(frame)
+    const listener = await listen('ptcp:0:127.0.0.1', { onFrame }, (channel) => self?.accept(channel))
     self = new Controller(listener, auditMs, generation)
     return self
   }

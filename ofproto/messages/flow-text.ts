@@ -220,8 +220,8 @@ function unmetField(match: Match, actions: readonly Action[]): string | null {
     if (RETYPE.has(action.kind)) return null
     if (action.kind !== 'set_field' || action.field.kind === 'unknown') continue
     const { kind } = action.field
-    if (!OF_A_PROTOCOL.has(fieldOf(kind).prerequisite)) continue
-    if (checkPrerequisites([...match.filter((entry) => entry.kind !== kind), action.field]) !== null) return kind
+    if (!OF_A_PROTOCOL.has(fieldOf(kind).prerequisite) || match.some((entry) => entry.kind === kind)) continue
+    if (checkPrerequisites([...match, action.field]) !== null) return kind
   }
   return null
 }

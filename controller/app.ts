@@ -7,6 +7,7 @@ export type { FlowSpec } from './pipeline/flow.ts'
 export { bounce, decrementTtl, move, output, punt, set } from './actions.ts'
 export { ipv4, mac, prefix } from './address.ts'
 export { arpAnswer } from './arp-answer.ts'
+export { EXPIRED_METER, portMeter } from './pipeline/meters.ts'
 export { FROM_TUNNEL, MARKS, NETWORK, NEXT_HOP, ROUTER, SCRATCH, tag } from './pipeline/registers.ts'
 
 /** Objects of the northbound API, as far as forwarding cares: names and shapes are Neutron's. */

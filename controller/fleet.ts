@@ -10,6 +10,7 @@ import { Deployment } from './deployment.ts'
 import type { Derivation } from './derivation.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
+import { isOurMeter } from './pipeline/meters.ts'
 import { isOurs, originOf } from './pipeline/cookie.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
@@ -274,8 +275,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
     return new SwitchSession({
       owns: {
         flow: (cookie) => (isOurs(cookie) ? 'weft' : 'foreign'),
-        group: () => 'weft',
-        meter: () => 'weft',
+        group: () => 'foreign',
+        meter: (meter) => (isOurMeter(meter) ? 'weft' : 'foreign'),
       },
       send: (bytes) => this.hosts.get(id)?.channel?.sendFrames(bytes),
       report: (event) => this.#onSwitchEvent(id, event),

@@ -7,6 +7,7 @@ import {
   ipv4,
   mac,
   NETWORK,
+  portMeter,
   prefix,
   punt,
   type App,
@@ -210,7 +211,7 @@ function asked(read: Reads, key: string): readonly Contribution[] {
     {
       scope: { kind: 'host', host: vif.host },
       object: port.id,
-      limits: [{ meter: vif.ofport, packetsPerSecond: PACKETS_PER_SECOND, burst: PACKETS_PER_SECOND }],
+      limits: [{ meter: portMeter(vif.ofport), packetsPerSecond: PACKETS_PER_SECOND, burst: PACKETS_PER_SECOND }],
       flows: [
         {
           stage: 'dhcp',
@@ -223,7 +224,7 @@ function asked(read: Reads, key: string): readonly Contribution[] {
             udp_dst: DHCP_SERVER_PORT,
           },
           actions: [punt],
-          meter: vif.ofport,
+          meter: portMeter(vif.ofport),
         },
       ],
     },

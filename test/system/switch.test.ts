@@ -65,7 +65,7 @@ class Controller implements AsyncDisposable {
     let self: Controller | null = null
     const onFrame = (frame: Uint8Array, channel: Channel): boolean =>
       self !== null && channel === self.channel && self.session.receive(frame)
-    const listener = await listen('ptcp:0:127.0.0.1', { onFrame }, (channel) => self?.accept(channel))
+    const listener = await listen('ptcp:0:127.0.0.1', { claim: onFrame }, (channel) => self?.accept(channel))
     self = new Controller(listener, auditMs, generation)
     return self
   }

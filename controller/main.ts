@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { pino, type Logger } from 'pino'
 import { apps } from '../apps/index.ts'
 import { listen as listenDatabases, type Connection, type TlsIdentity } from '../ovsdb/index.ts'
+import { DNS_DOMAIN } from './app.ts'
 import { splitEndpoint, type Config } from './config.ts'
 import { listen as listenSwitches } from './connect/openflow.ts'
 import { Derivation } from './derivation.ts'
@@ -107,7 +108,7 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
     config.openflow,
     {
       ...tls,
-      onFrame: (frame, channel) => fleet.onFrame(frame, channel),
+      claim: (frame, channel) => fleet.onFrame(frame, channel),
       onMessage: (message, channel) => fleet.onMessage(message, channel),
     },
     (channel) => {
@@ -122,7 +123,8 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
   const api = await createNorthbound({
     store,
     live: liveState(fleet, derivation),
-    waitRealized: realization(fleet, progress.reached),
+    settings: { mtu: { underlay: config['underlay-mtu'] }, dnsDomain: DNS_DOMAIN },
+    waitRealized: realization(fleet, (revision) => progress.reached(revision)),
     ...(credentials === undefined ? {} : { credentials }),
   })
   closers.push(() => api.close())

@@ -1,11 +1,13 @@
 // Reading back what a switch has: groups, meters and flows, compared entry by entry, as they arrive, with what it was
 // confirmed to have and with what it shall have. Nothing is kept of an entry that is as it should be but a reference.
+// OVS does what it is asked in the order in which it is asked, and answers in that order: when a dump has come, every
+// step sent before it has been confirmed, and none sent after it. So changes in flight need no care.
 import { writeMessage } from '../../ofproto/messages/index.ts'
 import { Writer } from '../../ofproto/wire/writer.ts'
 import type { Item } from '../pipeline/value.ts'
+import { means } from './describe.ts'
 import type { Holdings } from './plan.ts'
-import type { Rewritten } from './rewritten.ts'
-import { cookieOf, eachEntry, idOf, observed, same, type Entry, type Held } from './wire.ts'
+import { cookieOf, eachEntry, idOf, listedCookie, observed, same, type Entry, type Held } from './wire.ts'
 import type { Xids } from './xids.ts'
 
 /**
@@ -19,8 +21,8 @@ export interface Ownership {
   meter(id: number): Owner
 }
 
-const ownerOfEntry = (owns: Ownership, { kind, cookie, id }: Entry): Owner =>
-  kind === 'flow' ? owns.flow(cookie) : owns[kind](id)
+const ownerOfEntry = (owns: Ownership, entry: Entry): Owner =>
+  entry.kind === 'flow' ? owns.flow(listedCookie(entry)) : owns[entry.kind](entry.id)
 
 export const ownerOf = (owns: Ownership, held: Held): Owner =>
   held.kind === 'flow' ? owns.flow(cookieOf(held)) : owns[held.kind](idOf(held))
@@ -44,26 +46,15 @@ export class Dump {
   readonly found = new Map<string, Held>()
   readonly foreign = new Map<string, Held>()
   foreignCount = 0
-  /** Keys that were being changed while the switch was read: they say nothing. */
-  readonly touched: Set<string>
   private readonly pending = new Map<number, Item['kind']>()
   private readonly owns: Ownership
   private readonly installed: Holdings
   private readonly desired: Holdings
-  private readonly rewritten: Rewritten
 
-  constructor(
-    owns: Ownership,
-    installed: Holdings,
-    desired: Holdings,
-    rewritten: Rewritten,
-    touched: Iterable<string>,
-  ) {
+  constructor(owns: Ownership, installed: Holdings, desired: Holdings) {
     this.owns = owns
     this.installed = installed
     this.desired = desired
-    this.rewritten = rewritten
-    this.touched = new Set(touched)
   }
 
   /** The requests. */
@@ -106,7 +97,8 @@ export class Dump {
   }
 
   private match(held: Held | undefined, entry: Entry): Held | undefined {
-    return held !== undefined && (same(held, entry) || this.rewritten.is(held, entry)) ? held : undefined
+    if (held === undefined) return undefined
+    return same(held, entry) || means(held, observed(entry)) ? held : undefined
   }
 
   private takeForeign(entry: Entry): void {

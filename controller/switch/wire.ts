@@ -16,7 +16,7 @@ const FLOW_MOD = 14
 const GROUP_MOD = 15
 const METER_MOD = 29
 const LENGTH_AT = 2
-export const XID_AT = 4
+const XID_AT = 4
 
 const COOKIE_AT = 8
 const COMMAND_AT = 25
@@ -73,7 +73,6 @@ export function writeOperation(w: Writer, verb: Verb, held: Held, xid: number): 
 export interface Entry {
   readonly kind: Item['kind']
   readonly key: string
-  readonly cookie: bigint
   /** Of a group or meter. */
   readonly id: number
   readonly bytes: Buffer
@@ -91,12 +90,12 @@ function entryAt(kind: Item['kind'], bytes: Buffer, view: DataView, at: number):
   if (length < SMALLEST[kind] || end > bytes.length) throw new DecodeError(errorCodes.badLength, `${kind} entry`, at)
   if (kind !== 'flow') {
     const id = view.getUint32(at + 4)
-    return { kind, key: `${kind}:${id}`, cookie: 0n, id, bytes, view, at, end }
+    return { kind, key: `${kind}:${id}`, id, bytes, view, at, end }
   }
   const matchTo = matchEnd(view, at + MATCH_AT)
   if (matchTo > end) throw new DecodeError(errorCodes.badMatchLength, 'match of a flow entry', at + MATCH_AT)
   const key = flowKey(view.getUint8(at + 2), view.getUint16(at + 12), bytes, at + MATCH_AT, matchTo)
-  return { kind, key, cookie: view.getBigUint64(at + 24), id: 0, bytes, view, at, end }
+  return { kind, key, id: 0, bytes, view, at, end }
 }
 
 /** Calls `visit` for each entry of the multipart reply `frame`; throws DecodeError. */
@@ -117,7 +116,8 @@ const STATE_FLAGS = 0x19
 function sameFlow(frame: Uint8Array, { bytes, view, at, end }: Entry): boolean {
   const f = viewOf(frame)
   return (
-    f.getBigUint64(COOKIE_AT) === view.getBigUint64(at + 24) &&
+    f.getUint32(COOKIE_AT) === view.getUint32(at + 24) &&
+    f.getUint32(COOKIE_AT + 4) === view.getUint32(at + 28) &&
     // Idle and hard timeout.
     f.getUint32(26) === view.getUint32(at + 14) &&
     (f.getUint16(44) & STATE_FLAGS) === (view.getUint16(at + 18) & STATE_FLAGS) &&
@@ -125,15 +125,17 @@ function sameFlow(frame: Uint8Array, { bytes, view, at, end }: Entry): boolean {
   )
 }
 
-/** Whether the switch lists what `held` says; both have the same key. */
-export function same(held: Held, entry: Entry): boolean {
-  const { frame } = held
-  const { bytes, at, end } = entry
+const sameGroup = (frame: Uint8Array, { bytes, at, end }: Entry): boolean =>
+  frame[10] === bytes[at + 2] && bytes.compare(frame, FIXED_LENGTH, frame.length, at + 8, end) === 0
+
+const sameMeter = (frame: Uint8Array, { bytes, at, end }: Entry): boolean =>
+  bytes.compare(frame, 10, 12, at + 2, at + 4) === 0 &&
+  bytes.compare(frame, FIXED_LENGTH, frame.length, at + 8, end) === 0
+
+/** Whether the switch lists the very bytes that `held` says; both have the same key. */
+export function same({ frame }: Held, entry: Entry): boolean {
   if (entry.kind === 'flow') return sameFlow(frame, entry)
-  // A group's type, a meter's flags; then the buckets or bands.
-  const headEqual =
-    entry.kind === 'group' ? frame[10] === bytes[at + 2] : bytes.compare(frame, 10, 12, at + 2, at + 4) === 0
-  return headEqual && bytes.compare(frame, FIXED_LENGTH, frame.length, at + 8, end) === 0
+  return entry.kind === 'group' ? sameGroup(frame, entry) : sameMeter(frame, entry)
 }
 
 const scratch = new Writer(1024)
@@ -144,9 +146,9 @@ function writeHeader(type: number): void {
   scratch.u32(0)
 }
 
-function flowFrame({ bytes, view, at, end, cookie }: Entry): void {
+function flowFrame({ bytes, view, at, end }: Entry): void {
   writeHeader(FLOW_MOD)
-  scratch.u64(cookie)
+  scratch.u64(view.getBigUint64(at + 24))
   scratch.u64(0n)
   scratch.u8(view.getUint8(at + 2))
   scratch.u8(0)
@@ -176,6 +178,8 @@ export function observed(entry: Entry): Held {
   return { kind, key, frame: scratch.slice() }
 }
 
+/** Of a flow. */
+export const listedCookie = ({ view, at }: Entry): bigint => view.getBigUint64(at + 24)
 export const cookieOf = ({ frame }: Held): bigint => viewOf(frame).getBigUint64(COOKIE_AT)
 /** Of a group or meter. */
 export const idOf = ({ frame }: Held): number => viewOf(frame).getUint32(12)

@@ -64,20 +64,6 @@ export const u48 = fixed<number>(
   (at) => `v.getUint16(${at}) * 0x100000000 + v.getUint32(${at} + 2)`,
   (at, x) => `v.setUint16(${at}, ${x} / 0x100000000); v.setUint32(${at} + 2, ${x} % 0x100000000)`,
 )
-export const s16 = fixed<number>(
-  2,
-  (at) => `v.getInt16(${at})`,
-  (at, x) => `v.setInt16(${at}, ${x})`,
-)
-
-/** `size` bytes as they are, copied. */
-export const octets = (size: number): Fixed<Uint8Array> =>
-  fixed(
-    size,
-    (at) => `b.slice(${at}, ${at} + ${size})`,
-    (at, x) => `b.set(${x}.length === ${size} ? ${x} : ${x}.subarray(0, ${size}), ${at})`,
-  )
-
 /** JavaScript that clears `size` bytes: stores, since a call of fill() for a few bytes costs as much as ten of them. */
 function clear(at: string, size: number): string {
   const stores: string[] = []

@@ -8,7 +8,7 @@ import { startDaemon, until, type Daemon } from './run.ts'
 
 const API_PORT = 9696
 const MAIN = join(import.meta.dirname, '../../bin/main.ts')
-const RELAY = join(import.meta.dirname, 'relay.ts')
+const RELAY = join(import.meta.dirname, '../../demo/relay.ts')
 
 /** JSON as the API gives it. */
 export type Json = Readonly<Record<string, unknown>>

@@ -113,6 +113,11 @@ export class Deployment {
     return deltas
   }
 
+  /** The objects that a unit is there for. */
+  objectsOf(unit: string): readonly string[] {
+    return this.#units.get(unit)?.objects ?? []
+  }
+
   /** The hosts that have a unit. */
   hostsOf(unit: string): readonly string[] {
     const scope = this.#units.get(unit)?.scope

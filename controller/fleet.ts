@@ -7,7 +7,7 @@ import type { Connection } from '../ovsdb/index.ts'
 import type { App, PacketOut } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import { Deployment } from './deployment.ts'
-import type { Derivation } from './derivation.ts'
+import type { Contest, Derivation } from './derivation.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
 import { isOurMeter } from './pipeline/meters.ts'
@@ -76,8 +76,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
   readonly #names: readonly string[]
   /** Switches whose host is not known yet. */
   readonly #strangers = new Map<bigint, Channel>()
-  /** For each object, the revision that last changed what it causes and the hosts that it concerned. */
-  readonly #touched = new Map<string, { readonly revision: number; readonly hosts: readonly string[] }>()
+  /** For each object and host, the revision that last changed what the object causes there. */
+  readonly #touched = new Map<string, Map<string, number>>()
   readonly #byChannel = new Map<Channel, HostRecord>()
   readonly #ticker: NodeJS.Timeout
   #revision = 0
@@ -170,12 +170,15 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   commit(): void {
-    const { units, scopes } = this.#options.derivation.commit()
+    const { units, scopes, contests } = this.#options.derivation.commit()
+    for (const contest of contests) this.#onContest(contest)
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
     if (units.length === 0 && scopes.length === 0) return
     this.#revision += 1
     const revision = this.#revision
-    const before = new Map(units.map(([key]) => [key, this.#deployment.hostsOf(key)]))
+    const before = new Map(
+      units.map(([key]) => [key, { hosts: this.#deployment.hostsOf(key), objects: this.#deployment.objectsOf(key) }]),
+    )
     this.#deployment.update(units, scopes)
     for (const [id, { put, remove }] of this.#deployment.take()) {
       const record = this.hosts.get(id)
@@ -185,18 +188,26 @@ export class Fleet extends EventEmitter<FleetEvents> {
       record.control.desire(revision, changes)
     }
     for (const [key, unit] of units) {
-      const hosts = new Set([...(before.get(key) ?? []), ...this.#deployment.hostsOf(key)])
-      for (const object of unit?.objects ?? []) this.#touched.set(object, { revision, hosts: [...hosts] })
+      const was = before.get(key)
+      this.#touch([...(was?.objects ?? []), ...(unit?.objects ?? [])], was?.hosts ?? [])
+      this.#touch(unit?.objects ?? [], this.#deployment.hostsOf(key))
     }
     this.emit('progress')
   }
 
+  #touch(objects: readonly string[], hosts: readonly string[]): void {
+    for (const object of objects) {
+      const revisions = this.#touched.get(object) ?? new Map<string, number>()
+      this.#touched.set(object, revisions)
+      for (const host of hosts) revisions.set(host, this.#revision)
+    }
+  }
+
   /** Hosts that have not confirmed what the object causes there, each with the reason. */
   unconfirmed(object: string): readonly { readonly host: string; readonly reason: string }[] {
-    const touched = this.#touched.get(object)
-    return (touched?.hosts ?? []).flatMap((id) => {
+    return Array.from(this.#touched.get(object) ?? []).flatMap(([id, revision]) => {
       const record = this.hosts.get(id)
-      if (record === undefined || record.confirmed >= (touched?.revision ?? 0)) return []
+      if (record === undefined || record.confirmed >= revision) return []
       return [
         {
           host: id,
@@ -255,6 +266,15 @@ export class Fleet extends EventEmitter<FleetEvents> {
     record.connectedAt = null
     this.#options.log.warn({ host: record.facts.id, reason }, 'host disconnected')
     this.emit('host', record.facts.id)
+  }
+
+  /** Each of the hosts has an alarm as long as there is more than one. */
+  #onContest({ port, before, after }: Contest): void {
+    const [winner, ...rivals] = after
+    const text = `port ${port} is plugged in on ${after.join(' and ')}: ${winner} has it`
+    for (const host of new Set([...before, ...after])) {
+      this.#alarm(host, `contest ${port}`, rivals.length > 0 && after.includes(host) ? text : null)
+    }
   }
 
   #alarm(id: string, about: string, text: string | null): void {

@@ -4,7 +4,6 @@ import type { FlowSpec } from './pipeline/flow.ts'
 import type { Stage } from './pipeline/layout.ts'
 
 export type { FlowSpec } from './pipeline/flow.ts'
-export type { Stage } from './pipeline/layout.ts'
 export { bounce, decrementTtl, move, output, punt, set } from './actions.ts'
 export { ipv4, mac, prefix } from './address.ts'
 export { arpAnswer } from './arp-answer.ts'
@@ -105,7 +104,7 @@ export type Scope =
   /** Every host that needs the network: it has a port there, or on a network that routers connect with it. */
   | { readonly kind: 'network'; readonly network: string }
 
-export interface Limit {
+interface Limit {
   readonly meter: number
   readonly packetsPerSecond: number
   readonly burst: number
@@ -121,7 +120,7 @@ export interface Contribution {
 }
 
 /** A pure function, run for every key of the table that it is `over`; its contributions have different scopes. */
-export interface Rule {
+interface Rule {
   readonly over: 'network' | 'subnet' | 'port' | 'router' | 'vif'
   contribute(read: Reads, key: string): readonly Contribution[]
 }

@@ -148,7 +148,7 @@ function readFile(path: string): Map<string, string> {
     if (!keys.includes(key as Key)) throw new ConfigError(key, `unknown key in ${path}; known: ${keys.join(', ')}`)
     if (typeof value === 'object' && value !== null) throw new ConfigError(key, `${path}: expected a single value`)
   }
-  return new Map(entries.map(([key, value]) => [key, String(value ?? '')]))
+  return new Map(entries.map(([key, value]) => [key, value === null ? '' : String(value as string | number | boolean)]))
 }
 
 function readSetting(key: Key, raw: string): unknown {

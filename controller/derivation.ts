@@ -10,7 +10,6 @@ import {
   type Port,
   type Reads,
   type Router,
-  type Rule,
   type Subnet,
   type Vif,
 } from './app.ts'
@@ -99,8 +98,6 @@ export class Derivation {
     return this.#engine.problems()
   }
 }
-
-export type { Rule }
 
 /** Contributions by scope: one unit for each. */
 function unitsOf(

@@ -3,7 +3,6 @@
 import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
 import type { Message } from '../ofproto/messages/index.ts'
-import { formatMessage } from '../ofproto/messages/print.ts'
 import type { Connection } from '../ovsdb/index.ts'
 import type { App, PacketOut } from './app.ts'
 import type { Channel } from './connect/channel.ts'
@@ -12,6 +11,7 @@ import type { Derivation } from './derivation.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
 import { isOurs, originOf } from './pipeline/cookie.ts'
+import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { Rewritten } from './switch/rewritten.ts'
 import { SwitchSession } from './switch/session.ts'
@@ -319,7 +319,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
         log.info({ host: id, ...event }, 'switch compared')
         return
       case 'refused':
-        this.#alarm(id, event.held.key, `${describe(event.error)} for ${describe(event.held.frame)}`)
+        this.#alarm(id, event.held.key, `${describeError(event.error)}: ${describe(event.held)}`)
         return
       case 'recovered':
         this.#alarm(id, event.key, null)
@@ -332,7 +332,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
             missing: event.missing.length,
             changed: event.changed.length,
             unexpected: event.unexpected.length,
-            first: items.slice(0, 3).map(({ frame }) => describe(frame)),
+            first: items.slice(0, 3).map(describe),
           },
           'drift repaired',
         )
@@ -344,10 +344,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
           'foreign',
           event.count === 0
             ? null
-            : `${event.count} flows of others: ${event.items
-                .slice(0, 3)
-                .map(({ frame }) => describe(frame))
-                .join('; ')}`,
+            : `${event.count} flows of others: ${event.items.slice(0, 3).map(describe).join('; ')}`,
         )
         return
       case 'stalled':
@@ -359,7 +356,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
         log.debug({ host: id, event: event.kind }, 'switch')
         return
       case 'stray_error':
-        log.warn({ host: id, error: describe(event.error) }, 'error from the switch')
+        log.warn({ host: id, error: describeError(event.error) }, 'error from the switch')
     }
   }
 
@@ -393,9 +390,4 @@ function sendOut(channel: Channel, { outPort, data }: PacketOut): void {
     actions: [{ kind: 'output', port: outPort, maxLength: 0 }],
     data,
   })
-}
-
-/** A message in one line, as ovs-ofctl prints it. */
-function describe(frame: Uint8Array): string {
-  return formatMessage(frame).replace(/\s+/g, ' ').trim()
 }

@@ -107,7 +107,7 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
     config.openflow,
     {
       ...tls,
-      onFrame: (frame, channel) => fleet.onFrame(frame, channel),
+      claim: (frame, channel) => fleet.onFrame(frame, channel),
       onMessage: (message, channel) => fleet.onMessage(message, channel),
     },
     (channel) => {
@@ -122,7 +122,7 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
   const api = await createNorthbound({
     store,
     live: liveState(fleet, derivation),
-    waitRealized: realization(fleet, progress.reached),
+    waitRealized: realization(fleet, (revision) => progress.reached(revision)),
     ...(credentials === undefined ? {} : { credentials }),
   })
   closers.push(() => api.close())

@@ -19,6 +19,19 @@ const debian = {
     iproute2: '/usr/sbin/ip',
     'iputils-ping': '/usr/bin/ping',
   },
+  // Network namespaces with virtual machines in them.
+  lab: {
+    busybox: '/usr/bin/busybox',
+    ethtool: '/usr/sbin/ethtool',
+    iperf3: '/usr/bin/iperf3',
+    traceroute: '/usr/sbin/traceroute',
+    tcpdump: '/usr/bin/tcpdump',
+  },
+  // The clients that others use with the API.
+  clients: {
+    'python3-openstackclient': '/usr/bin/openstack',
+    'python3-openstacksdk': '/usr/lib/python3/dist-packages/openstack',
+  },
   bench: {
     'python3-os-ken': '/usr/lib/python3/dist-packages/os_ken',
     'python3-openvswitch': '/usr/lib/python3/dist-packages/ovs',
@@ -115,7 +128,11 @@ function finish() {
 
 const [task, ...args] = process.argv.slice(2)
 const tasks = {
-  setup: () => setUp('oracle', 'bench'),
+  setup: () => setUp('oracle', 'lab', 'clients', 'bench'),
+  demo: () => {
+    setUp('oracle', 'lab')
+    must('node', ['demo/main.ts', ...args])
+  },
   check: () => {
     setUp()
     checks()
@@ -127,12 +144,12 @@ const tasks = {
     finish()
   },
   system: () => {
-    setUp('oracle')
+    setUp('oracle', 'lab', 'clients')
     vitest('system', args)
     finish()
   },
   test: () => {
-    setUp('oracle')
+    setUp('oracle', 'lab', 'clients')
     checks()
     vitest('unit')
     vitest('system')
@@ -143,7 +160,7 @@ const tasks = {
     must('oxfmt', ['--write', '.'])
   },
   coverage: () => {
-    setUp('oracle')
+    setUp('oracle', 'lab', 'clients')
     must('vitest', ['run', '--coverage', ...args])
   },
   bench: () => {

@@ -26,18 +26,16 @@ function owned(read: Reads, id: string): readonly Contribution[] {
   return [
     {
       scope: { kind: 'network', network: port.network_id },
-      flows: [
-        ...addresses.flatMap((address): FlowSpec[] => [
-          // An owner that probes for its own address must hear nothing (RFC 5227 §2.1.1).
-          {
-            stage: 'arp',
-            priority: priorities.own,
-            match: { ...ask, arp_tpa: address, arp_sha: hardware },
-            actions: [],
-          },
-          arpAnswer(port.network_id, address, hardware, priorities.answer),
-        ]),
-      ],
+      flows: addresses.flatMap((address): FlowSpec[] => [
+        // An owner that probes for its own address must hear nothing (RFC 5227 §2.1.1).
+        {
+          stage: 'arp',
+          priority: priorities.own,
+          match: { ...ask, arp_tpa: address, arp_sha: hardware },
+          actions: [],
+        },
+        arpAnswer(port.network_id, address, hardware, priorities.answer),
+      ]),
     },
   ]
 }

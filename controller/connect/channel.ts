@@ -23,7 +23,7 @@ export class ChannelError extends Error {
 
 export interface ChannelOptions extends Omit<SessionOptions, 'claim'> {
   /** Sees each frame before it is decoded, and takes it by returning true (see SessionOptions.claim). */
-  readonly onFrame?: (frame: Uint8Array, channel: Channel) => boolean
+  readonly claim?: (frame: Uint8Array, channel: Channel) => boolean
   /** Every message that is not the answer to a request(); errors whose xid is of a message sent with send() too. */
   readonly onMessage?: (message: Message, channel: Channel) => void
   /** A message that cannot be decoded; it harms nothing but itself. */
@@ -63,9 +63,9 @@ export class Channel {
     this.peer = peer
     this.#socket = socket
     this.#options = options
-    const { onFrame } = options
-    const claim = onFrame === undefined ? {} : { claim: (frame: Uint8Array) => onFrame(frame, this) }
-    this.#session = new Session({ ...options, ...claim }, now())
+    const { claim, ...rest } = options
+    const claiming = claim === undefined ? {} : { claim: (frame: Uint8Array) => claim(frame, this) }
+    this.#session = new Session({ ...rest, ...claiming }, now())
     this.opened = this.#opened.promise
     this.opened.catch(() => {})
     this.closed = this.#closed.promise

@@ -74,7 +74,7 @@ export function factsOf(replica: HostReplica, peerAddress: string): HostFacts | 
     encapTypes: types.filter(isTunnelType),
     datapathType: ids.get('weft-datapath-type') ?? null,
     bridgeMappings: mappings(ids.get('weft-bridge-mappings')),
-    datapathId: datapath == null ? null : BigInt(`0x${datapath}`),
+    datapathId: datapath === undefined || datapath === null ? null : BigInt(`0x${datapath}`),
     vifs,
   }
 }

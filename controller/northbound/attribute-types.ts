@@ -68,7 +68,7 @@ export function nullable(type: AttributeType): AttributeType {
   }
 }
 
-export const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 export const uuid: AttributeType = {
   schema: { type: 'string', format: 'uuid' },
@@ -195,4 +195,5 @@ export function refined(type: AttributeType, check: (value: unknown) => string |
   }
 }
 
-export const fromText = (type: AttributeType, value: string): unknown => (type.fromText ?? type.parse)(value)
+export const fromText = (type: AttributeType, value: string): unknown =>
+  type.fromText ? type.fromText(value) : type.parse(value)

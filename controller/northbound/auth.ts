@@ -140,7 +140,7 @@ export function userContext(user: User, project: Project): Context {
   })
 }
 
-export const isLoopback = (host: string): boolean =>
+const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || /^(::ffff:)?127(\.\d{1,3}){3}$/.test(host)
 
 /** Throws when the API would be open to a network. For whoever configures the listener. */

@@ -171,7 +171,7 @@ export class Cache implements Reader {
     for (const entry of this.#collection(kind).entries.values()) yield entry.object
   }
 
-  count<K extends Kind>(kind: K, index: string, value: string): number {
+  count(kind: Kind, index: string, value: string): number {
     return this.#collection(kind).ids(index, value)?.size ?? 0
   }
 
@@ -200,7 +200,7 @@ export class Cache implements Reader {
   }
 
   #collection<K extends Kind>(kind: K): Collection<Model[K]> {
-    return this.#collections[kind] as unknown as Collection<Model[K]>
+    return this.#collections[kind]
   }
 
   #set(key: string, value: string | null, modRevision: number): void {

@@ -19,7 +19,7 @@ export interface User {
   readonly roles: readonly { readonly project: Project; readonly role: Role }[]
 }
 
-export interface StaticToken {
+interface StaticToken {
   readonly name: string
   readonly token: string
   readonly project: Project

@@ -17,7 +17,8 @@ export const invalidInput = (message: string): ApiError =>
   new ApiError(400, 'InvalidInput', `Invalid input for operation: ${message}.`)
 export const notFound = (label: string, id: string): ApiError =>
   new ApiError(404, `${label}NotFound`, `${label} ${id} could not be found.`)
-export const noRoute = (): ApiError => new ApiError(404, 'HTTPNotFound', 'The resource could not be found.')
+export const noRoute = (what = 'The resource'): ApiError =>
+  new ApiError(404, 'HTTPNotFound', `${what} could not be found.`)
 export const conflict = (type: string, message: string): ApiError => new ApiError(409, type, message)
 export const forbidden = (action: string): ApiError =>
   new ApiError(403, 'PolicyNotAuthorized', `${action} is disallowed by policy`)

@@ -49,14 +49,17 @@ export interface Listing {
   readonly name: string
   readonly table: Readonly<Record<string, Attribute>>
   readonly rows: (query: Query) => Iterable<Row>
+  /** Filters that `rows` has applied already. */
+  readonly rowFilters?: readonly string[]
 }
 
 /** Filters, sorts, cuts and projects; with links when the client pages. */
 export function sendList(request: FastifyRequest, listing: Listing): object {
   const params = queryOf(request)
   const query = parseQuery(params, listing.table, request.context.admin)
+  const rest = { ...query, filters: query.filters.filter(({ name }) => !listing.rowFilters?.includes(name)) }
   const found: Row[] = []
-  for (const row of listing.rows(query)) if (matches(row, query)) found.push(row)
+  for (const row of listing.rows(query)) if (matches(row, rest)) found.push(row)
   const result = page(found, query)
   const links = query.limit === undefined ? [] : pageLinks(request, params, result)
   return {

@@ -1,7 +1,8 @@
 // Resources that are not owned objects: agents (hosts), quotas, IP availability, availability zones, extensions, versions.
+// oxlint-disable oxc/no-async-endpoint-handlers -- fastify, unlike Express, awaits its handlers
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { parseIp } from './address.ts'
-import { boolean, fromText, integer, text } from './attribute-types.ts'
+import { boolean, integer, oneOf, text } from './attribute-types.ts'
 import { requireAdmin } from './auth.ts'
 import { ApiError, conflict, forbidden, notFound } from './errors.ts'
 import { extensions } from './extensions.ts'
@@ -31,7 +32,7 @@ export function otherRoutes(app: FastifyInstance, options: OtherOptions): void {
 const listOfTexts = { ...text(), schema: { type: 'array', items: { type: 'string' } } }
 const freeForm = { schema: { type: 'object' }, parse: (value: unknown) => value }
 
-export const extensionTable = {
+const extensionTable = {
   alias: computed(text()),
   name: computed(text()),
   description: computed(text()),
@@ -82,7 +83,7 @@ function versionRoutes(app: FastifyInstance): void {
   )
 }
 
-export const agentTable: Readonly<Record<string, Attribute>> = {
+const agentTable: Readonly<Record<string, Attribute>> = {
   id: computed(text()),
   agent_type: computed(text()),
   binary: computed(text()),
@@ -252,26 +253,26 @@ const availabilityTable: Readonly<Record<string, Attribute>> = {
   total_ips: computed(integer(0, Number.MAX_SAFE_INTEGER)),
   used_ips: computed(integer(0, Number.MAX_SAFE_INTEGER)),
   subnet_ip_availability: computed(freeForm),
+  ip_version: computed(oneOf(4, 6)),
 }
 
 function availabilityRoutes(app: FastifyInstance, { environment, service }: OtherOptions): void {
   const { cache } = environment
+  const addresses = (port: Port, subnet: Subnet): number =>
+    port.fixed_ips.filter((ip) => ip.subnet_id === subnet.id).length
   const ofSubnet = (subnet: Subnet) => ({
     subnet_id: subnet.id,
     subnet_name: subnet.name,
     cidr: subnet.cidr,
     ip_version: subnet.ip_version,
     total_ips: subnet.allocation_pools.reduce((sum, pool) => sum + poolSize(pool.start, pool.end), 0),
-    used_ips: cache
-      .select('ports', 'subnet', subnet.id)
-      .flatMap((port) => port.fixed_ips.filter((ip) => ip.subnet_id === subnet.id)).length,
+    used_ips: cache.select('ports', 'subnet', subnet.id).reduce((sum, port) => sum + addresses(port, subnet), 0),
   })
   const ofNetwork = (network: Network, versions: readonly unknown[]): Row => {
     const all = cache.select('subnets', 'network_id', network.id)
     const subnets = all.filter((each) => versions.length === 0 || versions.includes(each.ip_version)).map(ofSubnet)
     return {
       network_id: network.id,
-      id: network.id,
       network_name: network.name,
       project_id: network.project_id,
       tenant_id: network.project_id,
@@ -280,29 +281,24 @@ function availabilityRoutes(app: FastifyInstance, { environment, service }: Othe
       subnet_ip_availability: subnets,
     }
   }
-  const withoutId = ({ id: _, ...row }: Row): Row => row
 
   app.get('/v2.0/network-ip-availabilities', (request) => {
     requireAdmin(request.context, 'get_network_ip_availability')
-    const params = queryOf(request)
-    const versions = params.getAll('ip_version').map((each) => fromText(integer(4, 6), each))
-    const table = { ...availabilityTable, ip_version: computed(integer(4, 6)) }
-    const listing = sendList(request, {
+    return sendList(request, {
       name: 'network_ip_availabilities',
-      table,
-      // ip_version selects subnets inside the rows, not rows.
-      rows: () =>
-        [...cache.all('networks')].map((network) => ({ ...ofNetwork(network, versions), ip_version: versions })),
-    }) as { network_ip_availabilities: Row[] }
-    return {
-      ...listing,
-      network_ip_availabilities: listing.network_ip_availabilities.map(({ ip_version: _, ...row }) => withoutId(row)),
-    }
+      table: availabilityTable,
+      // Selects subnets inside the rows, not rows.
+      rowFilters: ['ip_version'],
+      rows: (query) => {
+        const versions = query.filters.find(({ name }) => name === 'ip_version')?.values ?? []
+        return [...cache.all('networks')].map((network) => ofNetwork(network, versions))
+      },
+    })
   })
   app.get('/v2.0/network-ip-availabilities/:id', (request) => {
     requireAdmin(request.context, 'get_network_ip_availability')
     const network = service.find(request.context, 'networks', idOf(request))
-    return { network_ip_availability: withoutId(ofNetwork(network, [])) }
+    return { network_ip_availability: ofNetwork(network, []) }
   })
 }
 

@@ -115,7 +115,7 @@ function matchesAll(item: Row, wanted: readonly Row[]): boolean {
   return [...keys].every((key) =>
     wanted.some((each) =>
       key === 'ip_address_substr'
-        ? each[key] !== undefined && String(item.ip_address).includes(String(each[key]))
+        ? each[key] !== undefined && String(item.ip_address).includes(each[key] as string)
         : each[key] !== undefined && each[key] === item[key],
     ),
   )

@@ -1,4 +1,5 @@
 // The routes that every resource has: list, create, show, update, delete, tags. And the actions of routers.
+// oxlint-disable oxc/no-async-endpoint-handlers -- fastify, unlike Express, awaits its handlers
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { badRequest, invalidInput, noRoute, unavailable } from './errors.ts'
 import { idOf, ifMatch, queryOf, sendList, unwrap, unwrapMany } from './http.ts'
@@ -12,7 +13,6 @@ import {
   addRouterInterface,
   removeExtraRoutes,
   removeRouterInterface,
-  type RouterAction,
 } from './resources/router-actions.ts'
 import type { Service } from './service.ts'
 
@@ -160,12 +160,7 @@ function routerRoutes(app: FastifyInstance, { service, waitRealized }: RouteOpti
   for (const [name, run] of Object.entries(routes)) {
     app.put(`/v2.0/routers/:id/${name}`, async (request, reply) => {
       const id = idOf(request)
-      const { revision } = await service.routerAction(
-        request.context,
-        id,
-        request.body,
-        run as (a: RouterAction) => object,
-      )
+      const { revision } = await service.routerAction(request.context, id, request.body, run)
       const router = service.project(request.context, 'routers', service.find(request.context, 'routers', id))
       return done(request, reply, { status: 200, body: { router }, objects: [{ kind: 'routers', id }], revision })
     })
@@ -187,8 +182,7 @@ function finisher(waitRealized: WaitRealized | undefined) {
   return async (request: FastifyRequest, reply: FastifyReply, finish: Finish): Promise<FastifyReply> => {
     const params = queryOf(request)
     const wait = params.get('wait')
-    if (wait === null) return reply.code(finish.status).send(finish.body)
-    if (!waitRealized) throw unavailable('no hosts are managed here: nothing to wait for (the change is stored)')
+    if (wait === null || !waitRealized) return reply.code(finish.status).send(finish.body)
     const seconds = Math.min(
       Number(params.get('timeout') ?? defaultWaitSeconds) || defaultWaitSeconds,
       maximumWaitSeconds,
@@ -200,7 +194,8 @@ function finisher(waitRealized: WaitRealized | undefined) {
 }
 
 /** Refuses a bad `wait` before anything is written. */
-export function checkWait(request: FastifyRequest): void {
+export function checkWait(request: FastifyRequest, waitRealized: WaitRealized | undefined): void {
   const wait = queryOf(request).get('wait')
   if (wait !== null && wait !== 'realized') throw badRequest(`Invalid value for wait: '${wait}'; expected realized`)
+  if (wait !== null && !waitRealized) throw unavailable('No hosts are managed here: there is nothing to wait for.')
 }

@@ -9,7 +9,7 @@ import type { LiveState } from './live.ts'
 import type { Model, ResourceKind, Standard } from './model.ts'
 import type { Transaction } from './transaction.ts'
 
-export type Access = 'all' | 'admin' | 'none'
+type Access = 'all' | 'admin' | 'none'
 
 export interface Attribute {
   readonly type: AttributeType
@@ -75,7 +75,7 @@ export const attribute = (type: AttributeType, extra: Partial<Attribute> = {}): 
 })
 export const fixed = (type: AttributeType, extra: Partial<Attribute> = {}): Attribute =>
   attribute(type, { update: 'none', ...extra })
-export const readOnly = (type: AttributeType, extra: Partial<Attribute> = {}): Attribute =>
+const readOnly = (type: AttributeType, extra: Partial<Attribute> = {}): Attribute =>
   attribute(type, { create: 'none', update: 'none', ...extra })
 export const computed = (type: AttributeType, extra: Partial<Attribute> = {}): Attribute =>
   readOnly(type, { computed: true, ...extra })

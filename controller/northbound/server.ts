@@ -73,7 +73,9 @@ export async function createNorthbound(options: NorthboundOptions): Promise<Fast
   app.decorateRequest('context', null as never)
   acceptJson(app)
   app.setErrorHandler(sendError)
-  app.setNotFoundHandler((request, reply) => sendError(noRoute(), request, reply))
+  app.setNotFoundHandler((request, reply) =>
+    sendError(noRoute(`${request.method} ${request.url.split('?')[0]}`), request, reply),
+  )
   app.addHook('onRequest', async (request) => {
     if (authenticator.open) requireLocal(request.socket?.localAddress, request.headers.host)
   })
@@ -93,7 +95,7 @@ export async function createNorthbound(options: NorthboundOptions): Promise<Fast
     guarded.addHook('onRequest', async (request) => {
       // The version document is what clients read before they log in.
       if (request.routeOptions.url !== '/') request.context = await authenticator.authenticate(request.headers)
-      checkWait(request)
+      checkWait(request, options.waitRealized)
     })
     measure(guarded, cache, options.registry ?? new Registry())
     otherRoutes(guarded, { environment, service, transact })

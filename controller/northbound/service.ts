@@ -15,7 +15,7 @@ export interface ServiceOptions extends Environment {
 }
 
 export type Body = Readonly<Record<string, unknown>>
-export interface Written<T> {
+interface Written<T> {
   readonly result: T
   readonly revision: number
 }

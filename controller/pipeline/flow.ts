@@ -29,7 +29,7 @@ function identity(table: number, priority: number, entries: Flow['match']): stri
   return `${table}/${priority}/${Buffer.from(scratch.bytes.buffer, 0, scratch.offset).toString('latin1')}`
 }
 
-export function instructionsOf(spec: FlowSpec, tables: Layout): Instruction[] {
+function instructionsOf(spec: FlowSpec, tables: Layout): Instruction[] {
   const out: Instruction[] = []
   if (spec.meter !== undefined) out.push({ kind: 'meter', meter: spec.meter })
   if (spec.actions.length > 0) out.push({ kind: 'apply_actions', actions: spec.actions })

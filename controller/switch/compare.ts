@@ -14,7 +14,7 @@ export interface Difference {
 }
 
 /** How what was found differs from `installed`, which is brought up to it. */
-export function accept({ found, touched }: Dump, installed: Installed, desired: Holdings): Difference {
+export function accept({ found }: Dump, installed: Installed, desired: Holdings): Difference {
   const missing: Held[] = []
   const changed: { held: Held; found: Held }[] = []
   const unexpected: Held[] = []
@@ -23,13 +23,13 @@ export function accept({ found, touched }: Dump, installed: Installed, desired: 
   for (const [key, held] of installed.entries()) {
     const now = found.get(key)
     if (now !== undefined) known += 1
-    if (now === held || touched.has(key)) continue
+    if (now === held) continue
     news.push([key, now ?? null])
     if (now === undefined) missing.push(held)
     else if (!equal(now, held)) changed.push({ held, found: now })
   }
   for (const [key, held] of known === found.size ? [] : found) {
-    if (touched.has(key) || installed.get(key) !== undefined) continue
+    if (installed.get(key) !== undefined) continue
     news.push([key, held])
     if (desired.get(key) !== held) unexpected.push(held)
   }

@@ -2,12 +2,11 @@
 import {
   decodeMessage,
   errorName,
+  formatFlowStats,
   formatGroupDesc,
   formatMeterConfig,
   type Message,
 } from '../../ofproto/messages/index.ts'
-import { formatInstructions } from '../../ofproto/actions/index.ts'
-import { formatMatch } from '../../ofproto/fields/match-text.ts'
 import { DecodeError } from '../../ofproto/wire/errors.ts'
 import type { ErrorFrame } from './flight.ts'
 import type { Held } from './wire.ts'
@@ -15,9 +14,8 @@ import type { Held } from './wire.ts'
 function text(message: Message): string {
   switch (message.kind) {
     case 'flow_mod': {
-      const { cookie, table, priority, match, instructions } = message
-      const rule = [`priority=${priority}`, formatMatch(match)].filter((part) => part !== '').join(',')
-      return `cookie=0x${cookie.toString(16)}, table=${table}, ${rule} actions=${formatInstructions(instructions)}`
+      const none = { durationSeconds: 0, durationNanoseconds: 0, packets: 0n, bytes: 0n }
+      return formatFlowStats({ ...message, ...none }).replaceAll(/ (duration|n_packets|n_bytes|table)=0s?,/g, '')
     }
     case 'group_mod':
       return formatGroupDesc(message)
@@ -28,20 +26,24 @@ function text(message: Message): string {
   }
 }
 
-/** A flow, group or meter as `ovs-ofctl` takes it. */
-export function describe({ kind, frame }: Held): string {
+/** What is there is shown even if it cannot be understood. */
+function orBroken(kind: string, text: () => string): string {
   try {
-    return text(decodeMessage(frame))
+    return text()
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
     return `${kind} that cannot be decoded: ${error.message}`
   }
 }
 
+/** A flow, group or meter as `ovs-ofctl --no-stats` dumps it. */
+export const describe = ({ kind, frame }: Held): string => orBroken(kind, () => text(decodeMessage(frame)).trimEnd())
+
 /** The switch's own name for what it did not like. */
-export function describeError(frame: ErrorFrame): string {
-  const message = decodeMessage(frame)
-  if (message.kind !== 'error') return message.kind
-  const { type, code, experimenter } = message
-  return errorName(type, code, experimenter) ?? `error of type ${type}, code ${code}`
-}
+export const describeError = (frame: ErrorFrame): string =>
+  orBroken('error', () => {
+    const message = decodeMessage(frame)
+    if (message.kind !== 'error') return message.kind
+    const { type, code, experimenter } = message
+    return errorName(type, code, experimenter) ?? `error of type ${type}, code ${code}`
+  })

@@ -1,5 +1,7 @@
 // Reading back what a switch has: groups, meters and flows, compared entry by entry, as they arrive, with what it was
 // confirmed to have and with what it shall have. Nothing is kept of an entry that is as it should be but a reference.
+// OVS does what it is asked in the order in which it is asked, and answers in that order: when a dump has come, every
+// step sent before it has been confirmed, and none sent after it. So changes in flight need no care.
 import { writeMessage } from '../../ofproto/messages/index.ts'
 import { Writer } from '../../ofproto/wire/writer.ts'
 import type { Item } from '../pipeline/value.ts'
@@ -44,26 +46,17 @@ export class Dump {
   readonly found = new Map<string, Held>()
   readonly foreign = new Map<string, Held>()
   foreignCount = 0
-  /** Keys that were being changed while the switch was read: they say nothing. */
-  readonly touched: Set<string>
   private readonly pending = new Map<number, Item['kind']>()
   private readonly owns: Ownership
   private readonly installed: Holdings
   private readonly desired: Holdings
   private readonly rewritten: Rewritten
 
-  constructor(
-    owns: Ownership,
-    installed: Holdings,
-    desired: Holdings,
-    rewritten: Rewritten,
-    touched: Iterable<string>,
-  ) {
+  constructor(owns: Ownership, installed: Holdings, desired: Holdings, rewritten: Rewritten) {
     this.owns = owns
     this.installed = installed
     this.desired = desired
     this.rewritten = rewritten
-    this.touched = new Set(touched)
   }
 
   /** The requests. */

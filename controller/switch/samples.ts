@@ -9,7 +9,7 @@ import { MemorySwitch } from './memory-switch.ts'
 import { SwitchSession, type SwitchOptions } from './session.ts'
 
 const ANY = 0xffff_ffff
-export const OURS = 0x5700_0000_0000_0001n
+const OURS = 0x5700_0000_0000_0001n
 export const FOREIGN = 0xf0n
 
 export interface FlowParts {

@@ -113,14 +113,13 @@ class Run {
   }
 
   /** Somebody else's hand, which the switch obeys though it refuses ours. */
-  private damage({ key, frame }: Item, verb: 'put' | 'delete'): void {
+  private damage({ frame }: Item, verb: 'put' | 'delete'): void {
     const other = new Lab()
     other.device.receive(frame)
     for (const [at, mod] of other.device.flows) {
       if (verb === 'put') this.lab.device.flows.set(at, mod)
       else this.lab.device.flows.delete(at)
     }
-    expect(key).not.toBe('')
   }
 
   finish(): void {

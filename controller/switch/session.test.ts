@@ -1,9 +1,11 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { DecodeError } from '../../ofproto/wire/errors.ts'
 import type { Item } from '../pipeline/value.ts'
 import { errors } from './memory-switch.ts'
 import { Rewritten } from './rewritten.ts'
 import { flow, FOREIGN, fromPort, group, Lab, meter, output } from './samples.ts'
-import type { Change } from './session.ts'
+import { SwitchSession, type Change } from './session.ts'
 
 const have = (...items: Item[]): Change[] => items.map((item) => [item.key, item])
 const gone = (...items: Item[]): Change[] => items.map(({ key }) => [key, null])
@@ -179,6 +181,28 @@ describe('refusals', () => {
     expect(lab.of('refused')).toEqual([])
   })
 
+  test('what is refused when something else is already desired in its place is not reported', () => {
+    const lab = started()
+    lab.device.refuse = (mod) => ('instructions' in mod && mod.instructions.length > 0 ? errors.tableFull : null)
+    lab.session.desire(2, have(fromPort(1, { actions: [output(2)] })))
+    lab.session.desire(3, have(fromPort(1)))
+    lab.run()
+    expect(lab.of('refused')).toEqual([])
+    expect(lab.device.flows.size).toBe(1)
+  })
+
+  test('a refusal because the switch lost something makes the audit come at once', () => {
+    const lab = started(meter(7, 100))
+    lab.device.deleteMeter(7)
+    lab.session.desire(2, have(meter(7, 200)))
+    lab.run()
+    expect(lab.of('refused')).toHaveLength(1)
+    lab.pass(2_000)
+    expect(lab.of('drift')).toHaveLength(1)
+    expect(lab.device.meters.get(7)).toMatchObject({ command: 'add', bands: [{ rate: 200 }] })
+    expect(lab.of('recovered')).toHaveLength(1)
+  })
+
   test('a refused item that is no longer desired is forgotten', () => {
     const lab = started(toGroup(1, 5))
     lab.session.desire(2, gone(toGroup(1, 5)))
@@ -251,11 +275,15 @@ describe('audits', () => {
     expect([...lab.device.flows.values()].map(({ cookie }) => cookie)).toEqual([FOREIGN])
   })
 
-  test('changes in flight while the switch is read are no drift', () => {
-    const lab = started(fromPort(1))
-    lab.nowMs += 20_000
+  test.each(['before', 'after'])('changes sent %s the switch is asked what it has are no drift', (when) => {
+    const lab = new Lab({ stallMs: Infinity })
+    lab.session.desire(1, have(fromPort(1)))
+    lab.connect().run()
+    const change = () => lab.session.desire(2, [...have(fromPort(2)), ...gone(fromPort(1))])
+    if (when === 'before') change()
+    lab.nowMs += 15_500
     lab.session.tick(lab.nowMs)
-    lab.session.desire(2, [...have(fromPort(2)), ...gone(fromPort(1))])
+    if (when === 'after') change()
     lab.run().pass(60_000)
     expect(lab.of('drift')).toEqual([])
     expect(lab.count('flow_mod')).toBe(3)
@@ -303,6 +331,44 @@ describe('audits', () => {
   })
 })
 
+describe('what a switch may send', () => {
+  test('nothing that it sends does more than end its connection', () => {
+    const lab = started(fromPort(1, { meter: 7 }), toGroup(2, 5), group(5, 9), meter(7, 100), toGroup(3, 6))
+    lab.device.receive(fromPort(9, { cookie: FOREIGN }).frame)
+    const frames: Uint8Array[] = []
+    const listen = { ...lab.session['options'], send: (bytes: Uint8Array) => lab.device.receive(bytes) }
+    const session = new SwitchSession(listen)
+    session.desire(1, have(fromPort(1), fromPort(5), toGroup(6, 6)))
+    session.connected(0, 1n)
+    for (let answers = lab.device.answers(); answers.length > 0; answers = lab.device.answers()) {
+      for (const answer of answers) {
+        frames.push(answer)
+        session.receive(answer)
+      }
+    }
+    expect(session.state).toBe('ready')
+    const spoilt = fc.array(fc.tuple(fc.nat(frames.length - 1), fc.nat(200), fc.nat(255)), { maxLength: 4 })
+    fc.assert(
+      fc.property(spoilt, (changes) => {
+        const victim = new SwitchSession({ ...listen, send: () => {} })
+        victim.desire(1, have(fromPort(1), fromPort(5), toGroup(6, 6)))
+        victim.connected(0, 1n)
+        try {
+          frames.forEach((frame, i) => {
+            const bytes = frame.slice()
+            for (const [at, offset, value] of changes) if (at === i && offset >= 8) bytes[offset % bytes.length] = value
+            victim.receive(bytes)
+          })
+          victim.tick(60_000)
+        } catch (error) {
+          expect(error).toBeInstanceOf(DecodeError)
+        }
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+})
+
 describe('roles', () => {
   test('the role is claimed before anything is read', () => {
     const lab = new Lab().connect(3n).run()
@@ -339,13 +405,23 @@ describe('a switch that does not answer', () => {
   test('is reported as stalled once, with what it owes', () => {
     const lab = started()
     lab.session.desire(2, have(fromPort(1)))
-    lab.nowMs += 9_000
-    lab.session.tick(lab.nowMs)
+    const wait = (ms: number) => {
+      for (const end = lab.nowMs + ms; lab.nowMs < end;) lab.session.tick((lab.nowMs += 500))
+    }
+    wait(9_500)
     expect(lab.of('stalled')).toEqual([])
-    lab.session.tick(lab.nowMs + 1_500)
-    lab.session.tick(lab.nowMs + 20_000)
+    wait(20_000)
     expect(lab.of('stalled')).toHaveLength(1)
     expect(lab.session.state).toBe('down')
+  })
+
+  test('is not blamed for what the controller has slept', () => {
+    const lab = started()
+    lab.session.desire(2, have(fromPort(1)))
+    lab.session.tick(lab.nowMs + 60_000)
+    lab.run()
+    expect(lab.of('stalled')).toEqual([])
+    expect(lab.of('confirmed').at(-1)).toEqual({ kind: 'confirmed', revision: 2 })
   })
 
   test('gets nothing more than what is in flight', () => {

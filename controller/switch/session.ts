@@ -36,6 +36,8 @@ export type Change = readonly [key: string, item: Item | null]
 const defaults = { auditMs: 15_000, stallMs: 10_000, bundleSize: 2_000 }
 /** An audit asked for by a flow monitor comes this long after the last one at the earliest. */
 const PROMPT_AUDIT_MS = 1_000
+/** Of the time between two ticks, no more than this counts as waiting. */
+const LONGEST_TICK_MS = 1_000
 
 const type = { error: 1, experimenter: 4, multipartReply: 19, barrierReply: 21, roleReply: 25 } as const
 const ONF = 0x4f4e4600
@@ -145,6 +147,8 @@ export class SwitchSession {
   }
 
   tick(nowMs: number): void {
+    // What this process has slept is not the switch's delay: its answers may be waiting to be read.
+    this.progressMs += Math.max(0, nowMs - this.nowMs - LONGEST_TICK_MS)
     this.nowMs = nowMs
     const waitedMs = nowMs - this.progressMs
     if (this.isWaiting && waitedMs >= this.options.stallMs) return this.stall(waitedMs)
@@ -242,7 +246,7 @@ export class SwitchSession {
   private startDump(): void {
     const { owns } = this.options
     this.lastAuditMs = this.nowMs
-    this.dump = new Dump(owns, this.installed, this.desired, this.rewritten, this.flight?.keys() ?? [])
+    this.dump = new Dump(owns, this.installed, this.desired, this.rewritten)
     this.request(this.dump.encode(this.xids))
   }
 
@@ -267,7 +271,7 @@ export class SwitchSession {
     this.reportForeign(dump)
     const difference = accept(dump, this.installed, this.desired)
     if (this.phase === 'reading') this.synchronize(dump, difference)
-    else this.repair(dump, difference)
+    else this.repair(difference)
     this.launch()
   }
 
@@ -290,9 +294,12 @@ export class SwitchSession {
     this.options.report({ kind: 'synchronized', kept, missing, changed, unexpected: unexpected.length - changed })
   }
 
-  private repair({ touched }: Dump, { missing, changed, unexpected }: Difference): void {
+  private repair({ missing, changed, unexpected }: Difference): void {
     const damaged = changed.filter((change) => !this.learn(change.held, change.found))
-    for (const key of this.repaired.keys()) if (!touched.has(key)) this.repaired.delete(key)
+    for (const [key, { held }] of this.repaired) {
+      const waits = this.desired.get(key) === held && this.installed.get(key) !== held
+      if (!waits || this.refused.all.has(key)) this.repaired.delete(key)
+    }
     for (const { held, found } of damaged) this.repaired.set(held.key, { held, listed: found })
     for (const { key } of [...missing, ...unexpected]) this.dirty.add(key)
     for (const { held } of damaged) this.dirty.add(held.key)
@@ -342,9 +349,7 @@ export class SwitchSession {
   }
 
   private recover(key: string): void {
-    if (!this.refused.delete(key)) return
-    this.options.report({ kind: 'recovered', key })
-    this.refused.hasten()
+    if (this.refused.delete(key)) this.options.report({ kind: 'recovered', key })
   }
 
   private planFor(keys: Iterable<string>, bundled: boolean): Step[] {
@@ -363,7 +368,6 @@ export class SwitchSession {
   private fly(flight: Flight): void {
     if (flight.step === undefined) return this.land(flight)
     this.flight = flight
-    if (this.dump !== null) for (const key of flight.keys()) this.dump.touched.add(key)
     this.sendStep(flight, flight.step)
   }
 
@@ -383,6 +387,8 @@ export class SwitchSession {
     if (flight === null || !flight.isBarrier(xid)) return false
     const { done, refused } = flight.settle()
     for (const operation of done) this.settleDone(operation)
+    // Flows may have been refused for want of these.
+    if (done.some(({ verb, held }) => held.kind !== 'flow' && verb !== 'remove')) this.refused.hasten()
     for (const { operation, error } of refused) this.settleRefused(operation, error)
     if (flight.step === undefined) this.land(flight)
     else this.sendStep(flight, flight.step)
@@ -392,7 +398,6 @@ export class SwitchSession {
   private settleDone({ verb, held }: Operation): void {
     this.installed.set(held.key, verb === 'remove' ? null : held)
     this.recover(held.key)
-    if (held.kind !== 'flow') this.refused.hasten()
   }
 
   private settleRefused({ verb, held }: Operation, error: Uint8Array): void {

@@ -16,7 +16,7 @@ const FLOW_MOD = 14
 const GROUP_MOD = 15
 const METER_MOD = 29
 const LENGTH_AT = 2
-export const XID_AT = 4
+const XID_AT = 4
 
 const COOKIE_AT = 8
 const COMMAND_AT = 25
@@ -125,15 +125,29 @@ function sameFlow(frame: Uint8Array, { bytes, view, at, end }: Entry): boolean {
   )
 }
 
+const sameGroup = (frame: Uint8Array, { bytes, at, end }: Entry): boolean =>
+  frame[10] === bytes[at + 2] && bytes.compare(frame, FIXED_LENGTH, frame.length, at + 8, end) === 0
+
+const BAND_LENGTH = 16
+const BURST_FLAG = 4
+
+/** Without the flag that it counts, OVS lists a burst of its own. */
+function sameMeter(frame: Uint8Array, { bytes, view, at, end }: Entry): boolean {
+  const flags = view.getUint16(at + 2)
+  const f = viewOf(frame)
+  if (f.getUint16(10) !== flags || frame.length - FIXED_LENGTH !== end - at - 8) return false
+  if ((flags & BURST_FLAG) !== 0) return bytes.compare(frame, FIXED_LENGTH, frame.length, at + 8, end) === 0
+  for (let to = FIXED_LENGTH, from = at + 8; to < frame.length; to += BAND_LENGTH, from += BAND_LENGTH) {
+    if (bytes.compare(frame, to, to + 8, from, from + 8) !== 0) return false
+    if (f.getUint32(to + 12) !== view.getUint32(from + 12)) return false
+  }
+  return true
+}
+
 /** Whether the switch lists what `held` says; both have the same key. */
-export function same(held: Held, entry: Entry): boolean {
-  const { frame } = held
-  const { bytes, at, end } = entry
+export function same({ frame }: Held, entry: Entry): boolean {
   if (entry.kind === 'flow') return sameFlow(frame, entry)
-  // A group's type, a meter's flags; then the buckets or bands.
-  const headEqual =
-    entry.kind === 'group' ? frame[10] === bytes[at + 2] : bytes.compare(frame, 10, 12, at + 2, at + 4) === 0
-  return headEqual && bytes.compare(frame, FIXED_LENGTH, frame.length, at + 8, end) === 0
+  return entry.kind === 'group' ? sameGroup(frame, entry) : sameMeter(frame, entry)
 }
 
 const scratch = new Writer(1024)

@@ -46,7 +46,9 @@ const withActions = <K extends 'apply_actions' | 'write_actions'>(
     return { kind, actions: list.read(r) }
   },
   write(w, { actions }) {
-    w.zeros(8)
+    const at = w.reserve(8)
+    w.view.setUint32(at, 0)
+    w.view.setUint32(at + 4, 0)
     list.write(w, actions)
   },
 })

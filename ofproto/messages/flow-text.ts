@@ -1,9 +1,13 @@
 // Flows in the ovs-ofctl language: how flow_mods and the flows of a dump print, and how the arguments of add-flow,
 // mod-flows and del-flows become the flow_mod that ovs-ofctl sends on an OpenFlow 1.3 connection.
-import { formatInstructions, parseInstructions, type FlowContext } from '../actions/index.ts'
+import { formatInstructions, parseInstructions } from '../actions/index.ts'
+import type { Action, FlowContext, Instruction } from '../actions/index.ts'
+import { checkPrerequisites } from '../fields/check.ts'
 import { MatchBuilder, formatMatch } from '../fields/match-text.ts'
 import type { Match } from '../fields/match.ts'
 import { formatPort, parsePort } from '../fields/ports.ts'
+import type { Prerequisite } from '../fields/row.ts'
+import { fieldOf } from '../fields/table.ts'
 import { items, parseTable, parseUint, parseUint64, TextError, type Item } from '../text/tokens.ts'
 import { flowFlags, goesBack, type FlowMod, type FlowModCommand, type FlowStats } from './flow.ts'
 import type { Message } from './codec.ts'
@@ -82,13 +86,19 @@ export function formatFlowRequest({ table, outPort, match }: FlowRequestBody): s
   return `${restrictions} ${formatMatch(match)}`
 }
 
-const ALL_TABLES_REMOVED = 255
+const UNKNOWN_TABLE = 255
+
+/** The Nicira form is of OpenFlow 1.0, which has no hard timeout there. */
+export function formatNxFlowRemoved(removed: Extract<Message, { kind: 'nx_flow_removed' }>): string {
+  const table = removed.tablePlusOne === 0 ? UNKNOWN_TABLE : removed.tablePlusOne - 1
+  return formatFlowRemoved({ ...removed, kind: 'flow_removed', table, hardTimeoutSeconds: 0 })
+}
 
 export function formatFlowRemoved(removed: Extract<Message, { kind: 'flow_removed' }>): string {
   const { reason, table, cookie, durationSeconds, durationNanoseconds } = removed
   return (
     ` ${withPriority(formatMatch(removed.match), removed.priority)} reason=${flowRemovedReasonName(reason)}` +
-    (table === ALL_TABLES_REMOVED ? '' : ` table_id=${table}`) +
+    (table === UNKNOWN_TABLE ? '' : ` table_id=${table}`) +
     (cookie === 0n ? '' : ` cookie:${hex(cookie)}`) +
     ` duration${formatDuration(durationSeconds, durationNanoseconds)} idle${removed.idleTimeoutSeconds}` +
     (removed.hardTimeoutSeconds === 0 ? '' : ` hard${removed.hardTimeoutSeconds}`) +
@@ -188,6 +198,50 @@ function flowContext(match: Match): FlowContext {
   return { vlans, ipProto }
 }
 
+/** Actions after which packets may be of another type than the match says. */
+const RETYPE = new Set(['push_vlan', 'pop_vlan', 'push_mpls', 'pop_mpls', 'encap', 'decap'])
+
+/** Prerequisites that a match alone can meet; tags and connection states come and go with actions. */
+const OF_A_PROTOCOL: ReadonlySet<Prerequisite> = new Set<Prerequisite>([
+  'ARP',
+  'IPv4',
+  'IPv6',
+  'IPv4/IPv6',
+  'TCP',
+  'UDP',
+  'SCTP',
+  'ICMPv4',
+  'ICMPv6',
+])
+
+/** What says which protocol a packet is of. */
+const SAYS_PROTOCOL: ReadonlySet<string> = new Set(['packet_type', 'eth_type', 'nw_proto'])
+
+/** A field that the actions set and that packets of this match need not have. */
+function unmetField(match: Match, actions: readonly Action[]): string | null {
+  for (const action of actions) {
+    if (RETYPE.has(action.kind)) return null
+    if (action.kind !== 'set_field' || action.field.kind === 'unknown') continue
+    const { kind } = action.field
+    if (!OF_A_PROTOCOL.has(fieldOf(kind).prerequisite)) continue
+    const protocol = match.filter((entry) => SAYS_PROTOCOL.has(entry.kind))
+    if (checkPrerequisites([...protocol, action.field]) !== null) return kind
+  }
+  return null
+}
+
+function checkActions(match: Match, table: number, instructions: readonly Instruction[]): void {
+  if (goesBack({ table, instructions })) throw new TextError('goto_table must lead to a later table')
+  for (const instruction of instructions) {
+    if (instruction.kind !== 'apply_actions' && instruction.kind !== 'write_actions') continue
+    const field = unmetField(match, instruction.actions)
+    if (field !== null)
+      throw new TextError(
+        `actions set ${field}, which the packets that match need not have (OFPBAC_MATCH_INCONSISTENT)`,
+      )
+  }
+}
+
 function checkCookie(command: FlowModCommand, cookie: Words['cookie']): void {
   if (cookie === undefined) return
   if (command === 'add' && cookie.mask !== null) throw new TextError('flow additions cannot use a cookie mask')
@@ -208,8 +262,7 @@ export function parseFlowMod(command: FlowModCommand, text: string): FlowMod {
   // A cookie without a mask is the new cookie, which OpenFlow 1.3 carries in adds only; mod-flows loses it.
   const isNew = command === 'add' || mask !== 0n
   const instructions = actionsText === null ? [] : parseInstructions(actionsText, flowContext(match))
-  if (goesBack({ table: said.table ?? ALL_TABLES, instructions }))
-    throw new TextError('goto_table must lead to a later table')
+  checkActions(match, said.table ?? ALL_TABLES, instructions)
   return {
     kind: 'flow_mod',
     xid: 0,

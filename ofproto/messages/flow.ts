@@ -1,11 +1,12 @@
 // Flows: flow_mod, flow_removed, and the multipart bodies that list or count them. flow_mod is the message that a
 // controller sends most: one run of stores for its fixed part (the command costs two more).
 import { instructionList } from '../actions/index.ts'
-import { matchCodec } from '../fields/match.ts'
+import { matchCodec, nxmList, type Match } from '../fields/match.ts'
 import { errorCodes } from '../wire/errors.ts'
 import type { Reader } from '../wire/reader.ts'
 import { list, oneOf, pad, struct, u16, u32, u64, u8, variant, type ValueOf } from '../wire/struct.ts'
-import { ALL_TABLES, checked, checkPort, message, sized } from './frame.ts'
+import { ALL_TABLES, checked, checkPort, extension, message, NICIRA, sized, type MessageCodec } from './frame.ts'
+import { readNxm } from './packet.ts'
 
 export const flowFlags = {
   sendFlowRemoved: 1 << 0,
@@ -77,6 +78,55 @@ export const flowRemoved = message('flow_removed', 11, {
   bytes: u64,
   match: matchCodec,
 })
+
+export interface NxFlowRemoved {
+  readonly kind: 'nx_flow_removed'
+  readonly xid: number
+  readonly cookie: bigint
+  readonly priority: number
+  readonly reason: number
+  /** One more than the number of the flow's table; 0 if that is not known. */
+  readonly tablePlusOne: number
+  readonly durationSeconds: number
+  readonly durationNanoseconds: number
+  readonly idleTimeoutSeconds: number
+  readonly packets: bigint
+  readonly bytes: bigint
+  readonly match: Match
+}
+
+const nxFlowRemovedHeader = extension('nx_flow_removed', NICIRA, 14, {
+  cookie: u64,
+  priority: u16,
+  reason: u8,
+  tablePlusOne: u8,
+  durationSeconds: u32,
+  durationNanoseconds: u32,
+  idleTimeoutSeconds: u16,
+  matchLength: pad(2),
+  packets: u64,
+  bytes: u64,
+})
+/** Where its match length and its match lie. */
+const NX_MATCH_LENGTH = 38
+const NX_MATCH = 56
+
+/** flow_removed as OVS before OpenFlow 1.2 had it. */
+export const nxFlowRemoved: MessageCodec<'nx_flow_removed', NxFlowRemoved> = {
+  ...nxFlowRemovedHeader,
+  read(r) {
+    const start = r.offset
+    const header = nxFlowRemovedHeader.read(r)
+    return { ...header, match: readNxm(r, r.view.getUint16(start + NX_MATCH_LENGTH), nxmList) }
+  },
+  write(w, value) {
+    const start = w.offset
+    nxFlowRemovedHeader.write(w, value)
+    nxmList.write(w, value.match)
+    w.patchLength(start + NX_MATCH_LENGTH, start + NX_MATCH)
+    w.align8(start)
+  },
+}
 
 export const flowStats = checked(
   sized(

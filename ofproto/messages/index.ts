@@ -1,7 +1,8 @@
 // OpenFlow 1.3 messages and what OVS adds to them: values <-> bytes <-> ovs-ofctl text.
 export { decodeMessage, encodeMessage, messageKinds, writeMessage, type Message, type MessageKind } from './codec.ts'
 export type { BundleAdd, RequestForward, UnknownMessage } from './codec.ts'
-export { bundleFlags } from './bundle.ts'
+export { bundleFlags, type BundleControlType } from './bundle.ts'
+export type { Echo, ErrorMessage, Hello, HelloElement } from './immutable.ts'
 export { errorName } from './error-names.ts'
 export { flowFlags, flowRemovedReason, type FlowMod, type FlowModCommand, type FlowStats } from './flow.ts'
 export { formatFlowMod, formatFlowStats, parseFlowMod, parseFlowRequest } from './flow-text.ts'
@@ -11,7 +12,7 @@ export { formatGroupDesc, formatGroupStats, parseGroupMod } from './group-text.t
 export { meterFlags, meters, type MeterBand, type MeterConfig, type MeterMod, type MeterStats } from './meter.ts'
 export { formatMeterConfig, formatMeterStats, parseMeterMod } from './meter-text.ts'
 export type { MultipartKind, MultipartReply, MultipartReplyBody } from './multipart.ts'
-export type { MultipartRequest, MultipartRequestBody } from './multipart.ts'
+export type { MultipartRequest, MultipartRequestBody, UnknownBody } from './multipart.ts'
 export { packetInReason, type PacketProperty } from './packet.ts'
 export { packetInView, type PacketInView } from './packet-print.ts'
 export { portConfig, portState, type Port, type PortStats } from './port.ts'

@@ -34,9 +34,11 @@ type PropertyOf<K extends PacketProperty['kind']> = Extract<PacketProperty, { ki
 const NO_COOKIE = 0xffff_ffff_ffff_ffffn
 const nothing = new Uint8Array(0)
 
+export type PacketInMessage = Extract<Message, { kind: 'packet_in' | 'packet_in2' | 'nx_packet_in' | 'resume' }>
+
 /** One view of the messages that carry a packet to the controller. */
-export function packetInView(message: Extract<Message, { kind: 'packet_in' | 'packet_in2' | 'resume' }>): PacketInView {
-  if (message.kind === 'packet_in') {
+export function packetInView(message: PacketInMessage): PacketInView {
+  if (message.kind === 'packet_in' || message.kind === 'nx_packet_in') {
     const { data, totalLength, bufferId, table, cookie, reason, match } = message
     return {
       packet: data,
@@ -186,10 +188,7 @@ const packetTypeOf = (match: Match): number => {
   return entry === undefined ? 0 : entry.value
 }
 
-export function formatPacketIn(
-  message: Extract<Message, { kind: 'packet_in' | 'packet_in2' | 'resume' }>,
-  verbosity: number,
-): string {
+export function formatPacketIn(message: PacketInMessage, verbosity: number): string {
   const view = packetInView(message)
   const { packet, totalLength, table, cookie, userdata, metadata } = view
   const dotted = [...userdata].map((b) => b.toString(16).padStart(2, '0')).join('.')

@@ -9,7 +9,13 @@ import { formatCtFlush, formatIpfixBridge, formatIpfixFlows, formatMonitors, for
 import { formatQueueConfig, formatQueueRequest, formatQueueStats, formatRoleMessage } from './control-print.ts'
 import { formatRoleStatus, formatTlvTable, formatTlvTableMod, formatUpdates } from './control-print.ts'
 import { errorName } from './error-names.ts'
-import { formatFlowMod, formatFlowRemoved, formatFlowRequest, formatFlowStats } from './flow-text.ts'
+import {
+  formatFlowMod,
+  formatFlowRemoved,
+  formatFlowRequest,
+  formatFlowStats,
+  formatNxFlowRemoved,
+} from './flow-text.ts'
 import { HEADER_LENGTH, VERSION } from './frame.ts'
 import { formatGroup, formatGroupDesc, formatGroupFeatures, formatGroupMod, formatGroupStats } from './group-text.ts'
 import type { Hello } from './immutable.ts'
@@ -255,12 +261,15 @@ function formatMessageBody(m: Message, bytes: Uint8Array, verbosity: number): st
       return formatConfig(m)
     case 'packet_in':
     case 'packet_in2':
+    case 'nx_packet_in':
     case 'resume':
       return formatPacketIn(m, verbosity)
     case 'packet_out':
       return formatPacketOut(m, verbosity)
     case 'flow_removed':
       return formatFlowRemoved(m)
+    case 'nx_flow_removed':
+      return formatNxFlowRemoved(m)
     case 'port_status':
       return ` ${portReasons[m.reason]}:${formatPortDescription(m.port)}`
     case 'flow_mod':

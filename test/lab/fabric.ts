@@ -85,7 +85,7 @@ export class Vm {
   /** The share of echo requests that were answered, 0 to 1. */
   async ping(address: string, ...options: readonly string[]): Promise<number> {
     const text = await this.exec('ping', '-n', '-c', '3', '-i', '0.2', '-W', '1', ...options, address).catch(
-      (error: unknown) => String((error as { stdout?: unknown }).stdout ?? ''),
+      (error: unknown) => (error as { stdout?: string }).stdout ?? '',
     )
     const [, sent, received] = /(\d+) packets transmitted, (\d+) (?:packets )?received/.exec(text) ?? []
     return sent === undefined ? 0 : Number(received) / Number(sent)

@@ -20,16 +20,6 @@ export async function run(
   return stdout
 }
 
-/** The same with `input` on standard input. */
-export async function runWithInput(command: string, args: readonly string[], input: string): Promise<string> {
-  const pending = exec(command, [...args], { maxBuffer: MAX_OUTPUT, env: environment })
-  // A command that ends without reading all of its input is judged by its exit status.
-  pending.child.stdin?.on('error', () => {})
-  pending.child.stdin?.end(input)
-  const { stdout } = await pending
-  return stdout
-}
-
 export interface Daemon {
   readonly pid: number
   /** Ends it and waits until it is gone. */

@@ -251,6 +251,8 @@ it('refuses the flow, group and meter texts that ovs-ofctl refuses', async () =>
     ['add-flow', 'table=,actions=drop', (text) => parseFlowMod('add', text)],
     ['add-flow', 'nonsense=1,actions=drop', (text) => parseFlowMod('add', text)],
     ['add-flow', 'table=5,actions=goto_table:5', (text) => parseFlowMod('add', text)],
+    ['add-flow', 'ip,actions=set_field:80->tcp_dst', (text) => parseFlowMod('add', text)],
+    ['add-flow', 'in_port=1,actions=set_field:10.0.0.1->ip_src', (text) => parseFlowMod('add', text)],
     ['del-flows', 'cookie=1', (text) => parseFlowMod('delete', text)],
     ['del-flows', 'priority=3', (text) => parseFlowMod('delete', text)],
     ['add-group', 'group_id=1,bucket=actions=drop', (text) => parseGroupMod('add', text)],

@@ -215,8 +215,7 @@ describe('packets', () => {
     const actions = parseFlowMod('add', 'actions=output:2').instructions.flatMap((i) =>
       'actions' in i ? i.actions : [],
     )
-    const { nextXid } = controller.channel
-    const xid = nextXid.call(controller.channel)
+    const xid = controller.channel.nextXid()
     controller.channel.send({
       kind: 'packet_out',
       xid,

@@ -15,7 +15,7 @@ import {
 import { idList, statusType } from './shared.ts'
 
 /** Bytes that the outer headers take from the underlay's MTU (IPv4 underlay; Geneve with two 4-byte options, GRE with a key). */
-export const overheadBytes: Readonly<Record<Network['provider:network_type'], number>> = {
+const overheadBytes: Readonly<Record<Network['provider:network_type'], number>> = {
   vxlan: 50,
   geneve: 58,
   gre: 42,

@@ -68,6 +68,8 @@ const hostLabel = refined(dnsName, (value) =>
     ? undefined
     : 'a label has more than 63 characters',
 )
+/** Clients unbind with null. */
+const hostId = { ...text(255), parse: (value: unknown) => text(255).parse(value ?? '') }
 const binding = { create: 'admin', update: 'admin', read: 'admin' } as const
 /** Neutron has it, Weft has one value for it. */
 const constant = (type: Attribute['type'], value: unknown, only: string): Attribute =>
@@ -92,7 +94,7 @@ export const ports: Resource<'ports'> = {
     dns_name: attribute(hostLabel, { default: '' }),
     dns_assignment: computed(listOf(text())),
     status: computed(statusType),
-    'binding:host_id': attribute(text(255), { ...binding, default: '' }),
+    'binding:host_id': attribute(hostId, { ...binding, default: '' }),
     'binding:profile': attribute(freeObject(4095), { ...binding, default: {} }),
     'binding:vnic_type': constant(text(64), 'normal', "only the vnic_type 'normal' is available"),
     'binding:vif_type': computed(text(), { read: 'admin' }),

@@ -22,15 +22,17 @@ export interface RouterAction {
 
 const interfaceBody = record({ subnet_id: { type: uuid, optional: true }, port_id: { type: uuid, optional: true } })
 
+const extraRoutesBody = record({ router: { type: record({ routes: { type: routesType } }) } })
+
 interface InterfaceRequest {
   readonly subnet_id?: string
   readonly port_id?: string
 }
 
-const parse = <T>(type: AttributeType, body: unknown): T => parseOr(body, type, (reason) => badRequest(reason)) as T
+const parse = (type: AttributeType, body: unknown): unknown => parseOr(body, type, (reason) => badRequest(reason))
 
 export function addRouterInterface(action: RouterAction): object {
-  const request = parse<InterfaceRequest>(interfaceBody, action.body)
+  const request = parse(interfaceBody, action.body) as InterfaceRequest
   if ((request.subnet_id === undefined) === (request.port_id === undefined)) {
     throw badRequest('Bad router request: Either subnet_id or port_id must be specified')
   }
@@ -102,7 +104,7 @@ function refuseClash({ tx, router }: RouterAction, added: readonly Subnet[]): vo
 
 export function removeRouterInterface(action: RouterAction): object {
   const { tx, router } = action
-  const request = parse<InterfaceRequest>(interfaceBody, action.body)
+  const request = parse(interfaceBody, action.body) as InterfaceRequest
   if (request.subnet_id === undefined && request.port_id === undefined) {
     throw badRequest('Bad router request: Either subnet_id or port_id must be specified')
   }
@@ -174,10 +176,7 @@ function changeRoutes(
   { tx, router, body, touch }: RouterAction,
   change: (present: readonly Route[], given: readonly Route[]) => Route[],
 ): Router {
-  const { router: wrapped } = parse<{ router: { routes: Route[] } }>(
-    record({ router: { type: record({ routes: { type: routesType } }) } }),
-    body,
-  )
+  const { router: wrapped } = parse(extraRoutesBody, body) as { router: { routes: Route[] } }
   tx.guard(`routers/${router.id}`)
   const after = touch(router, { ...router, routes: change(router.routes, wrapped.routes) })
   checkRoutes(tx, after)

@@ -54,7 +54,7 @@ export const host = (name: string, id: string, alive = true): LiveAgent => ({
 // oxlint-disable-next-line typescript/no-explicit-any
 export type Json = Record<string, any>
 
-export interface Reply {
+interface Reply {
   readonly status: number
   readonly body: Json
 }
@@ -85,7 +85,7 @@ export async function startApi(options: Partial<NorthboundOptions> = {}): Promis
     }
     const answer = await app.inject(payload === undefined ? request : { ...request, payload })
     const isJson = String(answer.headers['content-type']).includes('json')
-    return { status: answer.statusCode, body: answer.body !== '' && isJson ? (answer.json() as Json) : {} }
+    return { status: answer.statusCode, body: answer.body !== '' && isJson ? answer.json<Json>() : {} }
   }
   return {
     app,

@@ -73,11 +73,8 @@ export class MemoryStore implements Store {
       closed = true
       wake()
     }
-    return {
-      next: advance,
-      close,
-      [Symbol.asyncIterator]: () => ({ next: advance, close, [Symbol.asyncIterator]: undefined as never }),
-    } as Watch
+    const iterator: Watch = { next: advance, close, [Symbol.asyncIterator]: () => iterator }
+    return iterator
   }
 
   grantLease(): Promise<number> {

@@ -240,6 +240,6 @@ class Weft(RemoteController):
     def stop(self, *args, **kwargs):
         if self.process is not None:
             self.process.terminate()
-            self.process.wait()
+            self.process.wait(PATIENCE)
             shutil.rmtree(self.data, ignore_errors=True)
         RemoteController.stop(self, *args, **kwargs)

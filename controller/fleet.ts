@@ -10,10 +10,10 @@ import { Deployment } from './deployment.ts'
 import type { Derivation } from './derivation.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
+import { isOurMeter } from './pipeline/meters.ts'
 import { isOurs, originOf } from './pipeline/cookie.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
-import { Rewritten } from './switch/rewritten.ts'
 import { SwitchSession } from './switch/session.ts'
 
 const CONTROLLER_PORT = 0xffff_fffd
@@ -73,7 +73,6 @@ export class Fleet extends EventEmitter<FleetEvents> {
   readonly hosts = new Map<string, HostRecord>()
   readonly #options: FleetOptions
   readonly #deployment = new Deployment()
-  readonly #rewritten = new Rewritten()
   readonly #names: readonly string[]
   /** Switches whose host is not known yet. */
   readonly #strangers = new Map<bigint, Channel>()
@@ -276,12 +275,11 @@ export class Fleet extends EventEmitter<FleetEvents> {
     return new SwitchSession({
       owns: {
         flow: (cookie) => (isOurs(cookie) ? 'weft' : 'foreign'),
-        group: () => 'weft',
-        meter: () => 'weft',
+        group: () => 'foreign',
+        meter: (meter) => (isOurMeter(meter) ? 'weft' : 'foreign'),
       },
       send: (bytes) => this.hosts.get(id)?.channel?.sendFrames(bytes),
       report: (event) => this.#onSwitchEvent(id, event),
-      rewritten: this.#rewritten,
       auditMs: this.#options.auditMilliseconds,
     })
   }
@@ -352,8 +350,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
         record.channel?.close()
         return
       case 'role':
-      case 'rewritten':
-        log.debug({ host: id, event: event.kind }, 'switch')
+        log.debug({ host: id, role: event.role }, 'switch')
         return
       case 'stray_error':
         log.warn({ host: id, error: describeError(event.error) }, 'error from the switch')

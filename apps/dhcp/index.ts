@@ -3,9 +3,11 @@
 // through a meter of their own per port, so that one virtual machine cannot starve the others.
 import {
   arpAnswer,
+  DNS_DOMAIN,
   ipv4,
   mac,
   NETWORK,
+  portMeter,
   prefix,
   punt,
   type App,
@@ -51,6 +53,8 @@ const tags = {
   type: 53,
   server: 54,
   message: 56,
+  hostname: 12,
+  domain: 15,
   mtu: 26,
   t1: 58,
   t2: 59,
@@ -65,6 +69,7 @@ interface Offer {
   readonly range: { readonly network: number; readonly mask: number; readonly length: number }
   readonly server: number
   readonly mtu: number
+  readonly domain: string
 }
 
 function offerFor(read: Reads, port: Port): Offer | null {
@@ -74,9 +79,11 @@ function offerFor(read: Reads, port: Port): Offer | null {
     const range = prefix(subnet.cidr)
     const address = ipv4(fixed.ip_address)
     const server = ipv4(subnet.gateway_ip ?? SERVER_WITHOUT_GATEWAY)
-    const mtu = read.network(port.network_id)?.mtu
-    if (range && address !== null && server !== null && mtu !== undefined)
-      return { port, subnet, address, range, server, mtu }
+    const network = read.network(port.network_id)
+    if (range && address !== null && server !== null && network !== undefined) {
+      const domain = (network.dns_domain || DNS_DOMAIN).replace(/\.$/, '')
+      return { port, subnet, address, range, server, mtu: network.mtu, domain }
+    }
   }
   return null
 }
@@ -99,7 +106,7 @@ function routesOf(subnet: Subnet): Route[] {
     : [...extra, { network: 0, length: 0, nextHop: gateway }]
 }
 
-function optionsOf({ port, subnet, range, server, mtu }: Offer, leased: boolean): Map<number, Uint8Array> {
+function optionsOf({ port, subnet, range, server, mtu, domain }: Offer, leased: boolean): Map<number, Uint8Array> {
   const options = new Map<number, Uint8Array>([[tags.server, u32(server)]])
   if (leased) {
     options.set(tags.lease, u32(LEASE_SECONDS))
@@ -111,6 +118,8 @@ function optionsOf({ port, subnet, range, server, mtu }: Offer, leased: boolean)
   if (gateway !== null) options.set(tags.router, u32(gateway))
   const servers = subnet.dns_nameservers.flatMap((name) => ipv4(name) ?? [])
   if (servers.length > 0) options.set(tags.dns, Uint8Array.from(servers.flatMap((each) => [...u32(each)])))
+  if (port.dns_name !== '') options.set(tags.hostname, text(port.dns_name))
+  options.set(tags.domain, text(domain))
   options.set(tags.mtu, u16(mtu))
   const routes = routesOf(subnet)
   if (routes.length > 0) options.set(tags.routes, classlessRoutes(routes))
@@ -202,7 +211,7 @@ function asked(read: Reads, key: string): readonly Contribution[] {
     {
       scope: { kind: 'host', host: vif.host },
       object: port.id,
-      limits: [{ meter: vif.ofport, packetsPerSecond: PACKETS_PER_SECOND, burst: PACKETS_PER_SECOND }],
+      limits: [{ meter: portMeter(vif.ofport), packetsPerSecond: PACKETS_PER_SECOND, burst: PACKETS_PER_SECOND }],
       flows: [
         {
           stage: 'dhcp',
@@ -215,7 +224,7 @@ function asked(read: Reads, key: string): readonly Contribution[] {
             udp_dst: DHCP_SERVER_PORT,
           },
           actions: [punt],
-          meter: vif.ofport,
+          meter: portMeter(vif.ofport),
         },
       ],
     },

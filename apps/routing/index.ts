@@ -4,6 +4,7 @@
 import {
   bounce,
   decrementTtl,
+  EXPIRED_METER,
   ipv4,
   mac,
   move,
@@ -31,7 +32,6 @@ import { timeExceeded } from '../../packet/icmp.ts'
 const IPV4 = 0x0800
 const ICMP = 1
 const ECHO_REQUEST = 8
-const TTL_METER = 0xf000
 const priorities = { echo: 30_000, self: 29_000, expired: 20_000, prefix: 100 } as const
 
 /** Longest prefix first; on one prefix a connected network before a route. */
@@ -168,14 +168,14 @@ function neighbour(read: Reads, id: string): readonly Contribution[] {
 }
 
 const expired: Omit<Contribution, 'scope'> = {
-  limits: [{ meter: TTL_METER, packetsPerSecond: 100, burst: 100 }],
+  limits: [{ meter: EXPIRED_METER, packetsPerSecond: 100, burst: 100 }],
   flows: [
     {
       stage: 'route',
       priority: priorities.expired,
       match: { eth_type: IPV4, nw_ttl: 1 },
       actions: [punt],
-      meter: TTL_METER,
+      meter: EXPIRED_METER,
     },
     { stage: 'route', priority: priorities.expired, match: { eth_type: IPV4, nw_ttl: 0 }, actions: [] },
   ],

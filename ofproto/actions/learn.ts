@@ -8,6 +8,7 @@ import type { Writer } from '../wire/writer.ts'
 import { formatLearn, parseLearn } from './learn-text.ts'
 import { irregular, nx, restZero, type RowValue } from './row.ts'
 import {
+  checkSource,
   checkWritable,
   partOf,
   readField32,
@@ -168,8 +169,10 @@ function readSpec(r: Reader, header: number): LearnSpec {
 }
 
 function readPart(r: Reader, bits: number): Subfield {
+  const at = r.offset
   const field = readField32(r)
-  return partOf(field, r.u16(), bits)
+  // As learn_check(): bits that the field does not have, or none, which would encode as the end of the list.
+  return checkSource(partOf(field, r.u16(), bits), r, at)
 }
 
 /** Whole 16-bit words, of which OVS looks at as many bytes as the bits need. */

@@ -223,14 +223,9 @@ function unmetField(match: Match, actions: readonly Action[]): string | null {
     if (RETYPE.has(action.kind)) return null
     if (action.kind !== 'set_field' || action.field.kind === 'unknown') continue
     const { kind } = action.field
-<<<<<<< HEAD
     if (!OF_A_PROTOCOL.has(fieldOf(kind).prerequisite)) continue
     const protocol = match.filter((entry) => SAYS_PROTOCOL.has(entry.kind))
     if (checkPrerequisites([...protocol, action.field]) !== null) return kind
-=======
-    if (!OF_A_PROTOCOL.has(fieldOf(kind).prerequisite) || match.some((entry) => entry.kind === kind)) continue
-    if (checkPrerequisites([...match, action.field]) !== null) return kind
->>>>>>> switch
   }
   return null
 }

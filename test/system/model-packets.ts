@@ -7,6 +7,16 @@ export interface Known {
   readonly macs: readonly number[]
   readonly addresses: readonly number[]
 }
+/** Who sends: mostly what belongs together, as port security demands. */
+export interface Sender {
+  readonly inPort: number
+  readonly mac: number
+  readonly address: number
+}
+
+/** Mostly the sender's own. */
+const own = <T>(value: T, others: readonly T[]): fc.Arbitrary<T> =>
+  fc.oneof({ weight: 8, arbitrary: fc.constant(value) }, fc.constantFrom(...others))
 
 const word = (value: number): number[] => [(value >>> 8) & 0xff, value & 0xff]
 const bytesOf = (value: number, size: number): number[] =>
@@ -55,15 +65,15 @@ const tcpHeader = (source: number, destination: number): number[] => [
   0,
 ]
 
-function ipv4Payload(known: Known): fc.Arbitrary<Uint8Array> {
+function ipv4Payload(known: Known, sender: Sender): fc.Arbitrary<Uint8Array> {
   const address = fc.oneof(
     { weight: 9, arbitrary: fc.constantFrom(...known.addresses) },
     fc.constantFrom(0, 0xffff_ffff, 0xe000_0005),
   )
   const ends = fc.record({
-    source: address,
+    source: own(sender.address, known.addresses),
     destination: address,
-    ttl: fc.constantFrom(0, 1, 2, 64, 255),
+    ttl: fc.constantFrom(0, 1, 2, 64, 64, 64, 255),
     dscp: fc.constantFrom(0, 46),
   })
   const udp = fc.tuple(ports, ports, data, fc.boolean()).map(([sourcePort, destinationPort, payload, sum]) => {
@@ -96,11 +106,17 @@ function ipv4Payload(known: Known): fc.Arbitrary<Uint8Array> {
   )
 }
 
-function arpPayload(known: Known): fc.Arbitrary<Uint8Array> {
+function arpPayload(known: Known, sender: Sender): fc.Arbitrary<Uint8Array> {
   const hardware = fc.constantFrom(0, ...known.macs)
   const address = fc.constantFrom(0, ...known.addresses)
   return fc
-    .tuple(fc.constantFrom(1, 1, 1, 2, 3), hardware, address, hardware, address)
+    .tuple(
+      fc.constantFrom(1, 1, 1, 2, 3),
+      own(sender.mac, known.macs),
+      own(sender.address, [0, ...known.addresses]),
+      hardware,
+      address,
+    )
     .map(([op, sha, spa, tha, tpa]) =>
       Uint8Array.of(
         0,
@@ -125,7 +141,7 @@ const linkLocal = (hardware: number): number[] => {
   return [0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, ...rest.slice(0, 2), 0xff, 0xfe, ...rest.slice(2)]
 }
 
-function ipv6Payload(known: Known): fc.Arbitrary<Uint8Array> {
+function ipv6Payload(known: Known, sender: Sender): fc.Arbitrary<Uint8Array> {
   const address = fc.constantFrom(...known.macs).map(linkLocal)
   const solicit = (target: readonly number[], hardware: number): number[] => [
     135,
@@ -148,7 +164,12 @@ function ipv6Payload(known: Known): fc.Arbitrary<Uint8Array> {
     .tuple(ports, ports)
     .map(([source, destination]) => [17, 6, ...word(source), ...word(destination), 0, 12, 0, 0, 1, 2, 3, 4])
   return fc
-    .tuple(address, address, fc.oneof(discovery, udp), fc.constantFrom(1, 64, 255))
+    .tuple(
+      own(linkLocal(sender.mac), known.macs.map(linkLocal)),
+      address,
+      fc.oneof(discovery, udp),
+      fc.constantFrom(1, 64, 255),
+    )
     .map(([source, destination, [protocol = 0, at = 0, ...segment], hops]) => {
       const payload = seal(Uint8Array.from(segment), at, source, destination, protocol)
       return Uint8Array.of(
@@ -166,26 +187,28 @@ function ipv6Payload(known: Known): fc.Arbitrary<Uint8Array> {
     })
 }
 
-function frames(known: Known): fc.Arbitrary<Uint8Array> {
+function frames(known: Known, sender: Sender): fc.Arbitrary<Uint8Array> {
   const hardware = fc.constantFrom(...known.macs)
   const destination = fc.oneof(
     { weight: 6, arbitrary: hardware },
     fc.constantFrom(0xffff_ffff_ffff, 0x0100_5e00_0005, 0x0200_00ff_0001),
   )
   const body = fc.oneof(
-    { weight: 6, arbitrary: fc.tuple(fc.constant(0x0800), ipv4Payload(known)) },
-    { weight: 3, arbitrary: fc.tuple(fc.constant(0x0806), arpPayload(known)) },
-    { weight: 2, arbitrary: fc.tuple(fc.constant(0x86dd), ipv6Payload(known)) },
+    { weight: 6, arbitrary: fc.tuple(fc.constant(0x0800), ipv4Payload(known, sender)) },
+    { weight: 3, arbitrary: fc.tuple(fc.constant(0x0806), arpPayload(known, sender)) },
+    { weight: 2, arbitrary: fc.tuple(fc.constant(0x86dd), ipv6Payload(known, sender)) },
     fc.tuple(fc.constantFrom(0x88cc, 0x0842), data),
   )
   const tag = fc.oneof(
     { weight: 8, arbitrary: fc.constant([] as number[]) },
     fc.nat(0xfff).map((vid) => [...word(0x8100), ...word(0x2000 + vid)]),
   )
-  return fc.tuple(destination, hardware, tag, body).map(([to, source, vlan, [etherType, payload]]) => {
-    const frame = composeFrame({ destination: to, source, etherType, payload })
-    return Uint8Array.of(...frame.subarray(0, 12), ...vlan, ...frame.subarray(12))
-  })
+  return fc
+    .tuple(destination, own(sender.mac, known.macs), tag, body)
+    .map(([to, source, vlan, [etherType, payload]]) => {
+      const frame = composeFrame({ destination: to, source, etherType, payload })
+      return Uint8Array.of(...frame.subarray(0, 12), ...vlan, ...frame.subarray(12))
+    })
 }
 
 /** Tunnel addresses: of the host, and of the others. */
@@ -194,19 +217,29 @@ export interface Ends {
   readonly others: readonly number[]
 }
 
-/** From a port, or by a tunnel with a VNI from 1 to 3. */
+/** From a station, or by a tunnel with a VNI from 1 to 3. */
 export function packets(
   known: Known,
-  inPorts: readonly number[],
+  stations: readonly Sender[],
   tunnelPort: number,
   ends: Ends,
 ): fc.Arbitrary<Arrival> {
-  const tunnel = fc.tuple(fc.integer({ min: 1, max: 3 }), fc.constantFrom(...ends.others)).map(([id, source]) => ({
-    inPort: tunnelPort,
-    tunnel: { id: BigInt(id), source, destination: ends.local },
-  }))
-  const plain = fc.constantFrom(...inPorts).map((inPort) => ({ inPort, tunnel: null }))
-  return fc
-    .tuple(fc.oneof({ weight: 4, arbitrary: plain }, tunnel), frames(known))
-    .map(([from, bytes]) => ({ ...from, bytes }))
+  const plain = fc
+    .constantFrom(...stations)
+    .chain((sender) => frames(known, sender).map((bytes) => ({ inPort: sender.inPort, tunnel: null, bytes })))
+  const remote = fc.record({
+    inPort: fc.constant(tunnelPort),
+    mac: fc.constantFrom(...known.macs),
+    address: fc.constantFrom(...known.addresses),
+  })
+  const tunnelled = fc
+    .tuple(fc.integer({ min: 1, max: 3 }), fc.constantFrom(...ends.others), remote)
+    .chain(([id, source, sender]) =>
+      frames(known, sender).map((bytes) => ({
+        inPort: tunnelPort,
+        tunnel: { id: BigInt(id), source, destination: ends.local },
+        bytes,
+      })),
+    )
+  return fc.oneof({ weight: 4, arbitrary: plain }, tunnelled)
 }

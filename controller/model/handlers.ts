@@ -173,7 +173,7 @@ export const handlers: Handlers = {
   set_vlan_vid: (walk, { vlan }) => setTag(walk, 'dl_vlan', vlan),
   set_vlan_pcp: (walk, { priority }) => setTag(walk, 'dl_vlan_pcp', priority),
   push_vlan(walk, { etherType }) {
-    if (!walk.packet.pushVlan(etherType)) walk.fail('more VLAN tags than OVS handles')
+    walk.packet.pushVlan(etherType)
     return undefined
   },
   pop_vlan(walk) {

@@ -22,9 +22,13 @@ export interface Tunnel {
 const CFI = 0x1000n
 const VID = 0x0fffn
 const PCP = 0xe000n
+/** Of one flow (FLOW_MAX_VLAN_HEADERS). */
 const MAX_VLANS = 2
+/** `other_config:vlan-limit` as OVS has it unless told otherwise: further tags of what arrives are payload. */
+const VLAN_LIMIT = 1
 const MAX_LABELS = 3
 const BOTTOM = 0x100
+const nothing = new Uint8Array()
 
 interface Headers {
   readonly key: FlowKey
@@ -51,11 +55,14 @@ function registersFor(field: FieldName): readonly string[] | null {
 export class ModelPacket {
   bytes: Uint8Array
   readonly #context: Map<string, bigint>
+  /** Tags that the pipeline sees: what arrived with it, then what it pushes and pops. */
+  #tags: number
   #headers: Headers | null = null
 
-  constructor(bytes: Uint8Array, context: ReadonlyMap<string, bigint>) {
+  constructor(bytes: Uint8Array, context: ReadonlyMap<string, bigint>, tags?: number) {
     this.bytes = bytes.slice()
     this.#context = new Map(context)
+    this.#tags = tags ?? extractFlow(bytes, 0, VLAN_LIMIT).vlans.length
   }
 
   static arrived(bytes: Uint8Array, inPort: number, tunnel: Tunnel | null): ModelPacket {
@@ -69,12 +76,12 @@ export class ModelPacket {
   }
 
   clone(): ModelPacket {
-    return new ModelPacket(this.bytes, this.#context)
+    return new ModelPacket(this.bytes, this.#context, this.#tags)
   }
 
   get #extracted(): Headers {
     if (this.#headers === null) {
-      const key = extractFlow(this.bytes)
+      const key = extractFlow(this.bytes, 0, this.#tags)
       this.#headers = { key, match: keyMatch(key) }
     }
     return this.#headers
@@ -180,15 +187,17 @@ export class ModelPacket {
     this.#headers = null
   }
 
-  /** False if the packet has as many tags as OVS can handle. */
-  pushVlan(etherType: number): boolean {
-    if (this.key.vlans.length >= MAX_VLANS) return false
+  /** As in OVS, a tag too much pushes out the innermost. */
+  pushVlan(etherType: number): void {
+    if (this.#tags >= MAX_VLANS) this.#splice(12 + 4 * (MAX_VLANS - 1), 4, nothing)
+    else this.#tags += 1
     this.#splice(12, 0, Uint8Array.of(etherType >>> 8, etherType & 0xff, 0, 0))
-    return true
   }
 
   popVlan(): void {
-    if (this.key.vlans.length > 0) this.#splice(12, 4, new Uint8Array())
+    if (this.#tags === 0) return
+    this.#tags -= 1
+    this.#splice(12, 4, nothing)
   }
 
   /** A copy of the outermost label, or one made from the IP header; false if there is no room for one more. */
@@ -213,7 +222,7 @@ export class ModelPacket {
     if (last === undefined) return true
     if (key.mpls.length === MAX_LABELS && (last & BOTTOM) === 0) return false
     const start = networkOffset(this.bytes, key)
-    this.#splice(start, 4, new Uint8Array())
+    this.#splice(start, 4, nothing)
     this.#setEtherType(start, etherType)
     return true
   }

@@ -185,10 +185,14 @@ export class Translation implements Walk {
 
   #runActionSet(): void {
     const actions = actionList(this.#actionSet)
+    this.#actionSet = []
     if (actions.length === 0 || this.#over) return
     this.note('action set')
-    if (this.#reason !== packetInReason.packetOut) this.#reason = this.#outerReason = packetInReason.actionSet
+    const outer = { reason: this.#reason, outerReason: this.#outerReason }
+    if (this.#outerReason !== packetInReason.packetOut) this.#reason = this.#outerReason = packetInReason.actionSet
     this.#run(actions)
+    this.#reason = outer.reason
+    this.#outerReason = outer.outerReason
   }
 
   clone(actions: readonly Action[]): void {

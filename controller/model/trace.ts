@@ -54,7 +54,7 @@ function formatStep(step: Step): string {
       return `group ${step.group}, bucket ${step.bucket}`
     case 'action':
       return formatAction(step.action)
-    case 'note':
+    default:
       return `>> ${step.text}`
   }
 }

@@ -167,7 +167,7 @@ export class Translation implements Walk {
       case 'goto_table':
         this.lookup(instruction.table, this.packet.inPort)
         return undefined
-      case 'unknown':
+      default:
         return undefined
     }
   }

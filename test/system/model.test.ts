@@ -94,33 +94,30 @@ test('the model and ovs-vswitchd do the same with packets of the apps’ network
   expect(left.length).toBeGreaterThan(arrivals.length / 4)
 })
 
-test.each(Array.from({ length: 30 }, (_, i) => i + 1))(
-  'random tables with every kind of action: the same, to the byte (seed %i)',
-  async (seed) => {
-    const ports = [258, 259, 514]
-    const known = {
-      macs: [0x0200_0000_0102, 0x0200_0000_0103, 0x0200_0000_0202],
-      addresses: ['10.0.1.2', '10.0.1.3', '10.0.2.2'].map((text) => ipv4(text) ?? 0),
-    }
-    const senders = ports.map((inPort, i) => ({
-      inPort,
-      mac: known.macs[i] ?? 0,
-      address: known.addresses[i] ?? 0,
-    }))
-    const [texts = []] = fc.sample(flowTables(ports, { port: VXLAN_PORT, to: OTHERS[0] }), { seed, numRuns: 1 })
-    const flows = texts.map((text) => parseFlowMod('add', text))
-    const groups = groupTexts(ports).map((text) => parseGroupMod('add', text))
-    await using lab = await ModelLab.start(ports, LOCAL, OTHERS)
-    await lab.install([...groups, ...flows])
-    const model = new ModelSwitch(ends.local)
-    for (const number of ports) model.ports.set(number, plainPort)
-    model.ports.set(VXLAN_PORT, tunnelPort)
-    for (const each of flows) model.addFlow(each)
-    for (const each of groups) model.groups.set(each.group, each)
-    const arrivals = fc.sample(packets(known, senders, VXLAN_PORT, ends), { seed, numRuns: 100 })
-    const left: string[] = []
-    for (const arrival of arrivals) left.push(...(await compare(lab, model, arrival)))
-    const local = (text: string): boolean => !text.startsWith('4294967294:')
-    expect(await lab.transmitted(left.filter(local).length)).toEqual(left.filter(local).toSorted())
-  },
-)
+test.each([1, 2, 3, 4, 5])('random tables with every kind of action: the same, to the byte (seed %i)', async (seed) => {
+  const ports = [258, 259, 514]
+  const known = {
+    macs: [0x0200_0000_0102, 0x0200_0000_0103, 0x0200_0000_0202],
+    addresses: ['10.0.1.2', '10.0.1.3', '10.0.2.2'].map((text) => ipv4(text) ?? 0),
+  }
+  const senders = ports.map((inPort, i) => ({
+    inPort,
+    mac: known.macs[i] ?? 0,
+    address: known.addresses[i] ?? 0,
+  }))
+  const [texts = []] = fc.sample(flowTables(ports, { port: VXLAN_PORT, to: OTHERS[0] }), { seed, numRuns: 1 })
+  const flows = texts.map((text) => parseFlowMod('add', text))
+  const groups = groupTexts(ports).map((text) => parseGroupMod('add', text))
+  await using lab = await ModelLab.start(ports, LOCAL, OTHERS)
+  await lab.install([...groups, ...flows])
+  const model = new ModelSwitch(ends.local)
+  for (const number of ports) model.ports.set(number, plainPort)
+  model.ports.set(VXLAN_PORT, tunnelPort)
+  for (const each of flows) model.addFlow(each)
+  for (const each of groups) model.groups.set(each.group, each)
+  const arrivals = fc.sample(packets(known, senders, VXLAN_PORT, ends), { seed, numRuns: 100 })
+  const left: string[] = []
+  for (const arrival of arrivals) left.push(...(await compare(lab, model, arrival)))
+  const local = (text: string): boolean => !text.startsWith('4294967294:')
+  expect(await lab.transmitted(left.filter(local).length)).toEqual(left.filter(local).toSorted())
+})

@@ -60,7 +60,8 @@ test.each([
   ['load:2->NXM_OF_IN_PORT[],output:1,output:2', [1]],
   ['load:3->NXM_NX_REG0[],output:NXM_NX_REG0[]', [3]],
 ])('%s sends to %j what came from port 1', (actions, expected) => {
-  expect(portsOf([`actions=${actions}`]).toSorted()).toEqual(expected.toSorted())
+  expect(new Set(portsOf([`actions=${actions}`]))).toEqual(new Set<number>(expected))
+  expect(portsOf([`actions=${actions}`])).toHaveLength(expected.length)
 })
 
 test('output with a maximum length truncates that copy only', () => {

@@ -24,7 +24,7 @@ const station = fc.record({
   h: fc.integer({ min: 1, max: 3 }),
   n: fc.constantFrom(...NETWORKS),
   i: fc.integer({ min: 2, max: 9 }),
-  up: fc.constant(true as boolean),
+  up: fc.constant<boolean>(true),
 })
 const world: fc.Arbitrary<World> = fc.record({
   stations: fc.uniqueArray(

@@ -87,7 +87,7 @@ export class ModelLab implements AsyncDisposable {
         ...bridge(BRIDGE, 'fail_mode=secure', 'protocols=OpenFlow13'),
         ...ports.flatMap((n) => port(BRIDGE, `p${n}`, 'type=dummy', `ofport_request=${n}`, pcap(`p${n}`))),
         ...port(BRIDGE, 'vx', 'type=vxlan', 'options:remote_ip=flow', 'options:key=flow'),
-        ...['--', 'set', 'interface', 'vx', `ofport_request=${VXLAN_PORT}`],
+        `ofport_request=${VXLAN_PORT}`,
       )
       await ovs.appctl('netdev-dummy/ip4addr', 'br-phy', `${local}/24`)
       await ovs.appctl('ovs/route/add', `${local.replace(/\d+$/, '0')}/24`, 'br-phy')

@@ -54,6 +54,7 @@ const flows = [
   'table=20 actions=meter:1,clear_actions,write_actions(output:2,group:1),write_metadata:0x12/0xff,goto_table:21',
   'table=21 actions=check_pkt_larger(1500)->NXM_NX_REG0[0],output(port=2,max_len=100),output:NXM_NX_REG1[0..15]',
   'table=22,tcp actions=fin_timeout(idle_timeout=1,hard_timeout=2)',
+  'table=25 actions=delete_field:tun_metadata0,move:NXM_NX_TUN_METADATA0[0..31]->NXM_NX_REG1[],push:NXM_NX_TUN_METADATA0[0..31]',
   'table=23 actions=encap(nsh(md_type=1)),set_field:0x1234->nsh_spi,encap(ethernet),decap(),output:2',
   'table=24,udp actions=group:1,all,flood,local,table',
 ]

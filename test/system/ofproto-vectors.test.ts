@@ -1,7 +1,7 @@
 // The golden vectors are what the installed OVS says, not what we do: it prints their bytes again.
 import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import { matchVectors, messageVectors } from '../vectors/vectors.ts'
+import { commandVectors, matchVectors, messageVectors } from '../vectors/vectors.ts'
 
 function ofctl(args: readonly string[], input: Uint8Array | string = ''): string {
   const { stdout, status } = spawnSync('ovs-ofctl', args, { input, encoding: 'latin1', maxBuffer: 2 ** 28 })
@@ -11,8 +11,8 @@ function ofctl(args: readonly string[], input: Uint8Array | string = ''): string
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
-test('messages print as their vectors say', () => {
-  for (const { name, bytes, text } of messageVectors())
+test('messages and commands print as their vectors say', () => {
+  for (const { name, bytes, text } of [...messageVectors(), ...commandVectors()])
     expect(`${name}: ${ofctl(['ofp-print', hex(bytes)])}`).toBe(`${name}: ${text}`)
 })
 

@@ -23,9 +23,9 @@ function bytesOf(line: string): number[] {
 }
 
 /** Blocks of `== name`, lines of bytes, and lines of text after `| `. */
-export function messageVectors(): readonly MessageVector[] {
+function blocks(file: string): readonly MessageVector[] {
   const isText = (line: string): boolean => line.startsWith('|')
-  return read('ofproto-messages.txt')
+  return read(file)
     .split(/^== /m)
     .slice(1)
     .map((block) => {
@@ -38,6 +38,10 @@ export function messageVectors(): readonly MessageVector[] {
       }
     })
 }
+
+export const messageVectors = (): readonly MessageVector[] => blocks('ofproto-messages.txt')
+/** Their names are commands with their text, as `add-flow ip,actions=drop`. */
+export const commandVectors = (): readonly MessageVector[] => blocks('ofproto-commands.txt')
 
 /** Two parts; a line without indentation is a text, those indented after it are its entries. */
 export function matchVectors(): readonly MatchVector[] {

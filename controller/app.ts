@@ -5,7 +5,7 @@ import type { Stage } from './pipeline/layout.ts'
 
 export type { FlowSpec } from './pipeline/flow.ts'
 export { bounce, decrementTtl, move, output, punt, set } from './actions.ts'
-export { ipv4, mac, prefix } from './address.ts'
+export { ipv4, mac, prefix, subnetMac } from './address.ts'
 export { arpAnswer } from './arp-answer.ts'
 export { EXPIRED_METER, portMeter } from './pipeline/meters.ts'
 export { FROM_TUNNEL, MARKS, NETWORK, NEXT_HOP, ROUTER, SCRATCH, tag } from './pipeline/registers.ts'

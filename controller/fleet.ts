@@ -19,6 +19,8 @@ import { SwitchSession } from './switch/session.ts'
 const CONTROLLER_PORT = 0xffff_fffd
 const NO_BUFFER = 0xffff_ffff
 const TICK_MILLISECONDS = 250
+/** So many objects are remembered before those that all hosts have confirmed are forgotten. */
+const TOUCHED = 10_000
 
 export interface FleetOptions {
   readonly apps: readonly App[]
@@ -76,7 +78,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   readonly #names: readonly string[]
   /** Switches whose host is not known yet. */
   readonly #strangers = new Map<bigint, Channel>()
-  /** For each object and host, the revision that last changed what the object causes there. */
+  /** For each object, the hosts that it concerns and the revision that last told each of them something because of it. */
   readonly #touched = new Map<string, Map<string, number>>()
   readonly #byChannel = new Map<Channel, HostRecord>()
   readonly #ticker: NodeJS.Timeout
@@ -176,31 +178,31 @@ export class Fleet extends EventEmitter<FleetEvents> {
     if (units.length === 0 && scopes.length === 0) return
     this.#revision += 1
     const revision = this.#revision
-    const before = new Map(
-      units.map(([key]) => [key, { hosts: this.#deployment.hostsOf(key), objects: this.#deployment.objectsOf(key) }]),
-    )
+    const before = units.map(([key]) => this.#deployment.concerns(key))
     this.#deployment.update(units, scopes)
-    for (const [id, { put, remove }] of this.#deployment.take()) {
+    const told = this.#deployment.take()
+    for (const [id, { put, remove }] of told) {
       const record = this.hosts.get(id)
       if (record === undefined) continue
       record.desired = revision
       const changes = [...Array.from(remove, (key) => [key, null] as const), ...put]
       record.control.desire(revision, changes)
     }
-    for (const [key, unit] of units) {
-      const was = before.get(key)
-      this.#touch([...(was?.objects ?? []), ...(unit?.objects ?? [])], was?.hosts ?? [])
-      this.#touch(unit?.objects ?? [], this.#deployment.hostsOf(key))
+    for (const { objects, hosts } of [...before, ...units.map(([key]) => this.#deployment.concerns(key))]) {
+      for (const host of hosts) if (told.has(host)) for (const object of objects) this.#touch(object, host, revision)
     }
     this.emit('progress')
   }
 
-  #touch(objects: readonly string[], hosts: readonly string[]): void {
-    for (const object of objects) {
-      const revisions = this.#touched.get(object) ?? new Map<string, number>()
-      this.#touched.set(object, revisions)
-      for (const host of hosts) revisions.set(host, this.#revision)
-    }
+  #touch(object: string, host: string, revision: number): void {
+    const hosts = this.#touched.get(object)
+    if (hosts === undefined) this.#touched.set(object, new Map([[host, revision]]))
+    else hosts.set(host, revision)
+  }
+
+  /** What every host has confirmed need not be remembered. */
+  #forgetConfirmed(): void {
+    for (const object of this.#touched.keys()) if (this.unconfirmed(object).length === 0) this.#touched.delete(object)
   }
 
   /** Hosts that have not confirmed what the object causes there, each with the reason. */
@@ -208,12 +210,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
     return Array.from(this.#touched.get(object) ?? []).flatMap(([id, revision]) => {
       const record = this.hosts.get(id)
       if (record === undefined || record.confirmed >= revision) return []
-      return [
-        {
-          host: id,
-          reason: record.channel === null ? 'its switch is not connected' : 'its switch has not confirmed yet',
-        },
-      ]
+      const reason = record.channel === null ? 'its switch is not connected' : 'its switch has not confirmed yet'
+      return [{ host: id, reason }]
     })
   }
 
@@ -331,6 +329,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     switch (event.kind) {
       case 'confirmed':
         record.confirmed = event.revision
+        if (this.#touched.size > TOUCHED) this.#forgetConfirmed()
         this.emit('progress')
         return
       case 'synchronized':

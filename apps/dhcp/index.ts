@@ -9,6 +9,7 @@ import {
   NETWORK,
   portMeter,
   prefix,
+  subnetMac,
   punt,
   type App,
   type Contribution,
@@ -87,10 +88,6 @@ function offerFor(read: Reads, port: Port): Offer | null {
   }
   return null
 }
-
-/** The MAC of the DHCP server on a subnet: locally administered, from the subnet's id, so that all hosts agree. */
-const serverMac = (subnet: string): number =>
-  0x0200_0000_0000 + Number.parseInt(subnet.replaceAll('-', '').slice(0, 8), 16)
 
 /** RFC 3442: a client that reads option 121 ignores option 3, so the default route stands in both. */
 function routesOf(subnet: Subnet): Route[] {
@@ -184,7 +181,7 @@ function frameFor(message: DhcpMessage, offer: Offer): Uint8Array {
   const packet = { ...addresses, protocol: PROTOCOL_UDP, ttl: 64, dscp: 0, payload: composeUdp(udp, addresses) }
   return composeFrame({
     destination: destination === BROADCAST ? BROADCAST_MAC : message.clientMac,
-    source: serverMac(offer.subnet.id),
+    source: subnetMac(offer.subnet.id),
     etherType: ETHERTYPE_IPV4,
     payload: composeIpv4(packet),
   })
@@ -239,7 +236,7 @@ function present(read: Reads, id: string): readonly Contribution[] {
   return [
     {
       scope: { kind: 'network', network: subnet.network_id },
-      flows: [arpAnswer(subnet.network_id, gateway, serverMac(id), 50)],
+      flows: [arpAnswer(subnet.network_id, gateway, subnetMac(id), 50)],
     },
   ]
 }

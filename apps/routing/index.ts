@@ -16,6 +16,7 @@ import {
   ROUTER_INTERFACE,
   SCRATCH,
   set,
+  subnetMac,
   tag,
   type App,
   type Contribution,
@@ -76,6 +77,14 @@ function ownAddress(router: bigint, address: number): FlowSpec[] {
   ]
 }
 
+/** A guest that asked for its gateway before the router came has the subnet's MAC in its ARP cache, for up to minutes. */
+const gatewayMacs = (read: Reads, port: Port): number[] => [
+  mac(port.mac_address),
+  ...port.fixed_ips
+    .filter(({ subnet_id, ip_address }) => read.subnet(subnet_id)?.gateway_ip === ip_address)
+    .map(({ subnet_id }) => subnetMac(subnet_id)),
+]
+
 /** An interface: the way into the router, its own addresses, and the way out to its subnets. */
 function attached(read: Reads, id: string): readonly Contribution[] {
   const port = read.port(id)
@@ -86,13 +95,13 @@ function attached(read: Reads, id: string): readonly Contribution[] {
     {
       scope: { kind: 'network', network: port.network_id },
       flows: [
-        {
+        ...gatewayMacs(read, port).map((address): FlowSpec => ({
           stage: 'gateway',
           priority: 100,
-          match: { [NETWORK]: tag(port.network_id), eth_dst: mac(port.mac_address), eth_type: IPV4 },
+          match: { [NETWORK]: tag(port.network_id), eth_dst: address, eth_type: IPV4 },
           actions: [set(ROUTER, router)],
           to: 'route',
-        },
+        })),
         ...port.fixed_ips.flatMap(({ ip_address }) => {
           const address = ipv4(ip_address)
           return address === null ? [] : ownAddress(router, address)
@@ -188,7 +197,7 @@ function packetIn(read: Reads, packet: PacketIn): readonly PacketOut[] {
   if (frame === null || sender === undefined) return []
   for (const id of read.portsOf(sender.network_id)) {
     const port = read.port(id)
-    if (port?.device_owner !== ROUTER_INTERFACE || mac(port.mac_address) !== frame.destination) continue
+    if (port?.device_owner !== ROUTER_INTERFACE || !gatewayMacs(read, port).includes(frame.destination)) continue
     const address = ipv4(port.fixed_ips[0]?.ip_address ?? '::')
     const data = address === null ? null : timeExceeded(packet.data, { mac: frame.destination, address })
     return data === null ? [] : [{ outPort: packet.inPort, data }]

@@ -4,6 +4,9 @@ import { ControllerProcess, type Json } from './controller.ts'
 import { CONTROLLER_ADDRESS, Fabric, type Hypervisor, type Vm } from './fabric.ts'
 import { until } from './run.ts'
 
+/** ovsdb-server waits up to 8 s between attempts to reach its manager; a dead peer is noticed after 10 s. */
+const RECONNECTED_SECONDS = 30
+
 export interface Network {
   readonly id: string
   readonly vni: number
@@ -97,11 +100,12 @@ export class Cloud implements AsyncDisposable {
 
   /** Every host is connected and has been compared. */
   async settled(): Promise<void> {
-    await until('all hosts are ready', async () => {
+    const ready = async (): Promise<boolean> => {
       const agents = await this.agents()
-      const ready = agents.filter(({ alive, configurations }) => alive && configurations.switch === 'ready')
-      return ready.length === this.fabric.hosts.length
-    })
+      const there = agents.filter(({ alive, configurations }) => alive && configurations.switch === 'ready')
+      return there.length === this.fabric.hosts.length
+    }
+    await until('all hosts are ready', ready, RECONNECTED_SECONDS)
   }
 
   async #create(kind: string, body: Json, wait = false): Promise<Json> {
@@ -153,7 +157,8 @@ export class Cloud implements AsyncDisposable {
   }
 
   async becomes(port: Port, status: string): Promise<void> {
-    await until(`port ${port.id} is ${status}`, async () => (await this.status(port)) === status)
+    const is = async (): Promise<boolean> => (await this.status(port)) === status
+    await until(`port ${port.id} is ${status}`, is, RECONNECTED_SECONDS)
   }
 
   /** A virtual machine on `host` with a port of its own and its address set by hand. */

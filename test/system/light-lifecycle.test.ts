@@ -52,18 +52,14 @@ describe('plugging', () => {
     expect(await anchor.vm.ping(port.address, '-c', '1')).toBe(0)
   })
 
-  test('an interface that was there first is served as soon as its port is made', async () => {
-    const id = randomUUID()
-    const vm = await cloud.fabric.addVm(cloud.host(1), 'early', '02:00:00:00:00:31', id)
-    const made = await cloud.controller.call('POST', '/v2.0/ports', {
-      port: { network_id: red.id, mac_address: '02:00:00:00:00:31' },
-    })
-    const { id: portId, fixed_ips } = made['port'] as { id: string; fixed_ips: { ip_address: string }[] }
-    // The API chooses ids: the interface is there, and learns its port's id now.
-    await vm.host.ovs.vsctl('set', 'interface', vm.interface, `external_ids:iface-id=${portId}`)
-    await vm.address(`${fixed_ips[0]?.ip_address}/24`)
+  test('an interface of no port gets nothing, and is served as soon as it says which port it is', async () => {
+    const vm = await cloud.fabric.addVm(cloud.host(1), 'early', '02:00:00:00:00:31', randomUUID())
+    const port = await cloud.port(red, { mac_address: '02:00:00:00:00:31' })
+    await vm.address(`${port.address}/24`)
+    expect(await vm.ping(anchor.port.address, '-c', '1')).toBe(0)
+    await vm.host.ovs.vsctl('set', 'interface', vm.interface, `external_ids:iface-id=${port.id}`)
+    await cloud.becomes(port, 'ACTIVE')
     await warm(vm, anchor.port.address)
-    expect(await vm.ping(anchor.port.address)).toBe(1)
     await cloud.fabric.unplug(vm)
   })
 
@@ -162,7 +158,7 @@ describe('a host that is lost', () => {
     await warm(vm, anchor.port.address)
     await host.ovs.stopSwitch('SIGKILL')
     await host.ovs.stopDatabase('SIGKILL')
-    await until('it is not alive', async () => !(await cloud.agent(host)).alive)
+    await until('it is not alive', async () => !(await cloud.agent(host)).alive, 30)
     await cloud.becomes(port, 'DOWN')
     const change = { port: { allowed_address_pairs: [{ ip_address: '10.1.0.233' }] } }
     const answer = await cloud.controller.request('PUT', `/v2.0/ports/${port.id}?wait=realized&timeout=1`, change)

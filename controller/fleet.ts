@@ -7,7 +7,7 @@ import type { Connection } from '../ovsdb/index.ts'
 import type { App, PacketOut } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import { Deployment } from './deployment.ts'
-import type { Derivation } from './derivation.ts'
+import type { Contest, Derivation } from './derivation.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
 import { isOurMeter } from './pipeline/meters.ts'
@@ -172,7 +172,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   commit(): void {
-    const { units, scopes } = this.#options.derivation.commit()
+    const { units, scopes, contests } = this.#options.derivation.commit()
+    for (const contest of contests) this.#onContest(contest)
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
     if (units.length === 0 && scopes.length === 0) return
     this.#revision += 1
@@ -263,6 +264,15 @@ export class Fleet extends EventEmitter<FleetEvents> {
     record.connectedAt = null
     this.#options.log.warn({ host: record.facts.id, reason }, 'host disconnected')
     this.emit('host', record.facts.id)
+  }
+
+  /** Each of the hosts has an alarm as long as there is more than one. */
+  #onContest({ port, before, after }: Contest): void {
+    const [winner, ...rivals] = after
+    const text = `port ${port} is plugged in on ${after.join(' and ')}: ${winner} has it`
+    for (const host of new Set([...before, ...after])) {
+      this.#alarm(host, `contest ${port}`, rivals.length > 0 && after.includes(host) ? text : null)
+    }
   }
 
   #alarm(id: string, about: string, text: string | null): void {

@@ -16,7 +16,7 @@ const ask = (kind: 'flow' | 'aggregate', text: string): Message => {
 }
 
 /** By the names that ovs-ofctl has for them. */
-const encoders: Readonly<Record<string, Encode>> = {
+export const encoders: Readonly<Record<string, Encode>> = {
   'add-flow': (text) => parseFlowMod('add', text),
   'mod-flows': (text, strict) => parseFlowMod(strict ? 'modify_strict' : 'modify', text),
   'del-flows': deleteFlows,

@@ -102,6 +102,21 @@ function checks() {
   check('lint refuses a forbidden import (canary)', canary.status === 1 && /no-restricted-imports/.test(canary.stdout))
   check('format (oxfmt)', run('oxfmt', ['--check', '.']) === 0)
   check('unused files, exports, dependencies (knip)', run('knip', []) === 0)
+  check('what is built runs (tsc, ofp-print)', buildWorks())
+}
+
+function build(folder) {
+  rmSync(folder, { recursive: true, force: true })
+  return run('tsc', ['-p', 'tsconfig.build.json', '--outDir', folder])
+}
+
+/** Builds apart from dist/, which bin/weft would from then on prefer to the sources, and tries what came out. */
+function buildWorks() {
+  const folder = 'coverage/dist'
+  const built = build(folder) === 0
+  const { stdout } = spawnSync('node', [`${folder}/bin/main.js`, 'ofp-print', '0405000800000007'], { encoding: 'utf8' })
+  rmSync(folder, { recursive: true, force: true })
+  return built && stdout === 'OFPT_FEATURES_REQUEST (OF1.3) (xid=0x7):\n'
 }
 
 /** Runs a vitest project and adds its tests to the counts; a run that reports nothing counts as one failure. */
@@ -177,8 +192,7 @@ const tasks = {
   },
   build: () => {
     setUp()
-    rmSync('dist', { recursive: true, force: true })
-    must('tsc', ['-p', 'tsconfig.build.json'])
+    process.exit(build('dist'))
   },
 }
 if (!Object.hasOwn(tasks, task)) {

@@ -128,6 +128,8 @@ const rows: Rows = {
     format: (i) => `goto_table:${i.table}`,
   },
 }
+/** Every kind but `unknown`. */
+export const instructionKinds = Object.keys(rows)
 const byType: ReadonlyMap<number, Row<Instruction>> = new Map(
   Object.values(rows).map((row) => [row.type, row as unknown as Row<Instruction>]),
 )

@@ -1,43 +1,11 @@
 // Messages as bytes and as the text that OVS 3.1.0 printed for them (ofproto-messages.txt).
-import { readFileSync } from 'node:fs'
 import { describe, expect, it, test } from 'vitest'
 import { Writer } from '../../ofproto/wire/writer.ts'
 import { decodeMessage, formatMessage, messageKinds, writeMessage, type Message } from '../../ofproto/messages/index.ts'
 import { multipartRows } from '../../ofproto/messages/multipart.ts'
+import { messageVectors } from './vectors.ts'
 
-interface Vector {
-  readonly name: string
-  readonly bytes: Uint8Array
-  readonly text: string
-}
-
-function bytesOf(line: string): number[] {
-  const zeros = /^zeros (\d+)$/.exec(line)
-  if (zeros) return Array.from({ length: Number(zeros[1]) }, () => 0)
-  return (line.replace(/#.*/, '').match(/[0-9a-f]{2}/g) ?? []).map((byte) => Number.parseInt(byte, 16))
-}
-
-function readVectors(): Vector[] {
-  const file = readFileSync(new URL('./ofproto-messages.txt', import.meta.url), 'latin1')
-  return file
-    .split(/^== /m)
-    .slice(1)
-    .map((block) => {
-      const [name = '', ...lines] = block.trimEnd().split('\n')
-      const isText = (line: string) => line.startsWith('|')
-      const bytes = Uint8Array.from(lines.filter((line) => !isText(line)).flatMap(bytesOf))
-      return {
-        name,
-        bytes,
-        text: `${lines
-          .filter(isText)
-          .map((line) => line.slice(2))
-          .join('\n')}\n`,
-      }
-    })
-}
-
-const vectors = readVectors()
+const vectors = messageVectors()
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
 /** `message` written over a buffer that is full of other things, as a writer that is used again is. */

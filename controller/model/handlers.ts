@@ -150,6 +150,7 @@ export const handlers: Handlers = {
     return undefined
   },
   delete_field: (walk, { field }) => write(walk, field, 0n),
+  // As documented. OVS 3.1 runs the rest of the list for both answers, and in nested tables may send copies too many.
   check_pkt_larger(walk, { length, target }) {
     walk.packet.writeBits(target, walk.size > length ? 1n : 0n)
     return undefined

@@ -10,13 +10,13 @@ import { CommandError, convertEach, parse } from './command.ts'
 type Encode = (text: string, strict: boolean) => Message
 
 const deleteFlows: Encode = (text, strict) => parseFlowMod(strict ? 'delete_strict' : 'delete', text)
-const ask = (kind: 'flow' | 'aggregate', text: string): Message => ({
-  ...{ kind: 'multipart_request', xid: 0, more: false },
-  body: parseFlowRequest(kind, text),
-})
+const ask = (kind: 'flow' | 'aggregate', text: string): Message => {
+  const body = parseFlowRequest(kind, text)
+  return { kind: 'multipart_request', xid: 0, more: false, body }
+}
 
 /** By the names that ovs-ofctl has for them. */
-const encoders: Readonly<Record<string, Encode>> = {
+export const encoders: Readonly<Record<string, Encode>> = {
   'add-flow': (text) => parseFlowMod('add', text),
   'mod-flows': (text, strict) => parseFlowMod(strict ? 'modify_strict' : 'modify', text),
   'del-flows': deleteFlows,

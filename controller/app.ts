@@ -4,10 +4,10 @@ import type { FlowSpec } from './pipeline/flow.ts'
 import type { Stage } from './pipeline/layout.ts'
 
 export type { FlowSpec } from './pipeline/flow.ts'
-export type { Stage } from './pipeline/layout.ts'
 export { bounce, decrementTtl, move, output, punt, set } from './actions.ts'
-export { ipv4, mac, prefix } from './address.ts'
+export { ipv4, mac, prefix, subnetMac } from './address.ts'
 export { arpAnswer } from './arp-answer.ts'
+export { EXPIRED_METER, portMeter } from './pipeline/meters.ts'
 export { FROM_TUNNEL, MARKS, NETWORK, NEXT_HOP, ROUTER, SCRATCH, tag } from './pipeline/registers.ts'
 
 /** Objects of the northbound API, as far as forwarding cares: names and shapes are Neutron's. */
@@ -15,6 +15,8 @@ export interface Network {
   readonly id: string
   readonly admin_state_up: boolean
   readonly mtu: number
+  /** With a dot at its end; '' where the network has none of its own. */
+  readonly dns_domain: string
   readonly 'provider:network_type': string | null
   /** The VNI of an overlay network. */
   readonly 'provider:segmentation_id': number | null
@@ -36,6 +38,7 @@ export interface Port {
   readonly mac_address: string
   readonly fixed_ips: readonly { readonly subnet_id: string; readonly ip_address: string }[]
   readonly admin_state_up: boolean
+  readonly dns_name: string
   readonly device_owner: string
   readonly device_id: string
   readonly port_security_enabled: boolean
@@ -105,7 +108,7 @@ export type Scope =
   /** Every host that needs the network: it has a port there, or on a network that routers connect with it. */
   | { readonly kind: 'network'; readonly network: string }
 
-export interface Limit {
+interface Limit {
   readonly meter: number
   readonly packetsPerSecond: number
   readonly burst: number
@@ -121,7 +124,7 @@ export interface Contribution {
 }
 
 /** A pure function, run for every key of the table that it is `over`; its contributions have different scopes. */
-export interface Rule {
+interface Rule {
   readonly over: 'network' | 'subnet' | 'port' | 'router' | 'vif'
   contribute(read: Reads, key: string): readonly Contribution[]
 }
@@ -155,5 +158,8 @@ export const TUNNEL_PORTS = { vxlan: 65001, geneve: 65002, gre: 65003 } as const
 export type TunnelType = keyof typeof TUNNEL_PORTS
 export const isTunnelType = (type: string | null): type is TunnelType =>
   type !== null && Object.hasOwn(TUNNEL_PORTS, type)
+
+/** The domain of networks that have none of their own. */
+export const DNS_DOMAIN = 'weft.internal.'
 
 export const ROUTER_INTERFACE = 'network:router_interface'

@@ -16,6 +16,7 @@ const unit = (name: string) =>
   fc.option(
     fc.tuple(scope, versions).map(([where, content]): Unit => ({
       scope: where,
+      objects: [],
       items: new Map(
         Object.entries(content).map(([key, version]) => [`${name}${key}`, item(`${name}${key}`, version)]),
       ),
@@ -61,7 +62,11 @@ test('the deltas of any edits, taken whenever, add up to what each host is to ha
 
 test('a key that moves between units in one update stays in place', () => {
   const deployment = new Deployment()
-  const unitWith = (version: number): Unit => ({ scope: 'all', items: new Map([['k', item('k', version)]]) })
+  const unitWith = (version: number): Unit => ({
+    scope: 'all',
+    objects: [],
+    items: new Map([['k', item('k', version)]]),
+  })
   deployment.update([['u', unitWith(1)]], [['h', new Set(['all'])]])
   deployment.take()
   deployment.update(
@@ -78,7 +83,7 @@ test('a key that moves between units in one update stays in place', () => {
 
 test('an equal contribution touches no host', () => {
   const deployment = new Deployment()
-  const unitWith = (): Unit => ({ scope: 'all', items: new Map([['k', item('k', 1)]]) })
+  const unitWith = (): Unit => ({ scope: 'all', objects: [], items: new Map([['k', item('k', 1)]]) })
   deployment.update([['u', unitWith()]], [['h', new Set(['all'])]])
   deployment.take()
   deployment.update([['u', unitWith()]], [])

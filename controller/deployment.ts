@@ -12,6 +12,8 @@ export interface Delta {
 /** The items of one rule for one key. */
 export interface Unit {
   readonly scope: string
+  /** The objects that caused it. */
+  readonly objects: readonly string[]
   readonly items: ReadonlyMap<string, Item>
 }
 
@@ -109,6 +111,12 @@ export class Deployment {
     const deltas = this.#deltas
     this.#deltas = new Map()
     return deltas
+  }
+
+  /** The objects that caused a unit, and the hosts that have it. */
+  concerns(unit: string): { readonly objects: readonly string[]; readonly hosts: readonly string[] } {
+    const { objects = [], scope = '' } = this.#units.get(unit) ?? {}
+    return { objects, hosts: [...(this.#hostsOf.get(scope) ?? NONE)] }
   }
 
   /** Everything that a host is to have. */

@@ -10,7 +10,6 @@ import {
   type Port,
   type Reads,
   type Router,
-  type Rule,
   type Subnet,
   type Vif,
 } from './app.ts'
@@ -75,7 +74,10 @@ export class Derivation {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
       const [unit] = unitsOf(app.name, '0', [everywhere], make)
       const misses = missFlows(app.name, app.stages, make).map((flow): [string, Item] => [flow.key, flow])
-      return [`${app.name} constant`, { scope: 'all', items: new Map([...(unit?.items ?? []), ...misses]) }] as const
+      return [
+        `${app.name} constant`,
+        { scope: 'all', objects: [], items: new Map([...(unit?.items ?? []), ...misses]) },
+      ] as const
     })
   }
 
@@ -97,8 +99,6 @@ export class Derivation {
   }
 }
 
-export type { Rule }
-
 /** Contributions by scope: one unit for each. */
 function unitsOf(
   app: string,
@@ -107,6 +107,7 @@ function unitsOf(
   make: ReturnType<typeof flowMaker>,
 ): readonly Unit[] {
   const byScope = new Map<string, Map<string, Item>>()
+  const objects = [...new Set(contributions.map(({ object = key }) => object))]
   for (const { scope, object = key, flows, limits = [] } of contributions) {
     const name = scopeKey(scope)
     const items = byScope.get(name) ?? new Map<string, Item>()
@@ -120,7 +121,7 @@ function unitsOf(
       items.set(flow.key, flow)
     }
   }
-  return Array.from(byScope, ([scope, items]) => ({ scope, items }))
+  return Array.from(byScope, ([scope, items]) => ({ scope, objects, items }))
 }
 
 function sameUnits(a: readonly Unit[], b: readonly Unit[]): boolean {

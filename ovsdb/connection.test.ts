@@ -114,6 +114,18 @@ describe('Connection', () => {
     ])
   })
 
+  test('a second monitor of the same name is refused here, and the first one lives on', async () => {
+    const { connection, say, reply } = setUp()
+    const seen: string[] = []
+    const handlers = { onReply: () => {}, onUpdate: (method: string) => seen.push(method), onCanceled: () => {} }
+    const first = connection.monitor('monitor', 'm', [], handlers)
+    reply({})
+    await first
+    await expect(connection.monitor('monitor', 'm', [], handlers)).rejects.toMatchObject({ code: 'bad-argument' })
+    say({ id: null, method: 'update', params: ['m', {}] })
+    expect(seen).toEqual(['update'])
+  })
+
   test('an unknown notification is no fault', () => {
     const { connection, say } = setUp()
     say({ id: null, method: 'news', params: [] })
@@ -205,6 +217,32 @@ describe('synchronize', () => {
     await expect(done).rejects.toMatchObject({ code: expect.stringMatching(/^bad-/) as string })
     expect(connection.failure).not.toBeNull()
     expect(replica.table('T').size).toBe(0)
+  })
+
+  const cid = '00000000-0000-0000-0000-00000000000c'
+  test.each<[string, Record<string, unknown>, boolean, string | null]>([
+    ['a standalone database', { model: 'standalone' }, true, null],
+    ['a follower', {}, true, 'has its leader elsewhere'],
+    ['a follower that will do', { index: 7 }, false, null],
+    ['the leader', { leader: true, index: 5 }, true, null],
+    ['a member without a quorum', { leader: true, connected: false }, true, 'not connected'],
+    ['another cluster', { leader: true, index: 9, cid: ['uuid', uuid] }, true, `not ${cid}`],
+    ['a member left behind', { leader: true, index: 4 }, true, 'stale: at index 4, behind 5'],
+  ])('%s is judged by its row in _Server', async (_name, values, leaderOnly, refusal) => {
+    const { connection, reply, sent } = setUp()
+    const cluster = { cid, index: 5 }
+    const done = synchronize(connection, new Replica(Db), { onChanges: () => {}, leaderOnly, cluster })
+    done.catch(() => {})
+    reply(['_Server', 'db'])
+    await turn()
+    reply({})
+    await turn()
+    const row = { name: 'db', model: 'clustered', connected: true, index: 5, cid: ['uuid', cid], ...values }
+    reply({ Database: { [uuid]: { initial: row } } })
+    await turn()
+    if (refusal !== null) await expect(done).rejects.toThrow(refusal)
+    expect(sent.at(-1)?.method).toBe(refusal === null ? 'get_schema' : 'monitor_cond')
+    if (refusal === null && row.model === 'clustered') expect(cluster.index).toBe(row.index)
   })
 
   test('a canceled monitor ends the connection', async () => {

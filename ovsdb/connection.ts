@@ -197,6 +197,7 @@ export class Connection {
     handlers: { onReply: (result: Json) => void; onUpdate: UpdateHandler; onCanceled: () => void },
   ): Promise<void> {
     const key = JSON.stringify(id)
+    if (this.#monitors.has(key)) throw new OvsdbError('bad-argument', `this connection already has a monitor ${key}`)
     this.#monitors.set(key, handlers)
     try {
       await this.call(method, params, handlers.onReply)

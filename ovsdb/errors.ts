@@ -11,6 +11,7 @@ export type OvsdbErrorCode =
   | 'bad-message'
   | 'bad-value'
   | 'unexpected-reply'
+  | 'replica-too-large'
   // The peer went away or fell silent, or was never there.
   | 'connect-failed'
   | 'connection-lost'

@@ -229,6 +229,22 @@ describe('Replica', () => {
     )
   })
 
+  test('refuses to grow beyond its limit, and counts what is deleted and replaced', () => {
+    const replica = new Replica(Db, {}, { maxBytes: 10_000 })
+    const insert = (n: number, size: number): unknown =>
+      replica.applyUpdate('update2', ['db', { T: { [uuidOf(n)]: { insert: { name: 'x'.repeat(size) } } } }])
+    insert(1, 8000)
+    expect(() => insert(2, 8000)).toThrow(/more than 10000 bytes/)
+    insert(1, 10)
+    insert(2, 8000)
+    for (let i = 0; i < 10; i++) {
+      replica.applyUpdate('update2', ['db', { T: { [uuidOf(2)]: { delete: null } } }])
+      insert(2, 8000)
+    }
+    expect(() => insert(3, 8000)).toThrow(/more than 10000 bytes/)
+    expect(replica.table('T').size).toBe(2)
+  })
+
   test('does not create rows named by a prototype', () => {
     expect(() => filled().applyUpdate('update2', ['db', JSON.parse('{"__proto__":{}}') as Json])).toThrow(
       /not monitored/,

@@ -31,6 +31,13 @@ interface AnyChange {
   readonly after: AnyRow | null
 }
 
+export interface ReplicaOptions {
+  /** Rough limit of the memory for all rows; a server that sends more is at fault ('replica-too-large'). */
+  readonly maxBytes?: number
+}
+
+const defaultMaxBytes = 1024 * 1024 * 1024
+
 const zeroUuid = '00000000-0000-0000-0000-000000000000'
 
 export class Replica<T extends Tables> {
@@ -40,11 +47,14 @@ export class Replica<T extends Tables> {
   #where: Where<T>
   /** Latest transaction that the contents include; zero: unknown, the next connection must send everything. */
   #lastTransaction = zeroUuid
+  readonly #maxBytes: number
+  #bytes = 0
   /** Changes of #where that the server has not confirmed. */
   #unconfirmed = 0
 
-  constructor(database: Database<T>, where: Where<T> = {}) {
+  constructor(database: Database<T>, where: Where<T> = {}, options: ReplicaOptions = {}) {
     this.database = database
+    this.#maxBytes = options.maxBytes ?? defaultMaxBytes
     this.#where = where
     const names = Object.keys(database.tables)
     this.#codecs = new Map(names.map((name) => [name, new TableCodec(name, database.tables[name] ?? {})]))
@@ -176,6 +186,17 @@ export class Replica<T extends Tables> {
   }
 
   #commit(changes: readonly AnyChange[]): RowChange<T>[] {
+    let bytes = this.#bytes
+    for (const { table, before, after } of changes) {
+      const codec = this.#codec(table)
+      bytes += (after ? codec.weigh(after) : 0) - (before ? codec.weigh(before) : 0)
+    }
+    if (bytes > this.#maxBytes)
+      throw new OvsdbError(
+        'replica-too-large',
+        `the rows of ${this.database.name} take more than ${this.#maxBytes} bytes`,
+      )
+    this.#bytes = bytes
     for (const { table, uuid, after } of changes) {
       if (after) this.#rows.get(table)?.set(uuid, after)
       else this.#rows.get(table)?.delete(uuid)

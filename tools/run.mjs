@@ -19,6 +19,19 @@ const debian = {
     iproute2: '/usr/sbin/ip',
     'iputils-ping': '/usr/bin/ping',
   },
+  // Network namespaces with virtual machines in them.
+  lab: {
+    busybox: '/usr/bin/busybox',
+    ethtool: '/usr/sbin/ethtool',
+    iperf3: '/usr/bin/iperf3',
+    traceroute: '/usr/sbin/traceroute',
+    tcpdump: '/usr/bin/tcpdump',
+  },
+  // The clients that others use with the API.
+  clients: {
+    'python3-openstackclient': '/usr/bin/openstack',
+    'python3-openstacksdk': '/usr/lib/python3/dist-packages/openstack',
+  },
   bench: {
     'python3-os-ken': '/usr/lib/python3/dist-packages/os_ken',
     'python3-openvswitch': '/usr/lib/python3/dist-packages/ovs',
@@ -85,6 +98,21 @@ function checks() {
   check('lint refuses a forbidden import (canary)', canary.status === 1 && /no-restricted-imports/.test(canary.stdout))
   check('format (oxfmt)', run('oxfmt', ['--check', '.']) === 0)
   check('unused files, exports, dependencies (knip)', run('knip', []) === 0)
+  check('what is built runs (tsc, ofp-print)', buildWorks())
+}
+
+function build(folder) {
+  rmSync(folder, { recursive: true, force: true })
+  return run('tsc', ['-p', 'tsconfig.build.json', '--outDir', folder])
+}
+
+/** Builds apart from dist/, which bin/weft would from then on prefer to the sources, and tries what came out. */
+function buildWorks() {
+  const folder = 'coverage/dist'
+  const built = build(folder) === 0
+  const { stdout } = spawnSync('node', [`${folder}/bin/main.js`, 'ofp-print', '0405000800000007'], { encoding: 'utf8' })
+  rmSync(folder, { recursive: true, force: true })
+  return built && stdout === 'OFPT_FEATURES_REQUEST (OF1.3) (xid=0x7):\n'
 }
 
 /** Runs a vitest project and adds its tests to the counts; a run that reports nothing counts as one failure. */
@@ -115,7 +143,11 @@ function finish() {
 
 const [task, ...args] = process.argv.slice(2)
 const tasks = {
-  setup: () => setUp('oracle', 'bench'),
+  setup: () => setUp('oracle', 'lab', 'clients', 'bench'),
+  demo: () => {
+    setUp('oracle', 'lab')
+    must('node', ['demo/main.ts', ...args])
+  },
   check: () => {
     setUp()
     checks()
@@ -127,12 +159,12 @@ const tasks = {
     finish()
   },
   system: () => {
-    setUp('oracle')
+    setUp('oracle', 'lab', 'clients')
     vitest('system', args)
     finish()
   },
   test: () => {
-    setUp('oracle')
+    setUp('oracle', 'lab', 'clients')
     checks()
     vitest('unit')
     vitest('system')
@@ -143,7 +175,7 @@ const tasks = {
     must('oxfmt', ['--write', '.'])
   },
   coverage: () => {
-    setUp('oracle')
+    setUp('oracle', 'lab', 'clients')
     must('vitest', ['run', '--coverage', ...args])
   },
   bench: () => {
@@ -156,8 +188,7 @@ const tasks = {
   },
   build: () => {
     setUp()
-    rmSync('dist', { recursive: true, force: true })
-    must('tsc', ['-p', 'tsconfig.build.json'])
+    process.exit(build('dist'))
   },
 }
 if (!Object.hasOwn(tasks, task)) {

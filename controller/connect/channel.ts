@@ -21,7 +21,9 @@ export class ChannelError extends Error {
   }
 }
 
-export interface ChannelOptions extends SessionOptions {
+export interface ChannelOptions extends Omit<SessionOptions, 'claim'> {
+  /** Sees each frame before it is decoded, and takes it by returning true (see SessionOptions.claim). */
+  readonly claim?: (frame: Uint8Array, channel: Channel) => boolean
   /** Every message that is not the answer to a request(); errors whose xid is of a message sent with send() too. */
   readonly onMessage?: (message: Message, channel: Channel) => void
   /** A message that cannot be decoded; it harms nothing but itself. */
@@ -61,7 +63,9 @@ export class Channel {
     this.peer = peer
     this.#socket = socket
     this.#options = options
-    this.#session = new Session(options, now())
+    const { claim, ...rest } = options
+    const claiming = claim === undefined ? {} : { claim: (frame: Uint8Array) => claim(frame, this) }
+    this.#session = new Session({ ...rest, ...claiming }, now())
     this.opened = this.#opened.promise
     this.opened.catch(() => {})
     this.closed = this.#closed.promise
@@ -81,6 +85,12 @@ export class Channel {
   /** Sends without waiting. An error that answers it comes to onMessage. Throws EncodeError. */
   send(message: Message): void {
     this.#session.send(message)
+    this.#flushSoon()
+  }
+
+  /** The same for whole messages that are already bytes. */
+  sendFrames(bytes: Uint8Array): void {
+    this.#session.sendFrames(bytes)
     this.#flushSoon()
   }
 

@@ -94,7 +94,9 @@ function bind(server: Server, remote: string, place: { path: string } | { port: 
   server.listen(place, () => {
     const bound = server.address()
     const port = typeof bound === 'object' && bound !== null ? bound.port : null
-    resolve({ port, close: () => new Promise((done) => void server.close(() => done())) })
+    // The callback of close() would wait for the channels too.
+    const close = async (): Promise<void> => void server.close()
+    resolve({ port, close })
   })
   return promise
 }

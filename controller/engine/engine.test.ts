@@ -110,12 +110,7 @@ test('queries that read each other are each a problem that names the path, until
   ] as const)
     next.set(key, to)
   expect(engine.commit()).toEqual([])
-  expect(
-    engine
-      .problems()
-      .map(({ key }) => key)
-      .sort(),
-  ).toEqual(['a', 'b', 'c'])
+  expect(new Set(engine.problems().map(({ key }) => key))).toEqual(new Set(['a', 'b', 'c']))
   expect(engine.problems()[0]?.reason).toBe('cycle: depth(a) -> depth(b) -> depth(c) -> depth(a)')
   next.set('b', '')
   engine.commit()

@@ -45,7 +45,7 @@ export class Query<K extends Key, V> {
   }
 
   protected node(key: K): Node {
-    return this.owner.nodes.get(key) ?? new Node(this.owner, key, none)
+    return this.graph.find(this.owner, key) ?? new Node(this.owner, key, none)
   }
 }
 

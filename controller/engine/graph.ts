@@ -3,7 +3,8 @@
 // in the order of its reads. Tables, groupings, queries and outputs (engine.ts) are names for sets of such nodes.
 //
 // Why not `alien-signals/system`, which it resembles: its dirty check takes a node that is being computed for an
-// unchanged one, so a cycle closed by an edit goes unseen and the next check never ends. Here it is a named problem.
+// unchanged one, so a circle closed by an edit goes unseen and leaves values that contradict each other (tried with
+// 3.2.1: a = 1 + b, b = a + 1 gives a 1, b 2). Here it is a named problem.
 
 export type Key = string | number
 
@@ -118,6 +119,13 @@ export class Graph {
     return this.#reader
   }
 
+  /** The node, if there is one. A run mostly repeats the reads of the run before: that saves the look-up in the map. */
+  find(owner: Owner, key: Key): Node | undefined {
+    const edge = this.#cursor === undefined ? this.#reader?.firstDep : this.#cursor.nextDep
+    if (edge !== undefined && edge.dep.key === key && edge.dep.owner === owner) return edge.dep
+    return owner.nodes.get(key)
+  }
+
   /** The node's value, tracked if a query is reading. Throws the node's error if it has no good value. */
   read(node: Node): unknown {
     const reader = this.#reader
@@ -200,7 +208,7 @@ export class Graph {
       const { dep } = edge
       // All earlier reads are unchanged, so the function would read `dep` again: running it names the cycle.
       if (dep.state === busy) return true
-      this.refresh(dep)
+      if (dep.state === stale) this.refresh(dep)
       if (dep.changedAt > node.verifiedAt) return true
     }
     return this.#cyclic.has(node)

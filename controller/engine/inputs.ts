@@ -53,7 +53,7 @@ export class Table<K extends Key, R extends {}> implements KeySource<K> {
   }
 
   get(key: K): R | undefined {
-    const node = this.#owner.nodes.get(key)
+    const node = this.#graph.find(this.#owner, key)
     if (this.#graph.reader === undefined) return node?.value as R | undefined
     return this.#graph.read(node ?? new Node(this.#owner, key, undefined)) as R | undefined
   }

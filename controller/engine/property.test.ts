@@ -1,6 +1,6 @@
 // The engine's law: after any edits, every output equals what a plain recursive evaluation of the same functions over
 // the same rows gives. Programs, edits, slicing and stray reads are random; a counterexample is shrunk.
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Engine, type Query } from './index.ts'
 
@@ -15,8 +15,8 @@ type Expr =
   | { kind: 'count' }
   | { kind: 'query'; query: number; key: Expr }
   | { kind: 'add'; left: Expr; right: Expr }
-  | { kind: 'if'; test: Expr; then: Expr; otherwise: Expr }
-  | { kind: 'throwIf'; test: Expr; then: Expr }
+  | { kind: 'if'; test: Expr; yes: Expr; no: Expr }
+  | { kind: 'throwIf'; test: Expr; rest: Expr }
   | { kind: 'less'; value: Expr }
 
 interface Reads {
@@ -46,12 +46,14 @@ function evaluate(expr: Expr, key: number, reads: Reads): number {
     case 'add':
       return (go(expr.left) + go(expr.right)) % 97
     case 'if':
-      return go(expr.test) % 2 === 1 ? go(expr.then) : go(expr.otherwise)
+      return go(expr.test) % 2 === 1 ? go(expr.yes) : go(expr.no)
     case 'throwIf':
       if (go(expr.test) % 4 === 3) throw new Error('asked to')
-      return go(expr.then)
+      return go(expr.rest)
     case 'less':
       return Math.floor(go(expr.value) / 2)
+    default:
+      return expr satisfies never
   }
 }
 
@@ -65,8 +67,8 @@ const { expr } = fc.letrec<{ expr: Expr }>((tie) => ({
     fc.record({ kind: fc.constant('count' as const) }),
     fc.record({ kind: fc.constant('query' as const), query: fc.nat(queryCount - 1), key: tie('expr') }),
     fc.record({ kind: fc.constant('add' as const), left: tie('expr'), right: tie('expr') }),
-    fc.record({ kind: fc.constant('if' as const), test: tie('expr'), then: tie('expr'), otherwise: tie('expr') }),
-    fc.record({ kind: fc.constant('throwIf' as const), test: tie('expr'), then: tie('expr') }),
+    fc.record({ kind: fc.constant('if' as const), test: tie('expr'), yes: tie('expr'), no: tie('expr') }),
+    fc.record({ kind: fc.constant('throwIf' as const), test: tie('expr'), rest: tie('expr') }),
     fc.record({ kind: fc.constant('less' as const), value: tie('expr') }),
   ),
 }))

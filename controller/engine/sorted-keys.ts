@@ -31,7 +31,7 @@ export class SortedKeys {
 }
 
 /** Numbers before strings, each in its own order: total even for mixed keys. */
-export function compareKeys(a: Key, b: Key): number {
+function compareKeys(a: Key, b: Key): number {
   if (typeof a !== typeof b) return typeof a === 'number' ? -1 : 1
   return a < b ? -1 : a > b ? 1 : 0
 }

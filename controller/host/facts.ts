@@ -74,7 +74,29 @@ export function factsOf(replica: HostReplica, peerAddress: string): HostFacts | 
     encapTypes: types.filter(isTunnelType),
     datapathType: ids.get('weft-datapath-type') ?? null,
     bridgeMappings: mappings(ids.get('weft-bridge-mappings')),
-    datapathId: datapath == null ? null : BigInt(`0x${datapath}`),
+    datapathId: datapath === undefined || datapath === null ? null : BigInt(`0x${datapath}`),
     vifs,
+  }
+}
+
+/** Facts as they are stored. */
+export function dumpFacts(facts: HostFacts): string {
+  return JSON.stringify({
+    ...facts,
+    datapathId: facts.datapathId?.toString() ?? null,
+    bridgeMappings: [...facts.bridgeMappings],
+  })
+}
+
+export function loadFacts(text: string): HostFacts {
+  const stored = JSON.parse(text) as Omit<HostFacts, 'datapathId' | 'bridgeMappings'> & {
+    readonly datapathId: string | null
+    readonly bridgeMappings: readonly (readonly [string, string])[]
+  }
+  const { datapathId } = stored
+  return {
+    ...stored,
+    datapathId: datapathId === null ? null : BigInt(datapathId),
+    bridgeMappings: new Map(stored.bridgeMappings),
   }
 }

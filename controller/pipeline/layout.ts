@@ -4,7 +4,7 @@ import { fieldOf, type FieldName } from '../../ofproto/fields/table.ts'
 
 /** In the order in which a packet meets them. */
 const phases = ['classify', 'security', 'respond', 'gateway', 'route', 'neighbour', 'switch'] as const
-export type Phase = (typeof phases)[number]
+type Phase = (typeof phases)[number]
 
 export interface Stage {
   readonly name: string
@@ -15,7 +15,7 @@ export interface Stage {
   readonly matches: readonly FieldName[]
 }
 
-export class LayoutError extends Error {
+class LayoutError extends Error {
   override readonly name = 'LayoutError'
 }
 

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { DecodeError } from '../wire/errors.ts'
+import { TextError } from '../text/tokens.ts'
+import { DecodeError, EncodeError } from '../wire/errors.ts'
 import { Reader } from '../wire/reader.ts'
 import { Writer } from '../wire/writer.ts'
 import {
@@ -52,6 +53,8 @@ describe('values, bytes and text agree', () => {
         const decoded = instructionList.read(new Reader(encode(instructions)))
         expect(decoded).toEqual(instructions)
         const printed = formatInstructions(decoded)
+        // OVS prints masks for these, which it sends so but does not read.
+        fc.pre(!/\/0x[0-9a-f]+->nsh_(spi|si|ttl)/.test(printed))
         expect(formatInstructions(parseInstructions(printed, context))).toBe(printed)
       }),
       { numRuns: 300 },
@@ -258,6 +261,28 @@ describe('hostile input', () => {
         }
         const again = instructionList.read(new Reader(encode(decoded)))
         expect(formatInstructions(again)).toBe(formatInstructions(decoded))
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
+  test('damaged text parses or gives a TextError, and what parses encodes or gives an EncodeError', () => {
+    const damage = fc.array(fc.tuple(fc.nat(), fc.nat(3), fc.constantFrom(...'(),:=/->[].0x19afz"\\ '.split(''))), {
+      minLength: 1,
+      maxLength: 3,
+    })
+    fc.assert(
+      fc.property(flowTexts, damage, ({ actions, context }, changes) => {
+        let damaged = actions
+        for (const [at, cut, insert] of changes) {
+          const i = at % (damaged.length + 1)
+          damaged = damaged.slice(0, i) + insert + damaged.slice(i + cut)
+        }
+        try {
+          encode(parseInstructions(damaged, context))
+        } catch (error) {
+          if (!(error instanceof TextError) && !(error instanceof EncodeError)) throw error
+        }
       }),
       { numRuns: 1_000 },
     )

@@ -37,7 +37,7 @@ interface Settings {
   /** 0 if there is none. */
   readonly meter: number
 }
-export interface Controller2 extends Settings {
+interface Controller2 extends Settings {
   readonly kind: 'controller2'
 }
 

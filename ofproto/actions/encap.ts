@@ -8,11 +8,11 @@ import type { Writer } from '../wire/writer.ts'
 import { action, irregular, nx, type ParseWord, type RowValue } from './row.ts'
 
 /** The NSH metadata format, 1 or 2, and a TLV of format 2. */
-export type EncapProperty =
+type EncapProperty =
   | { readonly kind: 'nsh_md_type'; readonly type: number }
   | { readonly kind: 'nsh_tlv'; readonly class: number; readonly type: number; readonly value: Uint8Array }
 
-export interface Encap {
+interface Encap {
   readonly kind: 'encap'
   /** Bytes, 0 if not said. */
   readonly headerSize: number

@@ -290,7 +290,7 @@ const modNwTtl = action(
 const decTtl = { ...bare('dec_ttl', of(24)), words: { dec_ttl: parseDecTtl } }
 
 /** Says which controllers hear of a packet whose TTL runs out. */
-export interface DecTtlCntIds {
+interface DecTtlCntIds {
   readonly kind: 'dec_ttl_cnt_ids'
   readonly controllerIds: readonly number[]
 }

@@ -18,16 +18,16 @@ import type { ParseContext } from './row.ts'
 import type { Action } from './types.ts'
 import { misplaced, type Problem } from './verify.ts'
 
-export interface ApplyActions {
+interface ApplyActions {
   readonly kind: 'apply_actions'
   readonly actions: readonly Action[]
 }
-export interface WriteActions {
+interface WriteActions {
   readonly kind: 'write_actions'
   readonly actions: readonly Action[]
 }
 /** An experimenter's, or of another version, as it stood on the wire. */
-export interface UnknownInstruction {
+interface UnknownInstruction {
   readonly kind: 'unknown'
   readonly bytes: Uint8Array
 }
@@ -46,7 +46,9 @@ const withActions = <K extends 'apply_actions' | 'write_actions'>(
     return { kind, actions: list.read(r) }
   },
   write(w, { actions }) {
-    w.zeros(8)
+    const at = w.reserve(8)
+    w.view.setUint32(at, 0)
+    w.view.setUint32(at + 4, 0)
     list.write(w, actions)
   },
 })
@@ -126,6 +128,8 @@ const rows: Rows = {
     format: (i) => `goto_table:${i.table}`,
   },
 }
+/** Every kind but `unknown`. */
+export const instructionKinds = Object.keys(rows)
 const byType: ReadonlyMap<number, Row<Instruction>> = new Map(
   Object.values(rows).map((row) => [row.type, row as unknown as Row<Instruction>]),
 )
@@ -225,7 +229,7 @@ export function formatInstructions(instructions: readonly Instruction[]): string
 
 type ParseInstruction = (text: string, context: ParseContext) => Instruction | null
 const words: ReadonlyMap<string, ParseInstruction> = new Map<string, ParseInstruction>([
-  ['meter', (text) => ({ kind: 'meter', meter: parseUint(text, 32, 'meter') })],
+  ['meter', parseMeter],
   ['clear_actions', () => ({ kind: 'clear_actions' })],
   [
     'write_actions',
@@ -237,6 +241,14 @@ const words: ReadonlyMap<string, ParseInstruction> = new Map<string, ParseInstru
   ['write_metadata', parseWriteMetadata],
   ['goto_table', (text) => ({ kind: 'goto_table', table: parseTable(text) })],
 ])
+
+const MAX_METER = 0xffff0000
+
+function parseMeter(text: string): Instruction {
+  const meter = parseUint(text, 32, 'meter')
+  if (meter === 0 || meter > MAX_METER) throw new TextError(`${text}: meters are from 1 to ${MAX_METER}`)
+  return { kind: 'meter', meter }
+}
 
 function parseWriteMetadata(text: string): Instruction {
   const [value = '', mask] = text.split('/')

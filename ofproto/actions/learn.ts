@@ -7,7 +7,15 @@ import { struct, u16, u64, u8, zeros } from '../wire/struct.ts'
 import type { Writer } from '../wire/writer.ts'
 import { formatLearn, parseLearn } from './learn-text.ts'
 import { irregular, nx, restZero, type RowValue } from './row.ts'
-import { readField32, readFieldHeader, writeFieldHeader, type Subfield } from './subfield-wire.ts'
+import {
+  checkSource,
+  checkWritable,
+  partOf,
+  readField32,
+  readFieldHeader,
+  writeFieldHeader,
+  type Subfield,
+} from './subfield-wire.ts'
 
 /**
  * Bits that go from a part of the packet, or from a constant, as wide as the target, into the new flow: to be matched
@@ -127,8 +135,7 @@ const learn2 = irregular<Learn2>(
 function readResult(r: Reader, start: number): Subfield {
   const at = r.offset
   const field = readFieldHeader(r)
-  if (!field.writable) r.fail(errorCodes.badSetArgument, `${field.name} is read-only`, at)
-  return { field: field.name, start, bits: 1 }
+  return checkWritable(partOf(field, start, 1), r, at)
 }
 
 // A spec's header: bit 13 says that the source is a constant, bits 11 and 12 what is made of it, the rest how many bits.
@@ -162,8 +169,10 @@ function readSpec(r: Reader, header: number): LearnSpec {
 }
 
 function readPart(r: Reader, bits: number): Subfield {
-  const field = readField32(r).name
-  return { field, start: r.u16(), bits }
+  const at = r.offset
+  const field = readField32(r)
+  // As learn_check(): bits that the field does not have, or none, which would encode as the end of the list.
+  return checkSource(partOf(field, r.u16(), bits), r, at)
 }
 
 /** Whole 16-bit words, of which OVS looks at as many bytes as the bits need. */

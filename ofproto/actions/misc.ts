@@ -44,7 +44,7 @@ const setTunnel64 = action(
 )
 
 /** Means nothing to the switch. Six bytes and then a multiple of eight on the wire: shorter data is filled with zeros. */
-export interface Note {
+interface Note {
   readonly kind: 'note'
   readonly data: Uint8Array
 }

@@ -8,6 +8,7 @@ import { splitArrow } from './set-field.ts'
 import {
   checkSource,
   checkTarget,
+  partOf,
   readFieldHeader,
   writeFieldHeader,
   writeOxmHeader,
@@ -20,7 +21,7 @@ interface Copy {
   /** As wide as the source. */
   readonly target: Subfield
 }
-export interface Move extends Copy {
+interface Move extends Copy {
   readonly kind: 'move'
 }
 const move = irregular<Move>('move', nx(6), 16, copyCodec('move', 0), {
@@ -29,7 +30,7 @@ const move = irregular<Move>('move', nx(6), 16, copyCodec('move', 0), {
 })
 
 /** The same in ONF's encoding of OpenFlow 1.5's copy_field. */
-export interface CopyField extends Copy {
+interface CopyField extends Copy {
   readonly kind: 'copy_field'
 }
 const copyField = irregular<CopyField>('copy_field', onf(3200), 24, copyCodec('copy_field', 2), { format: formatMove })
@@ -45,8 +46,8 @@ function copyCodec<K extends 'move' | 'copy_field'>(kind: K, gap: number): Codec
       const sourceStart = r.u16()
       const targetStart = r.u16()
       r.skip(gap)
-      const source = { field: readFieldHeader(r).name, start: sourceStart, bits }
-      const target = { field: readFieldHeader(r).name, start: targetStart, bits }
+      const source = partOf(readFieldHeader(r), sourceStart, bits)
+      const target = partOf(readFieldHeader(r), targetStart, bits)
       restZero(r)
       return { kind, source: checkSource(source, r, at), target: checkTarget(target, r, at) }
     },
@@ -80,7 +81,7 @@ function parseMove(...[text]: Parameters<ParseWord>): ReturnType<ParseWord> {
   return [{ kind: 'move', ...parseCopy(text) }]
 }
 
-export interface Push {
+interface Push {
   readonly kind: 'push'
   readonly source: Subfield
 }
@@ -102,7 +103,7 @@ const push = irregular<Push>(
   24,
 )
 
-export interface Pop {
+interface Pop {
   readonly kind: 'pop'
   readonly target: Subfield
 }
@@ -128,10 +129,10 @@ const pop = irregular<Pop>(
 const stackCodec: Codec<Subfield> = {
   read(r) {
     const start = r.u16()
-    const field = readFieldHeader(r).name
+    const field = readFieldHeader(r)
     const bits = r.u16()
     restZero(r)
-    return { field, start, bits }
+    return partOf(field, start, bits)
   },
   write(w, part) {
     const at = w.offset
@@ -142,9 +143,11 @@ const stackCodec: Codec<Subfield> = {
   },
 }
 
-export interface DeleteField {
+interface DeleteField {
   readonly kind: 'delete_field'
   readonly field: FieldName
+  /** As in a subfield. */
+  readonly mappedBytes?: number
 }
 const deleteField = irregular<DeleteField>(
   'delete_field',
@@ -152,10 +155,10 @@ const deleteField = irregular<DeleteField>(
   24,
   {
     read(r) {
-      const field = readFieldHeader(r).name
+      const field = readFieldHeader(r)
       // OVS ignores what follows the header.
       r.offset = r.end
-      return { kind: 'delete_field', field }
+      return { kind: 'delete_field', ...field }
     },
     write(w, a) {
       const at = w.offset
@@ -177,7 +180,7 @@ const deleteField = irregular<DeleteField>(
 )
 
 /** Sets one bit to whether the packet is longer than `length` bytes. */
-export interface CheckPktLarger {
+interface CheckPktLarger {
   readonly kind: 'check_pkt_larger'
   readonly length: number
   readonly target: Subfield
@@ -191,7 +194,7 @@ const checkPktLarger = irregular<CheckPktLarger>(
       const at = r.offset
       const length = r.u16()
       const start = r.u16()
-      const target = { field: readFieldHeader(r).name, start, bits: 1 }
+      const target = partOf(readFieldHeader(r), start, 1)
       restZero(r)
       return { kind: 'check_pkt_larger', length, target: checkTarget(target, r, at) }
     },

@@ -65,7 +65,7 @@ const outputTrunc = action(
 )
 
 /** Output to the port whose number stands in `source`. */
-export interface OutputReg {
+interface OutputReg {
   readonly kind: 'output_reg'
   readonly source: Subfield
   readonly maxLength: number
@@ -95,7 +95,7 @@ const outputReg = irregular<OutputReg>(
 )
 
 /** The same, with room for a field of an experimenter. */
-export interface OutputReg2 {
+interface OutputReg2 {
   readonly kind: 'output_reg2'
   readonly source: Subfield
   readonly maxLength: number

@@ -140,6 +140,28 @@ export function irregular<A extends { readonly kind: string }>(
   return { kind, id, min, max, codec, ...text }
 }
 
+/** An action of `size` bytes that is read and written by hand in one piece: `at` is where it starts. */
+export function sized<A extends { readonly kind: string }>(
+  kind: A['kind'],
+  id: ActionId,
+  size: number,
+  body: { get(r: Reader, at: number): A; set(view: DataView, at: number, value: A): void },
+  text: Text<A>,
+): Row<A> {
+  const codec: Codec<A> = {
+    read: (r) => body.get(r, r.take(size)),
+    write(w, value) {
+      const at = w.reserve(size)
+      const view = w.view
+      view.setUint32(at, EXPERIMENTER * 0x10000 + size)
+      view.setUint32(at + 4, id.vendor)
+      view.setUint16(at + 8, id.type)
+      body.set(view, at, value)
+    },
+  }
+  return { kind, id, min: size, max: size, codec, ...text }
+}
+
 /** Refuses unless only zeros are left before `r.end`, and takes them. */
 export function restZero(r: Reader, error = errorCodes.mustBeZero): void {
   for (let i = r.offset; i < r.end; i += 1) if (r.bytes[i] !== 0) r.fail(error, 'reserved bytes are not zero', i)

@@ -52,7 +52,7 @@ function parseTarget(text: string): Subfield {
 }
 
 /** Stores the number of the chosen link, from 0 to `links` - 1, in `target`. */
-export interface Multipath {
+interface Multipath {
   readonly kind: 'multipath'
   readonly fields: HashFields
   readonly basis: number
@@ -134,11 +134,11 @@ interface Choice {
   readonly members: readonly number[]
 }
 /** Outputs to the chosen member. */
-export interface Bundle extends Choice {
+interface Bundle extends Choice {
   readonly kind: 'bundle'
 }
 /** Stores the port number of the chosen member. */
-export interface BundleLoad extends Choice {
+interface BundleLoad extends Choice {
   readonly kind: 'bundle_load'
   readonly target: Subfield
 }

@@ -11,22 +11,14 @@ import { hex } from '../text/numbers.ts'
 import { parseInteger, TextError } from '../text/tokens.ts'
 import { errorCodes } from '../wire/errors.ts'
 import type { Reader } from '../wire/reader.ts'
-import { irregular, nx, of, restZero, type ParseContext, type RowValue } from './row.ts'
-import {
-  checkTarget,
-  needsLongHeader,
-  ofsNbits,
-  readField32,
-  subfield,
-  writeFieldHeader,
-  type Subfield,
-} from './subfield-wire.ts'
+import { irregular, nx, of, restZero, sized, type ParseContext, type RowValue } from './row.ts'
+import { checkTarget, needsLongHeader, ofsNbits, fieldAt, header32, subfield, type Subfield } from './subfield-wire.ts'
 import type { Action } from './types.ts'
 
 const VLAN_PRESENT = 0x1000
 
 /** Sets a whole field: the entry has no mask. */
-export interface SetField {
+interface SetField {
   readonly kind: 'set_field'
   readonly field: MatchEntry
 }
@@ -52,7 +44,7 @@ const setField = irregular<SetField>(
 )
 
 /** Sets the bits of a field that the entry's mask has. */
-export interface RegLoad2 {
+interface RegLoad2 {
   readonly kind: 'reg_load2'
   readonly field: MatchEntry
 }
@@ -99,37 +91,34 @@ function formatSet(entry: MatchEntry): string {
 }
 
 /** Sets the bits of `target` to `value`. */
-export interface Load {
+interface Load {
   readonly kind: 'load'
   readonly value: bigint
   readonly target: Subfield
 }
-const load = irregular<Load>(
+const load = sized<Load>(
   'load',
   nx(7),
   24,
   {
-    read(r) {
-      const at = r.offset
-      const bits = r.u16()
-      const target = checkTarget(subfield(readField32(r), bits), r, at)
-      const value = r.u64()
-      if (value >> BigInt(target.bits) !== 0n) {
-        r.fail(errorCodes.badActionArgument, `${hex(value)} does not fit ${target.bits} bits`, at + 6)
+    get(r, at) {
+      const target = checkTarget(subfield(fieldAt(r, at + 12), r.view.getUint16(at + 10)), r, at + 10)
+      const value = r.view.getBigUint64(at + 16)
+      if (target.bits < 64 && value >> BigInt(target.bits) !== 0n) {
+        r.fail(errorCodes.badActionArgument, `${hex(value)} does not fit ${target.bits} bits`, at + 16)
       }
       return { kind: 'load', value, target }
     },
-    write(w, { value, target }) {
-      w.u16(ofsNbits(target))
-      writeFieldHeader(w, target)
-      w.u64(value)
+    set(view, at, { value, target }) {
+      view.setUint16(at + 10, ofsNbits(target))
+      view.setUint32(at + 12, header32(target))
+      view.setBigUint64(at + 16, value)
     },
   },
   {
     format: ({ value, target }) => `load:${hex(value)}->${formatSubfield(target)}`,
     words: { load: parseLoad },
   },
-  24,
 )
 
 /** Splits `value->field`. */

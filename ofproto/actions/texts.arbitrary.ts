@@ -361,12 +361,17 @@ function steady(t: Template): Arbitrary<string>[] {
   return all
 }
 
+/** Whole bytes, the first of two digits: OVS prints no leading zero and reads no half byte. */
+const tlvValue = fc
+  .tuple(fc.integer({ min: 16, max: 255 }), fc.uint8Array({ maxLength: 12 }))
+  .map(([first, rest]) => `0x${Buffer.from([first, ...rest]).toString('hex')}`)
+
 /** Actions after which the match no longer tells the packet's protocols: they go last. */
 function unsettling(t: Template): Arbitrary<string>[] {
   const out = [
     fc.constant('decap()'),
     fc.constantFrom('encap(ethernet)', 'encap(nsh)', 'encap(mpls)', 'encap(mpls_mc)', 'encap(nsh(md_type=1))'),
-    fc.tuple(hex(16), u8, hex(64)).map(([c, ty, v]) => `encap(nsh(md_type=2,tlv(${c},${ty},${v})))`),
+    fc.tuple(hex(16), u8, tlvValue).map(([c, ty, v]) => `encap(nsh(md_type=2,tlv(${c},${ty},${v})))`),
     u16.map((n) => `decap(packet_type(ns=1,type=${n}))`),
   ]
   if (!t.met.has('Ethernet')) return out

@@ -7,7 +7,10 @@ export interface Masked {
   readonly mask: bigint
 }
 
-export const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n
+/** Widths that occur again and again. */
+const commonOnes: readonly bigint[] = Array.from({ length: 129 }, (_, bits) => (1n << BigInt(bits)) - 1n)
+/** So many ones. */
+export const ones = (bits: number): bigint => commonOnes[bits] ?? (1n << BigInt(bits)) - 1n
 /** The mask that says "all of it". */
 export const fullMask = (field: Field): bigint => ones(field.bytes * 8)
 

@@ -105,9 +105,8 @@ export class MatchChecker {
     this.generation = generation
   }
 
-  add(entry: MatchEntry): ErrorCode | null {
-    if (entry.kind === 'unknown') return null
-    const field = fieldOf(entry.kind)
+  /** `field` is the entry's row: the reader has it at hand. */
+  add(entry: FieldEntry, field: Field): ErrorCode | null {
     const mask = entry.mask === null ? -1 : maskKind(entry.mask, field.bytes)
     if (mask === 1 && !field.maskable) return errorCodes.badMatchMask
     if (!isValid(field, entry.value)) return errorCodes.badMatchValue
@@ -226,7 +225,7 @@ export class MatchChecker {
 export function checkPrerequisites(match: Match): { readonly error: ErrorCode; readonly entry: MatchEntry } | null {
   const checker = new MatchChecker(true)
   for (const entry of match) {
-    const error = checker.add(entry)
+    const error = entry.kind === 'unknown' ? null : checker.add(entry, fieldOf(entry.kind))
     if (error !== null) return { error, entry }
   }
   return null

@@ -1,4 +1,5 @@
 // Values of fields as text, both ways (mf_format, mf_parse): what stands after `field=` in a match or a set_field.
+import { hex } from '../text/numbers.ts'
 import { TextError } from '../text/tokens.ts'
 import {
   formatEthernet,
@@ -14,9 +15,6 @@ import { fullMask, maskedValue, ones, toBits, type Masked } from './bits.ts'
 import { ctStates, formatMaskedFlags, parseFlags, tcpFlags, tunnelFlags, type FlagNames } from './flags.ts'
 import { formatPort, formatPort10, parsePort, parsePort10 } from './ports.ts'
 import { fieldOf, type Field, type FieldName, type ValueOf } from './table.ts'
-
-/** Hexadecimal as OVS writes it: `0` for zero. */
-export const hex = (value: bigint): string => (value === 0n ? '0' : `0x${value.toString(16)}`)
 
 /** mask bits (any, later), value, name */
 const fragments: readonly (readonly [bigint, bigint, string])[] = [

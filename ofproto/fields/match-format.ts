@@ -1,17 +1,12 @@
 // A match as OVS prints it (match_format): fields in that order, protocols as words, VLAN tags folded.
-import {
-  formatFragment,
-  formatEthernetMasked,
-  formatIpv4Masked,
-  formatIpv6Masked,
-  formatPacketType,
-  hex,
-} from './format.ts'
+import { formatFragment, formatEthernetMasked, formatIpv4Masked, formatIpv6Masked, formatPacketType } from './format.ts'
+import { hex } from '../text/numbers.ts'
 import { ones, significantBytes } from './bits.ts'
 import { ctStates, formatFlags, formatMaskedFlags, tcpFlags, tunnelFlags } from './flags.ts'
 import type { FlowMatch } from './flow-match.ts'
 import { formatPort10 } from './ports.ts'
 import { ETH_TYPE, IP_PROTO, wordFor } from './protocols.ts'
+import { indexes } from './row.ts'
 
 type Format = (value: bigint, mask: bigint) => string
 
@@ -38,7 +33,7 @@ const ctState: Format = (value, mask) =>
 const label: Format = (value, mask) =>
   mask === ones(32) ? paddedHex(value, 5) : `${paddedHex(value, 5)}/${paddedHex(mask, 5)}`
 
-const registerNames = Array.from({ length: 16 }, (_, i) => `reg${i}`)
+const registerNames = indexes[16].map((n) => `reg${n}`)
 
 /** Collects `name=value` items from one flow. */
 class Printer {
@@ -100,7 +95,7 @@ class Printer {
     this.field('tun_flags', (value, mask) =>
       formatMaskedFlags({ ...tunnelFlags, all: 0xf }, Number(value), Number(mask)),
     )
-    for (let i = 0; i < 64; i += 1) this.tunnelOption(`tun_metadata${i}`)
+    if (this.flow.optionSizes.size > 0) for (const n of indexes[64]) this.tunnelOption(`tun_metadata${n}`)
   }
 
   /** A Geneve option: present, with a value, or with some bits of it. */

@@ -32,7 +32,9 @@ const tunnel = [
   'tun_ipv6_dst',
   'tun_gbp_id',
   'tun_gbp_flags',
-  ...indexes[64].map((n): FieldName => `tun_metadata${n}`),
+] as const
+const tunnelOptions = indexes[64].map((n): FieldName => `tun_metadata${n}`)
+const tunnelKinds = [
   'tun_erspan_idx',
   'tun_erspan_ver',
   'tun_erspan_dir',
@@ -144,6 +146,8 @@ export function toMatch(flow: FlowMatch): Match {
   out.push(...vlan(flow))
   add(network(flow))
   add(tunnel)
+  if (flow.optionSizes.size > 0) add(tunnelOptions)
+  add(tunnelKinds)
   add(nsh)
   add(registers)
   add(conntrack)

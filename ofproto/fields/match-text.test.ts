@@ -1,7 +1,9 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { TextError } from '../text/tokens.ts'
+import { Writer } from '../wire/writer.ts'
 import { match } from './build.ts'
+import { oxmList } from './match.ts'
 import { formatMatch, MatchBuilder, parseMatch } from './match-text.ts'
 import { matchText } from './testing.ts'
 
@@ -37,6 +39,26 @@ describe('a match as text', () => {
     expect(again(text)).toBe(printed)
   })
 
+  // Right: the entries that ovs-ofctl sends. Each of these was got wrong once, or is odd.
+  test.each([
+    ['tun_metadata0=0x85c6c7/0x1', '00015106 000001 000001'],
+    ['tun_metadata1=0', '00015200'],
+    ['tun_erspan_ver=2', 'ffff1906 00002320 02 02'],
+    ['ct_state=new|trk', '0001d308 00000021 000000ff'],
+    ['tun_flags=oam', '0001d104 0001 0001'],
+    ['ip,ip_frag=first', '80000a02 0800 00013401 01'],
+    ['dl_vlan_pcp=3', '80000d04 1000 1000 80000e01 03'],
+    ['dl_vlan=0xffff', '80000c02 0000'],
+    ['eth', '80005804 00000000'],
+    ['tcp,tcp_flags=+syn', '80000a02 0800 80001401 06 ffff5508 4f4e4600 0002 0002'],
+    ['in_port=LOCAL', '80000004 fffffffe'],
+    ['ip,nw_tos=64', '80000a02 0800 80001001 10'],
+  ])('%s is sent as %s', (text, hex) => {
+    const w = new Writer()
+    oxmList.write(w, parseMatch(text))
+    expect(Buffer.from(w.slice()).toString('hex')).toBe(hex.replaceAll(' ', ''))
+  })
+
   test('that was printed means the same when it is read again', () => {
     fc.assert(
       fc.property(matchText, (text) => {
@@ -66,6 +88,10 @@ describe('a match as text', () => {
     ['ct_state=+foo', /unknown ct_state/],
     ['wings=2', /unknown keyword wings/],
     ['tun_metadata0=1,tun_metadata0=2', /multiple times/],
+    [
+      `tun_metadata0=0x${'1'.repeat(248)},tun_metadata1=0x${'1'.repeat(248)},tun_metadata2=0x${'1'.repeat(20)}`,
+      /at most 256/,
+    ],
   ])('%s is refused', (text, message) => {
     expect(() => parseMatch(text)).toThrow(message)
     expect(() => parseMatch(text)).toThrow(TextError)

@@ -12,6 +12,9 @@ import { registersOf, slotOf } from './slots.ts'
 import { parseSubfield } from './subfield.ts'
 import { fieldByName, fieldOf, type Field } from './table.ts'
 
+/** Bytes that OVS has for all tun_metadata of a match (TUN_METADATA_TOT_OPT_SIZE). */
+const MAX_OPTIONS = 256
+
 /** Gathers the items of a text that are about the match. */
 export class MatchBuilder {
   readonly flow = new FlowMatch()
@@ -39,6 +42,8 @@ export class MatchBuilder {
     if (field.variable && this.flow.has(field.name)) throw new TextError(`field ${key} set multiple times`)
     const bits = parseBits(field, value === '' ? '0/0' : value)
     this.flow.set(field, bits.value, bits.mask)
+    const options = [...this.flow.optionSizes.values()].reduce((sum, size) => sum + size, 0)
+    if (options > MAX_OPTIONS) throw new TextError(`${key}: tunnel metadata are at most ${MAX_OPTIONS} bytes in all`)
     if (bits.mask !== 0n || field.variable) this.asked.push({ key, field })
   }
 

@@ -6,7 +6,7 @@ import { Writer } from '../wire/writer.ts'
 import { checkPrerequisites } from './check.ts'
 import { oxmHeader, nxmHeader } from './header.ts'
 import { looseOxmList, matchCodec, nxmList, oxmEntry, oxmList, type Match } from './match.ts'
-import { parseMatch } from './match-text.ts'
+import { formatMatch, parseMatch } from './match-text.ts'
 import { fieldByHeader, fields } from './table.ts'
 import { matchText } from './testing.ts'
 
@@ -101,6 +101,7 @@ describe('a match on the wire', () => {
         for (const codec of [oxmList, looseOxmList, matchCodec]) {
           try {
             const match = codec.read(new Reader(bytes))
+            expect(formatMatch(match)).toBeTypeOf('string')
             if (codec === oxmList) expect(oxmList.read(new Reader(encode(oxmList, match)))).toEqual(match)
           } catch (error) {
             expect(error).toBeInstanceOf(DecodeError)

@@ -57,25 +57,26 @@ function getValue(r: Reader, bytes: number, at: number, size: number): AnyValue 
   }
 }
 
-function putValue(w: Writer, bytes: number, value: AnyValue): void {
+function putValue(w: Writer, bytes: number, at: number, value: AnyValue): void {
   switch (bytes) {
     case 1:
-      w.u8(value as number)
+      w.view.setUint8(at, value as number)
       break
     case 2:
-      w.u16(value as number)
+      w.view.setUint16(at, value as number)
       break
     case 4:
-      w.u32(value as number)
+      w.view.setUint32(at, value as number)
       break
     case 6:
-      w.u48(value as number)
+      w.view.setUint16(at, (value as number) / 0x1_0000_0000)
+      w.view.setUint32(at + 2, (value as number) % 0x1_0000_0000)
       break
     case 8:
-      w.u64(value as bigint)
+      w.view.setBigUint64(at, value as bigint)
       break
     default:
-      w.raw(value as Uint8Array)
+      w.bytes.set(value as Uint8Array, at)
   }
 }
 
@@ -89,7 +90,8 @@ function checkWildcards(r: Reader, at: number, width: number): void {
 }
 
 /** Reads one entry; a known field with a length that it cannot have counts as unknown, as in OVS. */
-function readEntry(r: Reader): MatchEntry {
+function readEntry(r: Reader, checker: MatchChecker | null): MatchEntry {
+  const start = r.offset
   const word = r.view.getUint32(r.take(4, errorCodes.badMatchLength))
   let size = word & 0xff
   let experimenter = 0
@@ -106,7 +108,10 @@ function readEntry(r: Reader): MatchEntry {
   if (field === undefined || !hasLength(field, size, masked)) return unknownEntry(r, word, experimenter, at, size)
   const value = getValue(r, field.bytes, at, width)
   const mask = masked ? getValue(r, field.bytes, at + width, width) : null
-  return { kind: field.name, value, mask } as MatchEntry
+  const entry = { kind: field.name, value, mask } as FieldEntry
+  const problem = checker === null ? null : checker.add(entry, field)
+  if (problem !== null) r.fail(problem, `field ${entry.kind}`, start)
+  return entry
 }
 
 function hasLength(field: Field, size: number, masked: boolean): boolean {
@@ -127,15 +132,13 @@ function unknownEntry(r: Reader, header: number, experimenter: number, at: numbe
   }
 }
 
-function writeHeader(w: Writer, header: Header, field: Field, masked: boolean, width: number): void {
-  let word = masked ? header.maskedWord : header.word
-  if (field.variable) {
-    const size = masked ? 2 * width : width
-    if (size > 0xff) throw new EncodeError(`${field.name}: ${size} bytes do not fit an 8-bit length`)
-    word = word - (word & 0xff) + size
-  }
-  w.u32(word)
-  if (header.experimenter !== 0) w.u32(header.experimenter)
+/** The header word for a value of `size` bytes, which only tun_metadata varies. */
+function headerWord(header: Header, field: Field, masked: boolean, size: number): number {
+  const word = masked ? header.maskedWord : header.word
+  if (!field.variable) return word
+  const payload = masked ? 2 * size : size
+  if (payload > 0xff) throw new EncodeError(`${field.name}: ${payload} bytes do not fit an 8-bit length`)
+  return word - (word & 0xff) + payload
 }
 
 function writeKnown(w: Writer, entry: FieldEntry, legacy: boolean): void {
@@ -144,9 +147,13 @@ function writeKnown(w: Writer, entry: FieldEntry, legacy: boolean): void {
   if (header === null) throw new EncodeError(`${entry.kind} has no OXM header`)
   const { value, mask } = entry
   if (field.bytes > 8) checkWidths(field, value as Uint8Array, mask as Uint8Array | null)
-  writeHeader(w, header, field, mask !== null, field.variable ? (value as Uint8Array).length : field.bytes)
-  putValue(w, field.bytes, value)
-  if (mask !== null) putValue(w, field.bytes, mask)
+  const size = field.variable ? (value as Uint8Array).length : field.bytes
+  const headerSize = header.experimenter === 0 ? 4 : 8
+  const at = w.reserve(headerSize + (mask === null ? size : 2 * size))
+  w.view.setUint32(at, headerWord(header, field, mask !== null, size))
+  if (header.experimenter !== 0) w.view.setUint32(at + 4, header.experimenter)
+  putValue(w, field.bytes, at + headerSize, value)
+  if (mask !== null) putValue(w, field.bytes, at + headerSize + size, mask)
 }
 
 /** Bytes that are too short or too long would shift everything after them. */
@@ -166,7 +173,7 @@ function writeUnknown(w: Writer, entry: UnknownEntry): void {
 
 /** One entry, with the header that OVS sends on a 1.3 connection. */
 export const oxmEntry: Codec<MatchEntry> = {
-  read: readEntry,
+  read: (r) => readEntry(r, null),
   write(w, entry) {
     if (entry.kind === 'unknown') writeUnknown(w, entry)
     else writeKnown(w, entry, false)
@@ -175,7 +182,7 @@ export const oxmEntry: Codec<MatchEntry> = {
 
 /** One entry, with the oldest header that the field has (Nicira messages that carry NXM). */
 export const nxmEntry: Codec<MatchEntry> = {
-  read: readEntry,
+  read: (r) => readEntry(r, null),
   write(w, entry) {
     if (entry.kind === 'unknown') writeUnknown(w, entry)
     else writeKnown(w, entry, true)
@@ -187,11 +194,7 @@ function readEntries(r: Reader, strict: boolean): Match {
   const checker = new MatchChecker(strict)
   try {
     while (r.offset < r.end) {
-      const at = r.offset
-      const entry = readEntry(r)
-      const problem = checker.add(entry)
-      if (problem !== null) r.fail(problem, `field ${entry.kind}`, at)
-      out.push(entry)
+      out.push(readEntry(r, checker))
     }
   } catch (error) {
     throw error instanceof DecodeError ? error.within(`[${out.length}]`) : error

@@ -31,19 +31,24 @@ const shared: Readonly<Record<string, string>> = {
 /** Slots that differ in width from the field, in bits. */
 const widths: Readonly<Record<string, number>> = { tp_src: 16, tp_dst: 16, tcp_flags: 16, nw_proto: 8 }
 
+const slots: ReadonlyMap<FieldName, string> = new Map(fields.map(({ name }) => [name, shared[name] ?? name]))
 /** The slot of a field that has one of its own size (all but the VLAN fields and the wide registers). */
-export const slotOf = (name: FieldName): string => shared[name] ?? name
+export const slotOf = (name: FieldName): string => slots.get(name) as string
 
 /** Bits of a slot, given the bits of the field. */
 export const slotBits = (slot: string, fieldBits: number): number => widths[slot] ?? fieldBits
 
-/** The registers under `xreg3` or `xxreg1`, the most significant first; null for other names. */
-export function registersOf(name: string): string[] | null {
+function registersUnder(name: string): readonly string[] | null {
   const [, x, number] = /^(x+)reg(\d)$/.exec(name) ?? []
   if (x === undefined) return null
   const size = x.length * 2
   return Array.from({ length: size }, (_, i) => `reg${Number(number) * size + i}`)
 }
+const registers: ReadonlyMap<FieldName, readonly string[] | null> = new Map(
+  fields.map(({ name }) => [name, registersUnder(name)]),
+)
+/** The registers under `xreg3` or `xxreg1`, the most significant first; null for other fields. */
+export const registersOf = (name: FieldName): readonly string[] | null => registers.get(name) ?? null
 
 /** VLAN fields cover parts of one slot: two of them clash only if they share a part. */
 const vlanParts: Readonly<Record<string, readonly string[]>> = {

@@ -7,6 +7,8 @@ export interface Subfield {
   readonly field: FieldName
   readonly start: number
   readonly bits: number
+  /** Of a tun_metadata that the switch maps to fewer than its 124 bytes: how many; its header in actions says so. */
+  readonly mappedBytes?: number
 }
 
 /** All bits of a field. */

@@ -1,11 +1,15 @@
 // Flows in the ovs-ofctl language: how flow_mods and the flows of a dump print, and how the arguments of add-flow,
 // mod-flows and del-flows become the flow_mod that ovs-ofctl sends on an OpenFlow 1.3 connection.
-import { formatInstructions, parseInstructions, type FlowContext } from '../actions/index.ts'
+import { formatInstructions, parseInstructions } from '../actions/index.ts'
+import type { Action, FlowContext, Instruction } from '../actions/index.ts'
+import { checkPrerequisites } from '../fields/check.ts'
 import { MatchBuilder, formatMatch } from '../fields/match-text.ts'
 import type { Match } from '../fields/match.ts'
 import { formatPort, parsePort } from '../fields/ports.ts'
+import type { Prerequisite } from '../fields/row.ts'
+import { fieldOf } from '../fields/table.ts'
 import { items, parseTable, parseUint, parseUint64, TextError, type Item } from '../text/tokens.ts'
-import { flowFlags, type FlowMod, type FlowModCommand, type FlowStats } from './flow.ts'
+import { flowFlags, goesBack, type FlowMod, type FlowModCommand, type FlowStats } from './flow.ts'
 import type { Message } from './codec.ts'
 import { ALL_TABLES, ANY_GROUP, NO_BUFFER, ports } from './frame.ts'
 import { parseGroup } from './group-text.ts'
@@ -82,13 +86,19 @@ export function formatFlowRequest({ table, outPort, match }: FlowRequestBody): s
   return `${restrictions} ${formatMatch(match)}`
 }
 
-const ALL_TABLES_REMOVED = 255
+const UNKNOWN_TABLE = 255
+
+/** The Nicira form is of OpenFlow 1.0, which has no hard timeout there. */
+export function formatNxFlowRemoved(removed: Extract<Message, { kind: 'nx_flow_removed' }>): string {
+  const table = removed.tablePlusOne === 0 ? UNKNOWN_TABLE : removed.tablePlusOne - 1
+  return formatFlowRemoved({ ...removed, kind: 'flow_removed', table, hardTimeoutSeconds: 0 })
+}
 
 export function formatFlowRemoved(removed: Extract<Message, { kind: 'flow_removed' }>): string {
   const { reason, table, cookie, durationSeconds, durationNanoseconds } = removed
   return (
     ` ${withPriority(formatMatch(removed.match), removed.priority)} reason=${flowRemovedReasonName(reason)}` +
-    (table === ALL_TABLES_REMOVED ? '' : ` table_id=${table}`) +
+    (table === UNKNOWN_TABLE ? '' : ` table_id=${table}`) +
     (cookie === 0n ? '' : ` cookie:${hex(cookie)}`) +
     ` duration${formatDuration(durationSeconds, durationNanoseconds)} idle${removed.idleTimeoutSeconds}` +
     (removed.hardTimeoutSeconds === 0 ? '' : ` hard${removed.hardTimeoutSeconds}`) +
@@ -176,7 +186,7 @@ function splitActions(text: string): readonly [items: string, actions: string] {
 const VLAN_PRESENT = 0x1000
 
 /** What `match` tells the actions about the packets that they will meet. */
-export function flowContext(match: Match): FlowContext {
+function flowContext(match: Match): FlowContext {
   let vlans = 0
   let ipProto = 0
   for (const entry of match) {
@@ -186,6 +196,50 @@ export function flowContext(match: Match): FlowContext {
     if (isPresent) vlans = 1
   }
   return { vlans, ipProto }
+}
+
+/** Actions after which packets may be of another type than the match says. */
+const RETYPE = new Set(['push_vlan', 'pop_vlan', 'push_mpls', 'pop_mpls', 'encap', 'decap'])
+
+/** Prerequisites that a match alone can meet; tags and connection states come and go with actions. */
+const OF_A_PROTOCOL: ReadonlySet<Prerequisite> = new Set<Prerequisite>([
+  'ARP',
+  'IPv4',
+  'IPv6',
+  'IPv4/IPv6',
+  'TCP',
+  'UDP',
+  'SCTP',
+  'ICMPv4',
+  'ICMPv6',
+])
+
+/** What says which protocol a packet is of. */
+const SAYS_PROTOCOL: ReadonlySet<string> = new Set(['packet_type', 'eth_type', 'nw_proto'])
+
+/** A field that the actions set and that packets of this match need not have. */
+function unmetField(match: Match, actions: readonly Action[]): string | null {
+  for (const action of actions) {
+    if (RETYPE.has(action.kind)) return null
+    if (action.kind !== 'set_field' || action.field.kind === 'unknown') continue
+    const { kind } = action.field
+    if (!OF_A_PROTOCOL.has(fieldOf(kind).prerequisite)) continue
+    const protocol = match.filter((entry) => SAYS_PROTOCOL.has(entry.kind))
+    if (checkPrerequisites([...protocol, action.field]) !== null) return kind
+  }
+  return null
+}
+
+function checkActions(match: Match, table: number, instructions: readonly Instruction[]): void {
+  if (goesBack({ table, instructions })) throw new TextError('goto_table must lead to a later table')
+  for (const instruction of instructions) {
+    if (instruction.kind !== 'apply_actions' && instruction.kind !== 'write_actions') continue
+    const field = unmetField(match, instruction.actions)
+    if (field !== null)
+      throw new TextError(
+        `actions set ${field}, which the packets that match need not have (OFPBAC_MATCH_INCONSISTENT)`,
+      )
+  }
 }
 
 function checkCookie(command: FlowModCommand, cookie: Words['cookie']): void {
@@ -207,6 +261,8 @@ export function parseFlowMod(command: FlowModCommand, text: string): FlowMod {
   const mask = said.cookie?.mask ?? 0n
   // A cookie without a mask is the new cookie, which OpenFlow 1.3 carries in adds only; mod-flows loses it.
   const isNew = command === 'add' || mask !== 0n
+  const instructions = actionsText === null ? [] : parseInstructions(actionsText, flowContext(match))
+  checkActions(match, said.table ?? ALL_TABLES, instructions)
   return {
     kind: 'flow_mod',
     xid: 0,
@@ -222,7 +278,7 @@ export function parseFlowMod(command: FlowModCommand, text: string): FlowMod {
     outGroup: said.outGroup ?? ANY_GROUP,
     flags: said.flags,
     match,
-    instructions: actionsText === null ? [] : parseInstructions(actionsText, flowContext(match)),
+    instructions,
   }
 }
 

@@ -1,11 +1,12 @@
 // Flows: flow_mod, flow_removed, and the multipart bodies that list or count them. flow_mod is the message that a
 // controller sends most: one run of stores for its fixed part (the command costs two more).
 import { instructionList } from '../actions/index.ts'
-import { matchCodec } from '../fields/match.ts'
+import { matchCodec, nxmList, type Match } from '../fields/match.ts'
 import { errorCodes } from '../wire/errors.ts'
 import type { Reader } from '../wire/reader.ts'
 import { list, oneOf, pad, struct, u16, u32, u64, u8, variant, type ValueOf } from '../wire/struct.ts'
-import { ALL_TABLES, checked, checkPort, message, sized } from './frame.ts'
+import { ALL_TABLES, checked, checkPort, extension, message, NICIRA, sized, type MessageCodec } from './frame.ts'
+import { readNxm } from './packet.ts'
 
 export const flowFlags = {
   sendFlowRemoved: 1 << 0,
@@ -42,11 +43,16 @@ function checkFlags(r: Reader, flags: number): void {
   if ((flags & ~KNOWN_FLAGS) !== 0) r.fail(errorCodes.badFlowModFlags, `flags 0x${flags.toString(16)}`)
 }
 
+/** Whether the flow sends packets to its own table or an earlier one. */
+export const goesBack = ({ table, instructions }: Pick<FlowMod, 'table' | 'instructions'>): boolean =>
+  table !== ALL_TABLES && instructions.some((i) => i.kind === 'goto_table' && i.table <= table)
+
 export const flowMod = checked(flowModBody, (value, r) => {
   const isDelete = value.command === 'delete' || value.command === 'delete_strict'
   if (value.table === ALL_TABLES && !isDelete) r.fail(errorCodes.badFlowModTable, 'all tables')
   checkPort(r, value.outPort)
   checkFlags(r, value.flags)
+  if (goesBack(value)) r.fail(errorCodes.badInstructionTable, 'goto_table to a table that is not later')
 })
 
 /** Reasons above 2 are OVS's from later versions of OpenFlow. */
@@ -72,6 +78,55 @@ export const flowRemoved = message('flow_removed', 11, {
   bytes: u64,
   match: matchCodec,
 })
+
+export interface NxFlowRemoved {
+  readonly kind: 'nx_flow_removed'
+  readonly xid: number
+  readonly cookie: bigint
+  readonly priority: number
+  readonly reason: number
+  /** One more than the number of the flow's table; 0 if that is not known. */
+  readonly tablePlusOne: number
+  readonly durationSeconds: number
+  readonly durationNanoseconds: number
+  readonly idleTimeoutSeconds: number
+  readonly packets: bigint
+  readonly bytes: bigint
+  readonly match: Match
+}
+
+const nxFlowRemovedHeader = extension('nx_flow_removed', NICIRA, 14, {
+  cookie: u64,
+  priority: u16,
+  reason: u8,
+  tablePlusOne: u8,
+  durationSeconds: u32,
+  durationNanoseconds: u32,
+  idleTimeoutSeconds: u16,
+  matchLength: pad(2),
+  packets: u64,
+  bytes: u64,
+})
+/** Where its match length and its match lie. */
+const NX_MATCH_LENGTH = 38
+const NX_MATCH = 56
+
+/** flow_removed as OVS before OpenFlow 1.2 had it. */
+export const nxFlowRemoved: MessageCodec<'nx_flow_removed', NxFlowRemoved> = {
+  ...nxFlowRemovedHeader,
+  read(r) {
+    const start = r.offset
+    const header = nxFlowRemovedHeader.read(r)
+    return { ...header, match: readNxm(r, r.view.getUint16(start + NX_MATCH_LENGTH), nxmList) }
+  },
+  write(w, value) {
+    const start = w.offset
+    nxFlowRemovedHeader.write(w, value)
+    nxmList.write(w, value.match)
+    w.patchLength(start + NX_MATCH_LENGTH, start + NX_MATCH)
+    w.align8(start)
+  },
+}
 
 export const flowStats = checked(
   sized(

@@ -50,6 +50,8 @@ export const messageFormats = {
   nx_set_async_config: format('NXT_SET_ASYNC_CONFIG', 40),
   nx_set_async_config2: format('NXT_SET_ASYNC_CONFIG2', 16, 8),
   packet_in2: format('NXT_PACKET_IN2', 16, 8),
+  nx_packet_in: format('NXT_PACKET_IN', 40, 1),
+  nx_flow_removed: format('NXT_FLOW_REMOVED', 56, 8),
   resume: format('NXT_RESUME', 16, 8),
   set_controller_id: format('NXT_SET_CONTROLLER_ID', 24),
   set_packet_in_format: format('NXT_SET_PACKET_IN_FORMAT', 20),

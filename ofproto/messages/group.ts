@@ -10,7 +10,7 @@ const groupTypes = { all: 0, select: 1, indirect: 2, ff: 3 } as const
 export type GroupType = keyof typeof groupTypes
 
 /** A bucket watches nothing if `watchPort` is ports.any and `watchGroup` is ANY_GROUP. */
-export const bucket = checked(
+const bucket = checked(
   sized(
     struct('bucket', {
       length: pad(2),

@@ -56,7 +56,7 @@ export const formatMeterFeatures = (f: Extract<MultipartReplyBody, { kind: 'mete
 
 const meterNames: Readonly<Record<string, number>> = meters
 
-export function parseMeterId(text: string): number {
+function parseMeterId(text: string): number {
   const named = meterNames[text]
   if (named !== undefined) return named
   const meter = parseUint(text, 32, 'meter')

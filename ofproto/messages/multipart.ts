@@ -177,8 +177,12 @@ function multipart<const K extends string, B extends { readonly kind: string }>(
   }
 }
 
-export const multipartRequest = multipart<'multipart_request', MultipartRequestBody>('multipart_request', 18, 'request')
-export const multipartReply = multipart<'multipart_reply', MultipartReplyBody>('multipart_reply', 19, 'reply')
+export const multipartRequest: MessageCodec<'multipart_request', MultipartRequest> = multipart(
+  'multipart_request',
+  18,
+  'request',
+)
+export const multipartReply: MessageCodec<'multipart_reply', MultipartReply> = multipart('multipart_reply', 19, 'reply')
 
 interface Entries {
   readonly kind: MultipartKind

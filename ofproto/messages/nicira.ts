@@ -157,7 +157,7 @@ export const ctFlush = checked(
   ({ properties }, r) => checkFamilies(r, properties),
 )
 
-export const ipfixStats = struct('ipfix_stats', {
+const ipfixStats = struct('ipfix_stats', {
   totalFlows: u64,
   currentFlows: u64,
   packets: u64,

@@ -34,9 +34,11 @@ type PropertyOf<K extends PacketProperty['kind']> = Extract<PacketProperty, { ki
 const NO_COOKIE = 0xffff_ffff_ffff_ffffn
 const nothing = new Uint8Array(0)
 
+export type PacketInMessage = Extract<Message, { kind: 'packet_in' | 'packet_in2' | 'nx_packet_in' | 'resume' }>
+
 /** One view of the messages that carry a packet to the controller. */
-export function packetInView(message: Extract<Message, { kind: 'packet_in' | 'packet_in2' | 'resume' }>): PacketInView {
-  if (message.kind === 'packet_in') {
+export function packetInView(message: PacketInMessage): PacketInView {
+  if (message.kind === 'packet_in' || message.kind === 'nx_packet_in') {
     const { data, totalLength, bufferId, table, cookie, reason, match } = message
     return {
       packet: data,
@@ -183,13 +185,10 @@ function formatBuffer(bufferId: number, totalLength: number, length: number): st
 
 const packetTypeOf = (match: Match): number => {
   const entry = match.find((e) => e.kind === 'packet_type')
-  return entry === undefined ? 0 : (entry.value as number)
+  return entry === undefined ? 0 : entry.value
 }
 
-export function formatPacketIn(
-  message: Extract<Message, { kind: 'packet_in' | 'packet_in2' | 'resume' }>,
-  verbosity: number,
-): string {
+export function formatPacketIn(message: PacketInMessage, verbosity: number): string {
   const view = packetInView(message)
   const { packet, totalLength, table, cookie, userdata, metadata } = view
   const dotted = [...userdata].map((b) => b.toString(16).padStart(2, '0')).join('.')

@@ -1,10 +1,10 @@
 // Packets to and from the controller: packet_in, its property-based form that OVS adds (NXT_PACKET_IN2, and NXT_RESUME,
 // which sends a paused packet back), and packet_out.
 import { actionList, type Action } from '../actions/index.ts'
-import { looseMatchCodec, looseOxmList, type Match } from '../fields/match.ts'
+import { looseMatchCodec, looseNxmList, looseOxmList, type Match } from '../fields/match.ts'
 import { errorCodes } from '../wire/errors.ts'
 import type { Reader } from '../wire/reader.ts'
-import { list, pad, readWithin, rest, u16, u32, u64, u8 } from '../wire/struct.ts'
+import { list, pad, readWithin, rest, u16, u32, u64, u8, type Codec } from '../wire/struct.ts'
 import { checked, checkPort, extension, message, NICIRA, ports, type MessageCodec } from './frame.ts'
 import { property, type UnknownProperty } from './property.ts'
 
@@ -21,6 +21,59 @@ export const packetIn = message('packet_in', 10, {
   pad: pad(2),
   data: rest,
 })
+
+/** Entries with NXM headers, `size` bytes of them, padded to 8 bytes. */
+export function readNxm(r: Reader, size: number, list: Codec<Match>): Match {
+  const start = r.offset
+  const padded = (size + 7) & ~7
+  r.need(padded, errorCodes.badLength)
+  const match = readWithin(r, size, list, errorCodes.badMatchLength)
+  r.offset = start + padded
+  return match
+}
+
+export interface NxPacketIn {
+  readonly kind: 'nx_packet_in'
+  readonly xid: number
+  readonly bufferId: number
+  readonly totalLength: number
+  readonly reason: number
+  readonly table: number
+  readonly cookie: bigint
+  readonly match: Match
+  readonly data: Uint8Array
+}
+
+const nxPacketInHeader = extension('nx_packet_in', NICIRA, 17, {
+  bufferId: u32,
+  totalLength: u16,
+  reason: u8,
+  table: u8,
+  cookie: u64,
+})
+
+/** packet_in with NXM headers in its match, in the second format that a controller can ask for. */
+export const nxPacketIn: MessageCodec<'nx_packet_in', NxPacketIn> = {
+  ...nxPacketInHeader,
+  read(r) {
+    const header = nxPacketInHeader.read(r)
+    const size = r.u16()
+    r.skip(6)
+    const match = readNxm(r, size, looseNxmList)
+    r.skip(2)
+    return { ...header, match, data: r.raw(r.remaining) }
+  },
+  write(w, value) {
+    nxPacketInHeader.write(w, value)
+    const at = w.reserve(8)
+    w.view.setBigUint64(at, 0n)
+    looseNxmList.write(w, value.match)
+    w.patchLength(at, at + 8)
+    w.align8(at + 8)
+    w.zeros(2)
+    w.raw(value.data)
+  },
+}
 
 export interface PacketOut {
   readonly kind: 'packet_out'
@@ -44,7 +97,7 @@ export const packetOut: MessageCodec<'packet_out', PacketOut> = {
     r.skip(6)
     checkPort(r, inPort)
     if (inPort >= 0xffffff00 && !SOURCES.has(inPort)) r.fail(errorCodes.badPort, `packet from port ${inPort}`)
-    const actions = readWithin(r, size, actionList, errorCodes.badActionLength)
+    const actions = readWithin(r, size, actionList, errorCodes.badLength)
     return { kind: 'packet_out', xid, bufferId, inPort, actions, data: r.raw(r.remaining) }
   },
   write(w, value) {

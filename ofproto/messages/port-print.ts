@@ -20,7 +20,7 @@ const formatFeatures = (features: number) => bitNames(features & FEATURE_BITS, f
 
 /** Up to the first character that is not fit for print, and never all 16. */
 function formatName(name: string): string {
-  const end = [...name].findIndex((c) => c < ' ' || c > '~')
+  const end = name.search(/[^ -~]/)
   return name.slice(0, Math.min(15, end < 0 ? name.length : end))
 }
 

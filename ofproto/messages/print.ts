@@ -9,7 +9,13 @@ import { formatCtFlush, formatIpfixBridge, formatIpfixFlows, formatMonitors, for
 import { formatQueueConfig, formatQueueRequest, formatQueueStats, formatRoleMessage } from './control-print.ts'
 import { formatRoleStatus, formatTlvTable, formatTlvTableMod, formatUpdates } from './control-print.ts'
 import { errorName } from './error-names.ts'
-import { formatFlowMod, formatFlowRemoved, formatFlowRequest, formatFlowStats } from './flow-text.ts'
+import {
+  formatFlowMod,
+  formatFlowRemoved,
+  formatFlowRequest,
+  formatFlowStats,
+  formatNxFlowRemoved,
+} from './flow-text.ts'
 import { HEADER_LENGTH, VERSION } from './frame.ts'
 import { formatGroup, formatGroupDesc, formatGroupFeatures, formatGroupMod, formatGroupStats } from './group-text.ts'
 import type { Hello } from './immutable.ts'
@@ -25,6 +31,7 @@ import { multipartEntries, type MultipartReplyBody, type MultipartRequestBody } 
 import { formatPacketIn, formatPacketOut } from './packet-print.ts'
 import { formatPortDescription, formatPortMod, formatPorts, formatPortStats } from './port-print.ts'
 import { bitNames, hexDump, hexOrZero, printable } from './print-parts.ts'
+import { packetQueue, type PacketQueue } from './queue.ts'
 import { formatTableFeatures, formatTableStats } from './table-print.ts'
 
 const versions: Readonly<Record<number, string>> = {
@@ -107,10 +114,23 @@ function formatFlags(bytes: Uint8Array): string {
 
 /** What a broken multipart message says before the entry that breaks it. */
 function formatReadable(bytes: Uint8Array, verbosity: number): string {
+  if (bytes[1] === QUEUE_CONFIG_REPLY) return formatReadableQueues(bytes)
   const partial = readEntries(bytes)
   if (partial === null) return ''
   const text = partial.isRequest ? formatRequest(partial.body as never) : formatReply(partial.body as never, verbosity)
   return partial.body.kind === 'group' ? `${text} ***parse error***` : text
+}
+
+const QUEUE_CONFIG_REPLY = 23
+const QUEUES = 16
+
+function formatReadableQueues(bytes: Uint8Array): string {
+  const r = new Reader(bytes)
+  if (bytes.length < QUEUES) return ''
+  r.offset = QUEUES
+  const queues = readSome(r, packetQueue) as PacketQueue[]
+  const port = r.view.getUint32(HEADER_LENGTH)
+  return formatQueueConfig({ kind: 'queue_get_config_reply', xid: 0, port, queues })
 }
 
 interface Partial {
@@ -127,7 +147,7 @@ function readEntries(bytes: Uint8Array): Partial | null {
   const r = new Reader(bytes, 0, bytes.length)
   r.offset = found.offset
   const entries = readSome(r, found.entry)
-  return { isRequest, body: { kind: found.kind, [found.key]: entries } as { readonly kind: string } }
+  return { isRequest, body: { kind: found.kind, [found.key]: entries } }
 }
 
 /** Entries until one is broken. */
@@ -241,12 +261,15 @@ function formatMessageBody(m: Message, bytes: Uint8Array, verbosity: number): st
       return formatConfig(m)
     case 'packet_in':
     case 'packet_in2':
+    case 'nx_packet_in':
     case 'resume':
       return formatPacketIn(m, verbosity)
     case 'packet_out':
       return formatPacketOut(m, verbosity)
     case 'flow_removed':
       return formatFlowRemoved(m)
+    case 'nx_flow_removed':
+      return formatNxFlowRemoved(m)
     case 'port_status':
       return ` ${portReasons[m.reason]}:${formatPortDescription(m.port)}`
     case 'flow_mod':

@@ -12,7 +12,7 @@ export interface UnknownProperty {
   readonly bytes: Uint8Array
 }
 
-export interface PropertyRow<P> {
+interface PropertyRow<P> {
   readonly type: number
   /** The least payload in bytes. */
   readonly size: number

@@ -42,7 +42,7 @@ const propertyBody: Codec<QueueProperty> = {
   },
 }
 
-const packetQueue = checked(
+export const packetQueue = checked(
   sized(
     struct('queue', {
       queue: u32,

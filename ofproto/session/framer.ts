@@ -5,6 +5,7 @@
 //     framer.push(chunk)
 //     while (framer.next()) use(framer.bytes, framer.start, framer.end)
 import { DecodeError, errorCodes, type ErrorCode } from '../wire/errors.ts'
+import { plain } from '../wire/reader.ts'
 
 const HEADER_LENGTH = 8
 /** The bytes after which a frame's length is known. */
@@ -32,7 +33,7 @@ export class Framer {
   push(chunk: Uint8Array): void {
     if (this.#failure !== null) return
     if (this.#offset < this.#chunk.length) throw new RangeError('push() before next() gave false')
-    this.#chunk = chunk
+    this.#chunk = plain(chunk)
     this.#offset = 0
   }
 

@@ -239,6 +239,15 @@ describe('messages in parts', () => {
   })
 })
 
+test('a message shares no memory with the chunk that it came in, be it a Buffer', () => {
+  const bench = new Bench()
+  const chunk = Buffer.from(encodeMessage(echo('echo_reply', 1, Uint8Array.of(1, 2, 3))))
+  bench.session.request(echo('echo_request', 1))
+  const events = bench.session.receive(chunk, 0)
+  chunk.fill(0)
+  expect(events).toEqual([{ kind: 'reply', xid: 1, message: echo('echo_reply', 1, Uint8Array.of(1, 2, 3)) }])
+})
+
 test('random bytes after hello never throw and leave at most an end', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ minLength: 1, maxLength: 200 }), { maxLength: 10 }), (chunks) => {

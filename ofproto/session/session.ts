@@ -35,6 +35,8 @@ export interface SessionOptions {
   /** After this time without a message an echo request is sent, after another the peer is given up; 0: never. */
   readonly probeMilliseconds?: number
   readonly limits?: MultipartLimits
+  /** Takes frames as they are, once versions are agreed upon; true: this one is dealt with. Valid during the call. */
+  readonly claim?: (frame: Uint8Array) => boolean
 }
 
 /** How much of a faulty request an error carries back; at least 64 bytes (OpenFlow 1.3.5 §7.4.4). */
@@ -42,7 +44,7 @@ const ERROR_DATA = 64
 const XIDS = 0x1_0000_0000
 
 export class Session {
-  readonly #options: Required<SessionOptions>
+  readonly #options: Required<Omit<SessionOptions, 'claim'>> & Pick<SessionOptions, 'claim'>
   readonly #framer = new Framer()
   readonly #output = new Writer(4096)
   /** Requests in flight, by xid; parts of their replies once there are some. */
@@ -90,6 +92,11 @@ export class Session {
       this.#output.offset = before
       throw error
     }
+  }
+
+  /** Queues whole messages that are already bytes. */
+  sendFrames(bytes: Uint8Array): void {
+    if (this.#state !== 'closed') this.#output.raw(bytes)
   }
 
   /** Queues a message to which the peer answers with one of the same xid: a `reply` or `refused` event will follow. */
@@ -159,6 +166,7 @@ export class Session {
   }
 
   #frame(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#state === 'open' && this.#options.claim?.(bytes.subarray(start, end)) === true) return
     let message: Message
     try {
       message = decodeMessage(bytes, start, end)

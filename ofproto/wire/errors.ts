@@ -59,6 +59,7 @@ export const errorCodes = {
   badInstruction: code('OFPBIC_UNKNOWN_INST', 3, 0),
   unsupportedInstruction: code('OFPBIC_UNSUP_INST', 3, 1),
   duplicateInstruction: extension(ONF, 'OFPBIC_DUP_INST', 2600),
+  badInstructionTable: code('OFPBIC_BAD_TABLE_ID', 3, 2),
   badInstructionLength: code('OFPBIC_BAD_LEN', 3, 7),
   badMatchType: code('OFPBMC_BAD_TYPE', 4, 0),
   badMatchLength: code('OFPBMC_BAD_LEN', 4, 1),

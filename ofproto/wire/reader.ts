@@ -3,6 +3,11 @@
 import { copy } from './copy.ts'
 import { DecodeError, errorCodes, type ErrorCode } from './errors.ts'
 
+/** The same bytes as a Uint8Array and no subclass: slice() of Node's Buffer copies nothing. */
+export function plain(bytes: Uint8Array): Uint8Array {
+  return bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
 export class Reader {
   bytes: Uint8Array
   view: DataView
@@ -15,7 +20,7 @@ export class Reader {
   depth = 0
 
   constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
-    this.bytes = bytes
+    this.bytes = plain(bytes)
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.offset = start
     this.start = start
@@ -25,7 +30,7 @@ export class Reader {
   /** Begins another message, perhaps of the same buffer: a new DataView costs 80 ns. */
   reset(bytes: Uint8Array, start: number, end: number): void {
     if (bytes !== this.bytes) {
-      this.bytes = bytes
+      this.bytes = plain(bytes)
       this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     }
     this.offset = start

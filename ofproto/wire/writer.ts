@@ -57,7 +57,10 @@ export class Writer {
 
   zeros(size: number): void {
     const at = this.reserve(size)
-    this.bytes.fill(0, at, at + size)
+    const bytes = this.bytes
+    // Mostly a few bytes, for which fill would cost more than it does.
+    if (size > 16) bytes.fill(0, at, at + size)
+    else for (let i = at; i < at + size; i += 1) bytes[i] = 0
   }
 
   /** Zero bytes until the distance from `from` is a multiple of 8. */

@@ -3,9 +3,9 @@
 // connections, so what the caller sees of a reconnection is only what changed meanwhile.
 import type { Connection } from '../connection.ts'
 import { asOvsdbError, OvsdbError } from '../errors.ts'
-import { Replica, type RowChange, type Where } from '../replica.ts'
+import { Replica, type ReplicaOptions, type RowChange, type Where } from '../replica.ts'
 import type { Database, Tables } from '../schema/database.ts'
-import { synchronize, type Synchronized } from '../synchronize.ts'
+import { synchronize, type ClusterMemory, type Synchronized } from '../synchronize.ts'
 import type { Outcome, Transaction } from '../transaction.ts'
 import { Backoff, type BackoffOptions } from './backoff.ts'
 import { dial, type SocketOptions } from './socket.ts'
@@ -22,6 +22,8 @@ export type ClientStatus =
   | { readonly kind: 'closed' }
 
 export interface ClientOptions<T extends Tables> extends SocketOptions {
+  /** Limits of the replica. */
+  readonly replica?: ReplicaOptions
   /** tcp:HOST:PORT, ssl:HOST:PORT, unix:PATH; all members of a cluster. */
   readonly remotes: readonly string[]
   readonly database: Database<T>
@@ -38,6 +40,7 @@ export class Client<T extends Tables> {
   readonly #options: ClientOptions<T>
   readonly #stop = new AbortController()
   readonly #backoff: Backoff
+  readonly #cluster: ClusterMemory = { cid: null, index: 0 }
   #current: { readonly connection: Connection; readonly synchronized: Synchronized<T> } | null = null
   #whenConnected = Promise.withResolvers<Connection>()
   readonly #running: Promise<void>
@@ -45,7 +48,7 @@ export class Client<T extends Tables> {
   constructor(options: ClientOptions<T>) {
     if (options.remotes.length === 0) throw new OvsdbError('bad-argument', 'a client needs a remote')
     this.#options = options
-    this.replica = new Replica(options.database, options.where)
+    this.replica = new Replica(options.database, options.where, options.replica)
     this.#backoff = new Backoff(options.backoff ?? {}, Math.random)
     this.#whenConnected.promise.catch(() => {})
     this.#running = this.#run()
@@ -107,6 +110,7 @@ export class Client<T extends Tables> {
       this.#stop.signal.addEventListener('abort', close)
       const synchronized = await synchronize(connection, this.replica, {
         leaderOnly: this.#options.leaderOnly ?? true,
+        cluster: this.#cluster,
         onChanges: (changes) => this.#options.onChanges?.(changes),
       })
       if (connection.failure) return connection.failure

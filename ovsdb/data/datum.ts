@@ -111,6 +111,17 @@ function mapCodec(column: Column & { kind: 'map' }): DatumCodec {
   }
 }
 
+/** Bytes that a value takes, roughly: enough to keep a peer from filling the memory. Shared empty values cost nothing. */
+export function weigh(value: Datum): number {
+  if (typeof value === 'string') return 16 + value.length
+  if (typeof value !== 'object' || value === null) return 0
+  let bytes = 0
+  if (value instanceof Map)
+    for (const [key, item] of value as Map<AtomValue, AtomValue>) bytes += 32 + weigh(key) + weigh(item)
+  else for (const item of value as readonly AtomValue[]) bytes += 8 + weigh(item)
+  return bytes
+}
+
 /** Values of one column have one type, so `<` orders them. The server sends them sorted nearly always. */
 function sorted(values: AtomValue[]): AtomValue[] {
   for (let i = 1; i < values.length; i++) {

@@ -4,7 +4,7 @@ import { isObject, type Json, type JsonObject } from '../rpc/message.ts'
 import { uuid as uuidAtom, scalar } from '../schema/column.ts'
 import type { Columns } from '../schema/database.ts'
 import { encodeAtom } from './atom.ts'
-import { datumCodec, type Datum, type DatumCodec } from './datum.ts'
+import { datumCodec, weigh, type Datum, type DatumCodec } from './datum.ts'
 
 /** A row without its static type; `_uuid` is one of its properties. */
 export type AnyRow = { readonly [column: string]: Datum }
@@ -56,6 +56,13 @@ export class TableCodec {
       changed = true
     }
     return changed ? result : before
+  }
+
+  /** Bytes that a row takes, roughly. */
+  weigh(row: AnyRow): number {
+    let bytes = 64 + 8 * this.columns.size
+    for (const column of this.columns.keys()) bytes += weigh(row[column] as Datum)
+    return bytes
   }
 
   encodeRow(values: { readonly [column: string]: unknown }): JsonObject {

@@ -1,7 +1,7 @@
 // Cuts a byte stream into JSON values. OVSDB has no delimiter between messages (RFC 7047 §4), so the end of a value
-// is where its braces balance. A byte scanner finds that end, once per byte whatever the split, and JSON.parse, which
-// is native, parses the complete text: several times as fast as any JSON parser written in JavaScript.
-// Bytes of a UTF-8 sequence are all ≥ 0x80, so a split inside one never matters to the scanner.
+// is where its braces balance. A byte scanner finds that end, looking at each byte once whatever the split, and the
+// native JSON.parse takes the complete text. Bytes of a UTF-8 sequence are all ≥ 0x80, so a split inside one never
+// matters to the scanner.
 import { isAscii } from 'node:buffer'
 import { OvsdbError } from '../errors.ts'
 
@@ -29,13 +29,15 @@ classOf[quote] = startsString
 
 const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
 
+const nothing = Buffer.alloc(0)
+
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 export class JsonFramer {
   readonly #limits: FramerLimits
-  /** Earlier chunks of the message under way. */
-  #parts: Buffer[] = []
-  #partBytes = 0
+  /** Earlier bytes of the message under way: one growing buffer, since a list of one-byte chunks would weigh a hundredfold. */
+  #held: Buffer = nothing
+  #heldBytes = 0
   #depth = 0
   #inString = false
   #escaped = false
@@ -46,13 +48,12 @@ export class JsonFramer {
 
   /** Bytes held for a message that is not complete yet. */
   get pendingBytes(): number {
-    return this.#partBytes
+    return this.#heldBytes
   }
 
   /**
    * Takes the next bytes and emits each value that is complete with them. Throws OvsdbError on malformed or oversized
-   * input, after emitting what came before it; the framer must not be used after that. Chunks are kept until their
-   * message ends: the caller must not reuse their memory.
+   * input, after emitting what came before it; the framer must not be used after that.
    */
   push(chunk: Buffer, emit: (value: unknown) => void): void {
     let start = 0
@@ -63,13 +64,13 @@ export class JsonFramer {
         if (chunk[start] !== 0x7b)
           throw new OvsdbError('bad-json', `a message must start with '{', not ${show(chunk, start)}`)
       }
-      const end = this.#scan(chunk, start)
-      const bytes = this.#partBytes + (end < 0 ? chunk.length : end) - start
-      if (bytes > this.#limits.maxBytes)
-        throw new OvsdbError('message-too-large', `a message is longer than ${this.#limits.maxBytes} bytes`)
+      // Nothing beyond the limit is even looked at, so that the fault found does not depend on the split.
+      const limit = Math.min(chunk.length, start + this.#limits.maxBytes - this.#heldBytes)
+      const end = this.#scan(chunk, start, limit)
       if (end < 0) {
-        this.#parts.push(start === 0 ? chunk : chunk.subarray(start))
-        this.#partBytes = bytes
+        if (limit < chunk.length)
+          throw new OvsdbError('message-too-large', `a message is longer than ${this.#limits.maxBytes} bytes`)
+        this.#hold(chunk, start, chunk.length)
         break
       }
       emit(parse(this.#take(chunk, start, end)))
@@ -77,8 +78,8 @@ export class JsonFramer {
     }
   }
 
-  /** Offset just after the end of the message, or -1 when the chunk ends first. */
-  #scan(chunk: Buffer, from: number): number {
+  /** Offset just after the end of the message, or -1 when it does not end before `length`. */
+  #scan(chunk: Buffer, from: number, length: number): number {
     const maxDepth = this.#limits.maxDepth
     let depth = this.#depth
     let inString = this.#inString
@@ -87,7 +88,6 @@ export class JsonFramer {
       this.#escaped = false
       i += 1
     }
-    const length = chunk.length
     while (i < length) {
       if (inString) {
         let byte = 0
@@ -123,13 +123,24 @@ export class JsonFramer {
     return -1
   }
 
+  #hold(chunk: Buffer, start: number, end: number): void {
+    const bytes = this.#heldBytes + end - start
+    if (bytes > this.#held.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(bytes, Math.min(2 * bytes, this.#limits.maxBytes)))
+      this.#held.copy(grown, 0, 0, this.#heldBytes)
+      this.#held = grown
+    }
+    chunk.copy(this.#held, this.#heldBytes, start, end)
+    this.#heldBytes = bytes
+  }
+
+  /** The bytes of the message that ends at `end`; nothing of it is held any more. */
   #take(chunk: Buffer, start: number, end: number): Buffer {
-    const last = start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end)
-    if (this.#parts.length === 0) return last
-    this.#parts.push(last)
-    const whole = Buffer.concat(this.#parts, this.#partBytes + last.length)
-    this.#parts = []
-    this.#partBytes = 0
+    if (this.#heldBytes === 0) return chunk.subarray(start, end)
+    this.#hold(chunk, start, end)
+    const whole = this.#held.subarray(0, this.#heldBytes)
+    this.#held = nothing
+    this.#heldBytes = 0
     return whole
   }
 }

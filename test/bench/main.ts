@@ -1,6 +1,10 @@
 // `npm run bench -- NAME…`: the benchmarks by name; all of them when none is given.
 const benchmarks: Record<string, () => Promise<{ run(): Promise<void> }>> = {
+  derivation: () => import('./derivation.ts'),
+  engine: () => import('./engine.ts'),
+  ofproto: () => import('./ofproto.ts'),
   ovsdb: () => import('./ovsdb.ts'),
+  store: () => import('./store.ts'),
 }
 
 const names = process.argv.slice(2)

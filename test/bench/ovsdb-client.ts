@@ -1,15 +1,11 @@
 // One measured client in a process of its own, for test/bench/ovsdb.ts.
 // usage: ovsdb-client.ts REMOTE TRANSACTIONS; prints one JSON object.
-import { Client, OpenVSwitch, pick, Transaction, type Uuid } from '../../ovsdb/index.ts'
+import { Client, Transaction, type Uuid } from '../../ovsdb/index.ts'
+import { Db } from './ovsdb-rows.ts'
 
 const [remote = '', count = '0'] = process.argv.slice(2)
 const transactions = Number(count)
 const peak = (): number => process.resourceUsage().maxRSS * 1024
-const Db = pick(OpenVSwitch, {
-  Bridge: ['name', 'ports'],
-  Port: ['name', 'interfaces', 'tag', 'external_ids'],
-  Interface: ['name', 'type', 'options', 'external_ids'],
-})
 const peakBefore = peak()
 
 let start = performance.now()

@@ -2,7 +2,9 @@
 // python3-openvswitch against the same ovsdb-server in the same run; and how fast a stream is cut and parsed.
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { dial, OpenVSwitch, Transaction } from '../../ovsdb/index.ts'
+import { connect } from 'node:net'
+import { dial, OpenVSwitch, Replica, Transaction } from '../../ovsdb/index.ts'
+import { Db } from './ovsdb-rows.ts'
 import { JsonFramer } from '../../ovsdb/rpc/framer.ts'
 import { Lab, vswitchSchema, type OvsdbServer } from '../system/ovsdb-lab.ts'
 
@@ -26,13 +28,15 @@ export async function run(): Promise<void> {
     await fill(server)
     const ours: Measured[] = []
     const python: Measured[] = []
+    const alone: number[] = []
     for (let round = 0; round < rounds; round++) {
+      alone.push(await serverAlone(server))
       ours.push(measure(process.execPath, here('ovsdb-client.ts'), server.remote, String(transactions)))
       python.push(
         measure('/usr/bin/python3', here('ovsdb-client.py'), vswitchSchema, server.remote, String(transactions)),
       )
     }
-    print(ours, python)
+    print(ours, python, median(alone))
   } finally {
     await lab.close()
   }
@@ -67,16 +71,36 @@ async function fill(server: OvsdbServer): Promise<void> {
   connection.close()
 }
 
+/** Seconds until the server has sent everything to somebody who only counts braces: no client can be faster. */
+function serverAlone(server: OvsdbServer): Promise<number> {
+  const params = new Replica(Db).monitorParams('monitor_cond_since', 'm')
+  const start = performance.now()
+  return new Promise((resolve, reject) => {
+    let depth = 0
+    const socket = connect(server.socket)
+    socket.on('error', reject)
+    socket.on('data', (chunk: Buffer) => {
+      // No string of this database holds a brace.
+      for (let i = 0; i < chunk.length; i++) depth += chunk[i] === 0x7b ? 1 : chunk[i] === 0x7d ? -1 : 0
+      if (depth > 0) return
+      socket.destroy()
+      resolve((performance.now() - start) / 1000)
+    })
+    socket.write(JSON.stringify({ id: 0, method: 'monitor_cond_since', params }))
+  })
+}
+
 function measure(command: string, ...args: string[]): Measured {
   const { stdout, stderr, status } = spawnSync(command, args, { encoding: 'utf8' })
   if (status !== 0) throw new Error(`${command} ${args[0]}: ${stderr}`)
   return JSON.parse(stdout) as Measured
 }
 
-function print(ours: readonly Measured[], python: readonly Measured[]): void {
+function print(ours: readonly Measured[], python: readonly Measured[], alone: number): void {
   const mib = 1 / (1024 * 1024)
   console.log(`ovsdb: ${ours[0]?.rows} rows (python3-openvswitch: ${python[0]?.rows}), medians of ${rounds} runs each`)
   line('replicate, s', ours, python, (m) => m.seconds, 1, 'less')
+  console.log(`  ${'of which the server itself'.padEnd(40)}      ${show(alone)}`)
   line('memory for it at the peak, MiB', ours, python, (m) => m.peakBytes, mib, 'less')
   line('resident after it, whole process, MiB', ours, python, (m) => m.residentBytes, mib, 'less')
   line('transactions/s, one at a time', ours, python, (m) => m.perSecond, 1, 'more')

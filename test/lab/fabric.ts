@@ -1,11 +1,11 @@
 // Several hypervisors in network namespaces, as a data centre has them: each with its own ovsdb-server and ovs-vswitchd on
 // the userspace datapath, an underlay between them, one namespace on it for the controller, and virtual machines as
 // namespaces plugged into br-int. Shared by the system tests and the demo.
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolder, makeNamespace, removeFolder, removeNamespace } from './folder.ts'
 import { Ovs } from './ovs.ts'
-import { run } from './run.ts'
+import { run, startDaemon, until } from './run.ts'
 
 const UNDERLAY_MTU = '1500'
 /** On the underlay. */
@@ -48,12 +48,19 @@ export class Hypervisor {
   }
 }
 
+export interface Capture {
+  /** One line for each frame so far, as tcpdump -e prints it. */
+  frames(): readonly string[]
+  stop(): Promise<void>
+}
+
 export class Vm {
   readonly name: string
   readonly namespace: string
   readonly interface: string
   host: Hypervisor
   readonly #folder: string
+  #captures = 0
 
   constructor(name: string, namespace: string, device: string, host: Hypervisor, folder: string) {
     this.name = name
@@ -82,10 +89,30 @@ export class Vm {
     )
   }
 
+  /** Sets the one address, `192.0.2.1/24`, and the way to other networks by hand. */
+  async address(cidr: string, gateway: string | null = null): Promise<void> {
+    await this.exec('ip', 'addr', 'replace', cidr, 'dev', 'eth0')
+    if (gateway !== null) await this.exec('ip', 'route', 'replace', 'default', 'via', gateway)
+  }
+
+  /** Starts to record the frames that reach the machine and that the filter (pcap-filter(7)) selects. */
+  async capture(...filter: readonly string[]): Promise<Capture> {
+    this.#captures += 1
+    const log = join(this.#folder, `${this.name}.${this.#captures}.capture`)
+    const options = ['-i', 'eth0', '-Q', 'in', '-n', '-e', '-l', '-t', '--immediate-mode']
+    const tcpdump = await startDaemon('tcpdump', [...options, ...filter], { namespace: this.namespace, log })
+    const read = (): string[] => readFileSync(log, 'utf8').split('\n')
+    await until('tcpdump listens', () => read().some((line) => line.startsWith('listening on')))
+    return {
+      frames: () => read().filter((line) => /^\S+ > \S+, /.test(line)),
+      stop: () => tcpdump.stop(),
+    }
+  }
+
   /** The share of echo requests that were answered, 0 to 1. */
   async ping(address: string, ...options: readonly string[]): Promise<number> {
     const text = await this.exec('ping', '-n', '-c', '3', '-i', '0.2', '-W', '1', ...options, address).catch(
-      (error: unknown) => String((error as { stdout?: unknown }).stdout ?? ''),
+      (error: unknown) => (error as { stdout?: string }).stdout ?? '',
     )
     const [, sent, received] = /(\d+) packets transmitted, (\d+) (?:packets )?received/.exec(text) ?? []
     return sent === undefined ? 0 : Number(received) / Number(sent)
@@ -114,6 +141,8 @@ export class Fabric implements AsyncDisposable {
       await run('ip', ['-n', fabric.#underlay, 'link', 'set', 'br0', 'up'])
       fabric.#controller = await fabric.#namespace()
       await fabric.#attach(fabric.#controller, 'ctl')
+      // The hosts' userspace datapaths take packets as they are: without a checksum they would be dropped.
+      await exec(fabric.#controller, 'ethtool', '-K', 'eth0', 'tx', 'off')
       await run('ip', ['-n', fabric.#controller, 'addr', 'add', `${CONTROLLER_ADDRESS}/24`, 'dev', 'eth0'])
       await Promise.all(Array.from({ length: hosts }, (_, i) => fabric.#addHost(i + 1)))
       fabric.hosts.sort((a, b) => a.name.localeCompare(b.name))
@@ -173,6 +202,12 @@ export class Fabric implements AsyncDisposable {
   }
 
   async plug(vm: Vm, portId: string): Promise<void> {
+    await until('the controller has made br-int', () =>
+      vm.host.ovs.vsctl('br-exists', 'br-int').then(
+        () => true,
+        () => false,
+      ),
+    )
     const ids = ['--', 'set', 'interface', vm.interface, `external_ids:iface-id=${portId}`]
     await vm.host.ovs.vsctl('add-port', 'br-int', vm.interface, ...ids)
   }

@@ -72,7 +72,7 @@ export class OfctlLab {
     const frames: Uint8Array[] = []
     const proxy = await this.proxy(socket, (frame) => frames.push(Uint8Array.from(frame)))
     try {
-      await this.wait(spawn('ovs-ofctl', ['-O', 'OpenFlow13', 'add-flows', `unix:${socket}`, file], { env: this.env }))
+      await this.finish('ovs-ofctl', ['-O', 'OpenFlow13', 'add-flows', `unix:${socket}`, file])
     } finally {
       proxy.close()
     }
@@ -105,13 +105,14 @@ export class OfctlLab {
 
   private vsctl(...args: string[]): Promise<void> {
     const db = `--db=unix:${join(this.folder, 'db.sock')}`
-    return this.wait(spawn('ovs-vsctl', [db, '--timeout=20', '--retry', ...args], { env: this.env }))
+    return this.finish('ovs-vsctl', [db, '--timeout=20', '--retry', ...args])
   }
 
-  /** Until a program ends well. */
-  private wait(child: ChildProcess): Promise<void> {
+  /** Runs a program until it ends well. */
+  private finish(program: string, args: readonly string[]): Promise<void> {
+    const child = spawn(program, args, { env: this.env })
     let errors = ''
-    child.stderr?.on('data', (chunk: Buffer) => {
+    child.stderr.on('data', (chunk: Buffer) => {
       errors += chunk.toString()
     })
     return new Promise((resolve, reject) => {

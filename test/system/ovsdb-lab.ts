@@ -101,9 +101,9 @@ export class OvsdbServer {
     this.#process = child
     await until(`${this.name} serves`, () => {
       if (child.exitCode !== null) throw new Error(`ovsdb-server ${this.name} ended with ${child.exitCode}`)
-      return existsSync(this.socket)
+      return existsSync(this.socket) && existsSync(this.#control)
     })
-    await this.control('version')
+    await until(`${this.name} answers`, () => this.control('version').then(Boolean, () => false))
   }
 
   /** Ends the process: SIGTERM lets it leave a cluster's connections in order, SIGKILL is a crash. */

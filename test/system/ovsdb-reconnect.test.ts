@@ -245,6 +245,37 @@ describe('a cluster of three', () => {
     expect(changes).toEqual(['- > b'])
   })
 
+  test('serves from a follower who does not insist on the leader, and forwards the transactions', async () => {
+    const at = await leader()
+    const follower = members.find((member) => member !== at) as OvsdbServer
+    const { client: elsewhere } = follow([at.remote])
+    await elsewhere.connected()
+    const client = new Client({ remotes: [follower.remote], database: Db, leaderOnly: false })
+    lab.defer(() => client.close())
+    await client.connected()
+    await insert(client, 'by a follower')
+    await elsewhere.connection?.echo()
+    expect(typesOf(elsewhere.replica)).toEqual(['by a follower'])
+  })
+
+  test('is not left for another cluster with a database of the same name', async () => {
+    const other = lab.path('other.db')
+    const [port] = await freePorts(1)
+    await run('ovsdb-tool', 'create-cluster', other, vswitchSchema, `tcp:127.0.0.1:${port}`)
+    const alone = await lab.serve('other', other)
+    const at = await leader()
+    const { client, statuses } = follow([at.remote, alone.remote, at.remote])
+    await client.connected()
+    const messages = (): string[] =>
+      statuses.flatMap((status) => (status.kind === 'waiting' ? [status.error.message] : []))
+    await at.stop('SIGKILL')
+    members = members.filter((member) => member !== at)
+    await until('the other cluster was tried and refused', () =>
+      messages().some((message) => message.includes('is of cluster')),
+    )
+    expect(typesOf(client.replica)).toEqual([])
+  })
+
   test('sends after a reconnection only what came after the last transaction that the replica holds', async () => {
     const at = await leader()
     const { client } = follow([at.remote])

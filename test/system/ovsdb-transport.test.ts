@@ -135,6 +135,17 @@ describe('passive connections', () => {
     await accept(server, 'pssl:0:127.0.0.1', (port) => `ssl:127.0.0.1:${port}`, tls)
   })
 
+  test('closing a listener does not wait for its connections, which live on', async () => {
+    const server = await lab.vswitch('ovs', managers)
+    const { promise, resolve } = Promise.withResolvers<Connection>()
+    const listener = await listen('ptcp:0:127.0.0.1', {}, resolve)
+    await server.vsctl('set-manager', `tcp:127.0.0.1:${listener.port}`)
+    const connection = await promise
+    lab.defer(() => connection.close())
+    await listener.close()
+    await works(connection, new Replica(Db))
+  })
+
   test('a host that comes back after a restart finds its replica, which yields only what changed', async () => {
     const server = await lab.vswitch('ovs', managers)
     const replica = new Replica(Db)
@@ -229,22 +240,19 @@ describe('back-pressure', () => {
     const connection = await dial(server.remote, { maxQueuedBytes, probeMilliseconds: 0 })
     server.signal('SIGSTOP')
     const payload = 'x'.repeat(100_000)
-    const outcomes = await (async () => {
-      const calls: Promise<string>[] = []
-      for (let refused = false; !refused && calls.length < 200;) {
-        const call = connection.echo([payload]).then(
-          () => 'answered',
-          (error: { code: string }) => {
-            refused = true
-            return error.code
-          },
-        )
-        calls.push(call)
-        await new Promise((resolve) => setImmediate(resolve))
-      }
-      server.signal('SIGCONT')
-      return Promise.all(calls)
-    })()
+    const calls: Promise<string>[] = []
+    let last = 'answered'
+    while (last !== 'send-queue-full' && calls.length < 200) {
+      const call = connection.echo([payload]).then(
+        () => 'answered',
+        (error: { code: string }) => error.code,
+      )
+      calls.push(call)
+      // A refused call is settled at once, one that waits for the server is not.
+      last = await Promise.race([call, new Promise<string>((resolve) => setImmediate(resolve, 'waiting'))])
+    }
+    server.signal('SIGCONT')
+    const outcomes = await Promise.all(calls)
     expect(outcomes.at(-1)).toBe('send-queue-full')
     expect(new Set(outcomes.slice(0, -1))).toEqual(new Set(['answered']))
     expect(outcomes.length).toBeGreaterThan(10)
@@ -296,7 +304,7 @@ describe('a hostile server', () => {
   test.each<[string, (socket: Socket) => void, string]>([
     ['speaks HTTP', (socket) => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'), 'bad-json'],
     ['nests without end', (socket) => socket.write(`{"a":${'['.repeat(100_000)}`), 'message-too-deep'],
-    ['never ends a message', (socket) => void flood(socket, '{"a":"', 'x'.repeat(65536)), 'message-too-large'],
+    ['never ends a message', (socket) => flood(socket, '{"a":"', 'x'.repeat(65536)), 'message-too-large'],
     ['answers what nobody asked', (socket) => socket.write('{"id":99,"result":[],"error":null}'), 'unexpected-reply'],
     ['sends broken UTF-8', (socket) => socket.write(Buffer.from('{"method":"\xff"}', 'latin1')), 'bad-utf8'],
     ['hangs up', (socket) => socket.end(), 'connection-lost'],

@@ -1,0 +1,399 @@
+// The hosts: their databases and switches as they come and go, and what each has confirmed. Facts about a host outlive
+// its connection and the controller (they are stored), so neither a restart nor a lost management link takes a flow away.
+import { EventEmitter } from 'node:events'
+import type { Logger } from 'pino'
+import type { Message } from '../ofproto/messages/index.ts'
+import type { Connection } from '../ovsdb/index.ts'
+import type { App, PacketOut } from './app.ts'
+import type { Channel } from './connect/channel.ts'
+import { Deployment } from './deployment.ts'
+import type { Derivation } from './derivation.ts'
+import type { HostFacts } from './host/facts.ts'
+import { HostSession } from './host/session.ts'
+import { isOurMeter } from './pipeline/meters.ts'
+import { isOurs, originOf } from './pipeline/cookie.ts'
+import { describe, describeError } from './switch/describe.ts'
+import type { SwitchEvent } from './switch/events.ts'
+import { SwitchSession } from './switch/session.ts'
+
+const CONTROLLER_PORT = 0xffff_fffd
+const NO_BUFFER = 0xffff_ffff
+const TICK_MILLISECONDS = 250
+/** So many objects are remembered before those that all hosts have confirmed are forgotten. */
+const TOUCHED = 10_000
+
+export interface FleetOptions {
+  readonly apps: readonly App[]
+  readonly derivation: Derivation
+  readonly log: Logger
+  readonly auditMilliseconds: number
+  /** What a host's bridge shall connect to, as seen from its database connection. */
+  readonly controllerOf: (connection: Connection) => string
+  /** Called when what is known of a host has changed, to be stored; null when it is forgotten. */
+  readonly remember: (id: string, facts: HostFacts | null) => void
+}
+
+/** All that is known of one host. */
+export class HostRecord {
+  facts: HostFacts
+  readonly control: SwitchSession
+  session: HostSession | null = null
+  channel: Channel | null = null
+  /** When the present connection of its database began; null while there is none. */
+  connectedAt: Date | null = null
+  readonly knownSince = new Date()
+  heardAt: Date | null = null
+  /** The newest revision that the switch has confirmed, and the newest one meant for it. */
+  confirmed = 0
+  desired = 0
+  /** Things that an operator should look at, in words. */
+  readonly alarms = new Map<string, string>()
+
+  constructor(facts: HostFacts, control: SwitchSession) {
+    this.facts = facts
+    this.control = control
+  }
+
+  get connected(): boolean {
+    return this.session !== null
+  }
+
+  /** The switch is connected and has all that was last meant for it. */
+  get current(): boolean {
+    return this.channel !== null && this.control.state === 'ready' && this.confirmed >= this.desired
+  }
+}
+
+interface FleetEvents {
+  /** A host's connections, facts or alarms changed. */
+  host: [id: string]
+  /** A switch confirmed a revision, or what it is to have changed. */
+  progress: []
+}
+
+export class Fleet extends EventEmitter<FleetEvents> {
+  readonly hosts = new Map<string, HostRecord>()
+  readonly #options: FleetOptions
+  readonly #deployment = new Deployment()
+  readonly #names: readonly string[]
+  /** Switches whose host is not known yet. */
+  readonly #strangers = new Map<bigint, Channel>()
+  /** For each object, the hosts that it concerns and the revision that last told each of them something because of it. */
+  readonly #touched = new Map<string, Map<string, number>>()
+  readonly #byChannel = new Map<Channel, HostRecord>()
+  readonly #ticker: NodeJS.Timeout
+  #revision = 0
+  #scheduled = false
+
+  constructor(options: FleetOptions) {
+    super()
+    this.#options = options
+    this.#names = options.apps.map(({ name }) => name)
+    this.#ticker = setInterval(() => {
+      for (const { control } of this.hosts.values()) control.tick(performance.now())
+    }, TICK_MILLISECONDS)
+  }
+
+  close(): void {
+    clearInterval(this.#ticker)
+    for (const { session, channel } of this.hosts.values()) {
+      session?.connection.close()
+      channel?.close()
+    }
+    for (const channel of this.#strangers.values()) channel.close()
+  }
+
+  /** A host as it was known before a restart. */
+  recall(facts: HostFacts): void {
+    this.#learn(facts)
+  }
+
+  /** Drops what is known of a host that is not connected. */
+  forget(id: string): boolean {
+    const record = this.hosts.get(id)
+    if (record === undefined || record.connected) return false
+    record.channel?.close()
+    this.hosts.delete(id)
+    const { host, vif } = this.#options.derivation.inputs
+    host.delete(id)
+    for (const { name } of record.facts.vifs) vif.delete(`${id}/${name}`)
+    this.#options.remember(id, null)
+    this.schedule()
+    this.emit('host', id)
+    return true
+  }
+
+  /** A host's database has connected. */
+  addDatabase(connection: Connection): void {
+    const { log, controllerOf } = this.#options
+    const session: HostSession = new HostSession(connection, controllerOf, {
+      facts: (facts) => this.#onFacts(session, facts),
+      mended: ({ id }, done) => log.info({ host: id, done }, 'host database set up'),
+      refused: ({ id }, reason) => this.#alarm(id, 'database', reason),
+      closed: (reason) => this.#onDatabaseClosed(session, reason),
+    })
+    session.start().catch((error: unknown) => {
+      log.warn({ peer: connection.peer, err: error }, 'database refused')
+      connection.close()
+    })
+  }
+
+  /** A switch has connected and agreed on OpenFlow 1.3. */
+  async addSwitch(channel: Channel): Promise<void> {
+    const features = await channel.request({ kind: 'features_request', xid: channel.nextXid() })
+    if (features.kind !== 'features_reply') return channel.close()
+    const datapathId = features.datapath
+    const record = Array.from(this.hosts.values()).find(({ facts }) => facts.datapathId === datapathId)
+    if (record !== undefined) return this.#attach(record, channel)
+    this.#strangers.get(datapathId)?.close()
+    this.#strangers.set(datapathId, channel)
+    void channel.closed.then(() => {
+      if (this.#strangers.get(datapathId) === channel) this.#strangers.delete(datapathId)
+    })
+  }
+
+  /** A frame that a switch sent; true if it was for its session. */
+  onFrame(frame: Uint8Array, channel: Channel): boolean {
+    return this.#recordOf(channel)?.control.receive(frame) ?? false
+  }
+
+  #recordOf(channel: Channel): HostRecord | undefined {
+    return this.#byChannel.get(channel)
+  }
+
+  /** Computes what has changed, soon; calls in between are one. */
+  schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.commit()
+    })
+  }
+
+  commit(): void {
+    const { units, scopes } = this.#options.derivation.commit()
+    for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
+    if (units.length === 0 && scopes.length === 0) return
+    this.#revision += 1
+    const revision = this.#revision
+    const before = units.map(([key]) => this.#deployment.concerns(key))
+    this.#deployment.update(units, scopes)
+    const told = this.#deployment.take()
+    for (const [id, { put, remove }] of told) {
+      const record = this.hosts.get(id)
+      if (record === undefined) continue
+      record.desired = revision
+      const changes = [...Array.from(remove, (key) => [key, null] as const), ...put]
+      record.control.desire(revision, changes)
+    }
+    for (const { objects, hosts } of [...before, ...units.map(([key]) => this.#deployment.concerns(key))]) {
+      for (const host of hosts) if (told.has(host)) for (const object of objects) this.#touch(object, host, revision)
+    }
+    this.emit('progress')
+  }
+
+  #touch(object: string, host: string, revision: number): void {
+    const hosts = this.#touched.get(object)
+    if (hosts === undefined) this.#touched.set(object, new Map([[host, revision]]))
+    else hosts.set(host, revision)
+  }
+
+  /** What every host has confirmed need not be remembered. */
+  #forgetConfirmed(): void {
+    for (const object of this.#touched.keys()) if (this.unconfirmed(object).length === 0) this.#touched.delete(object)
+  }
+
+  /** Hosts that have not confirmed what the object causes there, each with the reason. */
+  unconfirmed(object: string): readonly { readonly host: string; readonly reason: string }[] {
+    return Array.from(this.#touched.get(object) ?? []).flatMap(([id, revision]) => {
+      const record = this.hosts.get(id)
+      if (record === undefined || record.confirmed >= revision) return []
+      const reason = record.channel === null ? 'its switch is not connected' : 'its switch has not confirmed yet'
+      return [{ host: id, reason }]
+    })
+  }
+
+  // Databases.
+
+  #onFacts(session: HostSession, facts: HostFacts): void {
+    const known = this.hosts.get(facts.id)
+    if (known?.session && known.session !== session) {
+      this.#options.log.warn(
+        { host: facts.id, peer: session.connection.peer },
+        'a second connection of this host replaces the first',
+      )
+      known.session.connection.close()
+    }
+    const record = this.#learn(facts)
+    if (record.session !== session) {
+      record.session = session
+      record.connectedAt = new Date()
+      this.#options.log.info({ host: facts.id, peer: session.connection.peer, ovs: facts.ovsVersion }, 'host connected')
+    }
+    record.heardAt = new Date()
+    this.#options.remember(facts.id, facts)
+    const stranger = facts.datapathId === null ? undefined : this.#strangers.get(facts.datapathId)
+    if (stranger !== undefined && facts.datapathId !== null) {
+      this.#strangers.delete(facts.datapathId)
+      this.#attach(record, stranger)
+    }
+    this.emit('host', facts.id)
+  }
+
+  #learn(facts: HostFacts): HostRecord {
+    let record = this.hosts.get(facts.id)
+    const before = record?.facts.vifs ?? []
+    if (record === undefined) this.hosts.set(facts.id, (record = new HostRecord(facts, this.#newControl(facts.id))))
+    record.facts = facts
+    const { host, vif } = this.#options.derivation.inputs
+    host.set(facts.id, { id: facts.id, name: facts.name, encapIp: facts.encapIp })
+    const names = new Set(facts.vifs.map(({ name }) => name))
+    for (const { name } of before) if (!names.has(name)) vif.delete(`${facts.id}/${name}`)
+    for (const row of facts.vifs) vif.set(`${facts.id}/${row.name}`, row)
+    this.schedule()
+    return record
+  }
+
+  #onDatabaseClosed(session: HostSession, reason: string): void {
+    const { facts } = session
+    const record = facts === null ? undefined : this.hosts.get(facts.id)
+    if (record?.session !== session) return
+    record.session = null
+    record.connectedAt = null
+    this.#options.log.warn({ host: record.facts.id, reason }, 'host disconnected')
+    this.emit('host', record.facts.id)
+  }
+
+  #alarm(id: string, about: string, text: string | null): void {
+    const record = this.hosts.get(id)
+    if (record === undefined) return
+    if (text === null) record.alarms.delete(about)
+    else record.alarms.set(about, text)
+    this.#options.log[text === null ? 'info' : 'warn'](
+      { host: id, about, text },
+      text === null ? 'alarm is over' : 'alarm',
+    )
+    this.emit('host', id)
+  }
+
+  // Switches.
+
+  #newControl(id: string): SwitchSession {
+    return new SwitchSession({
+      owns: {
+        flow: (cookie) => (isOurs(cookie) ? 'weft' : 'foreign'),
+        group: () => 'foreign',
+        meter: (meter) => (isOurMeter(meter) ? 'weft' : 'foreign'),
+      },
+      send: (bytes) => this.hosts.get(id)?.channel?.sendFrames(bytes),
+      report: (event) => this.#onSwitchEvent(id, event),
+      auditMs: this.#options.auditMilliseconds,
+    })
+  }
+
+  #attach(record: HostRecord, channel: Channel): void {
+    const { id } = record.facts
+    record.channel?.close()
+    record.channel = channel
+    this.#byChannel.set(channel, record)
+    record.confirmed = 0
+    this.#options.log.info({ host: id, peer: channel.peer }, 'switch connected')
+    void channel.closed.then(({ message }) => {
+      this.#byChannel.delete(channel)
+      if (record.channel !== channel) return
+      record.channel = null
+      record.control.disconnected()
+      this.#options.log.warn({ host: id, reason: message }, 'switch disconnected')
+      this.emit('host', id)
+      this.emit('progress')
+    })
+    record.control.connected(performance.now(), null)
+    this.emit('host', id)
+  }
+
+  #onSwitchEvent(id: string, event: SwitchEvent): void {
+    const { log } = this.#options
+    const record = this.hosts.get(id)
+    if (record === undefined) return
+    switch (event.kind) {
+      case 'confirmed':
+        record.confirmed = event.revision
+        if (this.#touched.size > TOUCHED) this.#forgetConfirmed()
+        this.emit('progress')
+        return
+      case 'synchronized':
+        log.info({ host: id, ...event }, 'switch compared')
+        return
+      case 'refused':
+        this.#alarm(id, event.held.key, `${describeError(event.error)}: ${describe(event.held)}`)
+        return
+      case 'recovered':
+        this.#alarm(id, event.key, null)
+        return
+      case 'drift': {
+        const items = [...event.missing, ...event.unexpected, ...event.changed.map(({ held }) => held)]
+        log.warn(
+          {
+            host: id,
+            missing: event.missing.length,
+            changed: event.changed.length,
+            unexpected: event.unexpected.length,
+            first: items.slice(0, 3).map(describe),
+          },
+          'drift repaired',
+        )
+        return
+      }
+      case 'foreign':
+        this.#alarm(
+          id,
+          'foreign',
+          event.count === 0
+            ? null
+            : `${event.count} flows of others: ${event.items.slice(0, 3).map(describe).join('; ')}`,
+        )
+        return
+      case 'stalled':
+        log.warn({ host: id, waitedMs: event.waitedMs }, 'switch does not answer')
+        record.channel?.close()
+        return
+      case 'role':
+        log.debug({ host: id, role: event.role }, 'switch')
+        return
+      case 'stray_error':
+        log.warn({ host: id, error: describeError(event.error) }, 'error from the switch')
+    }
+  }
+
+  /** What a switch sends on its own account. */
+  onMessage(message: Message, channel: Channel): void {
+    if (message.kind !== 'packet_in') return
+    const record = this.#recordOf(channel)
+    const origin = originOf(message.cookie, this.#names)
+    const app = this.#options.apps.find(({ name }) => name === origin?.app)
+    if (record === undefined || origin === null || app?.packetIn === undefined) return
+    const metadata = new Map(
+      message.match.flatMap((entry) => (entry.kind === 'unknown' ? [] : [[entry.kind, entry.value] as const])),
+    )
+    const inPort = metadata.get('in_port_oxm')
+    if (typeof inPort !== 'number') return
+    const packet = { host: record.facts.id, inPort, origin: origin.object, metadata, data: message.data }
+    try {
+      for (const out of app.packetIn(this.#options.derivation.reads, packet)) sendOut(channel, out)
+    } catch (error) {
+      this.#options.log.error({ host: packet.host, app: app.name, err: error }, 'packet not handled')
+    }
+  }
+}
+
+function sendOut(channel: Channel, { outPort, data }: PacketOut): void {
+  channel.send({
+    kind: 'packet_out',
+    xid: channel.nextXid(),
+    bufferId: NO_BUFFER,
+    inPort: CONTROLLER_PORT,
+    actions: [{ kind: 'output', port: outPort, maxLength: 0 }],
+    data,
+  })
+}

@@ -1,0 +1,124 @@
+// What the northbound API shows of hosts and of what they have confirmed.
+import { createHash } from 'node:crypto'
+import { isTunnelType, ROUTER_INTERFACE } from './app.ts'
+import type { Derivation } from './derivation.ts'
+import type { Fleet, HostRecord } from './fleet.ts'
+import type { LiveAgent, LiveChange, LiveState, Status, WaitRealized } from './northbound/index.ts'
+
+/** Agents are found by UUID; a system-id need not be one, so it is hashed into one (RFC 9562 §5.5, without a namespace). */
+function agentId(host: string): string {
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(host)) return host.toLowerCase()
+  const hash = createHash('sha1').update(host).digest()
+  hash[6] = ((hash[6] ?? 0) & 0x0f) | 0x50
+  hash[8] = ((hash[8] ?? 0) & 0x3f) | 0x80
+  return hash.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+}
+
+export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
+  const { reads } = derivation
+  const portStatus = (id: string): Status | undefined => {
+    const realized: Status = fleet.unconfirmed(id).length === 0 ? 'ACTIVE' : 'BUILD'
+    // A router's interface is everywhere.
+    if (reads.port(id)?.device_owner === ROUTER_INTERFACE) return realized
+    const binding = reads.binding(id)
+    const record = binding === null ? undefined : fleet.hosts.get(binding.host)
+    if (record === undefined) return reads.port(id) === undefined ? undefined : 'DOWN'
+    if (record.channel === null) return 'DOWN'
+    return record.confirmed > 0 ? realized : 'BUILD'
+  }
+  return {
+    agents: () => Array.from(fleet.hosts.values(), agentOf),
+    forgetAgent: (id) => {
+      const host = Array.from(fleet.hosts.keys()).find((each) => agentId(each) === id)
+      return host !== undefined && fleet.forget(host)
+    },
+    portStatus,
+    networkStatus: (id) => {
+      // Only overlays are forwarded so far: no host carries a flat or VLAN network.
+      if (!isTunnelType(reads.network(id)?.['provider:network_type'] ?? null)) return 'DOWN'
+      return fleet.unconfirmed(id).length === 0 ? 'ACTIVE' : 'BUILD'
+    },
+    portHost: (id) => reads.binding(id)?.host,
+    subscribe: (listener) => subscribe(fleet, portStatus, listener),
+  }
+}
+
+function agentOf(record: HostRecord): LiveAgent {
+  const { facts, control } = record
+  return {
+    id: agentId(facts.id),
+    host: facts.name,
+    alive: record.connected && record.channel !== null,
+    created_at: record.knownSince.toISOString(),
+    started_at: (record.connectedAt ?? record.knownSince).toISOString(),
+    heartbeat_timestamp: (record.connected ? new Date() : (record.heardAt ?? record.knownSince)).toISOString(),
+    configurations: {
+      system_id: facts.id,
+      ovs_version: facts.ovsVersion,
+      encap_ip: facts.encapIp,
+      encap_types: facts.encapTypes,
+      datapath_id: facts.datapathId?.toString(16).padStart(16, '0') ?? null,
+      bridge_mappings: Object.fromEntries(facts.bridgeMappings),
+      devices: facts.vifs.length,
+      switch: control.state,
+      ...control.counters,
+      alarms: [...record.alarms.values()],
+    },
+  }
+}
+
+/** Tells of hosts at once, and of ports whose status differs from what was told last. */
+function subscribe(
+  fleet: Fleet,
+  portStatus: (id: string) => Status | undefined,
+  listener: (change: LiveChange) => void,
+): () => void {
+  const told = new Map<string, Status>()
+  const ports = (): void => {
+    const plugged = new Set(Array.from(fleet.hosts.values()).flatMap(({ facts }) => facts.vifs.map(({ port }) => port)))
+    for (const id of new Set([...plugged, ...told.keys()])) {
+      const status = portStatus(id)
+      if (status === undefined) told.delete(id)
+      else if (told.get(id) !== status) {
+        told.set(id, status)
+        listener({ kind: 'port', id, status })
+      }
+    }
+  }
+  const host = (id: string): void => {
+    const record = fleet.hosts.get(id)
+    listener({ kind: 'agent', id: agentId(id), agent: record === undefined ? null : agentOf(record) })
+    ports()
+  }
+  fleet.on('progress', ports)
+  fleet.on('host', host)
+  return () => {
+    fleet.off('progress', ports)
+    fleet.off('host', host)
+  }
+}
+
+/** `seen`: settles when the engine has the store's revision. */
+export function realization(fleet: Fleet, seen: (revision: number) => Promise<void>): WaitRealized {
+  return async (objects, revision, timeoutMs) => {
+    const deadline = performance.now() + timeoutMs
+    await seen(revision)
+    fleet.commit()
+    const waiting = () => objects.flatMap(({ id }) => fleet.unconfirmed(id))
+    while (waiting().length > 0 && performance.now() < deadline) await progress(fleet, deadline - performance.now())
+    const unique = new Map(waiting().map((each) => [each.host, each]))
+    return [...unique.values()]
+  }
+}
+
+function progress(fleet: Fleet, milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer)
+      fleet.off('progress', done)
+      resolve()
+    }
+    const timer = setTimeout(done, Math.max(0, milliseconds))
+    fleet.on('progress', done)
+  })
+}

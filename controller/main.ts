@@ -1,0 +1,149 @@
+// The composition root of `weft serve`: the only place that names concrete sockets, clocks, stores and apps.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pino, type Logger } from 'pino'
+import { apps } from '../apps/index.ts'
+import { listen as listenDatabases, type Connection, type TlsIdentity } from '../ovsdb/index.ts'
+import { DNS_DOMAIN } from './app.ts'
+import { splitEndpoint, type Config } from './config.ts'
+import { listen as listenSwitches } from './connect/openflow.ts'
+import { Derivation } from './derivation.ts'
+import { Fleet } from './fleet.ts'
+import { dumpFacts, loadFacts } from './host/facts.ts'
+import { followIntent } from './intent.ts'
+import { liveState, realization } from './live.ts'
+import { createNorthbound, parseCredentials, refuseOpenListener } from './northbound/index.ts'
+import { openLmdbStore } from './store/index.ts'
+
+const HOSTS = 'host/'
+
+export interface Controller {
+  /** Where the API answers. */
+  readonly url: string
+  close(): Promise<void>
+}
+
+export function createLogger(config: Config): Logger {
+  const level = config['log-level']
+  return process.stdout.isTTY
+    ? pino({
+        level,
+        base: null,
+        transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' } },
+      })
+    : pino({ level, base: null })
+}
+
+function tlsOf(config: Config): { tls?: TlsIdentity } {
+  const { 'tls-key': key, 'tls-certificate': certificate, 'tls-authority': authority } = config
+  if (key === null || certificate === null || authority === null) return {}
+  const read = (path: string): string => readFileSync(path, 'utf8')
+  return { tls: { key: read(key), certificate: read(certificate), authority: read(authority) } }
+}
+
+/** What a host's bridge connects to: the address at which its database reached us, unless one is advertised. */
+function controllerOf(config: Config, port: number): (connection: Connection) => string {
+  const scheme = config.openflow.startsWith('pssl') ? 'ssl' : 'tcp'
+  return ({ localAddress }) => {
+    const address = config.advertise ?? localAddress ?? '127.0.0.1'
+    return `${scheme}:${address.includes(':') ? `[${address}]` : address}:${port}`
+  }
+}
+
+/** Starts everything; rejects when an address cannot be had or the data cannot be read, with nothing left running. */
+export async function serve(config: Config, log: Logger): Promise<Controller> {
+  const closers: (() => Promise<unknown> | void)[] = []
+  const close = async (): Promise<void> => {
+    for (const closer of closers.toReversed()) await closer()
+  }
+  try {
+    return { url: await start(config, log, closers), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function start(config: Config, log: Logger, closers: (() => Promise<unknown> | void)[]): Promise<string> {
+  const tls = tlsOf(config)
+  const credentials =
+    config.credentials === null ? undefined : parseCredentials(readFileSync(config.credentials, 'utf8'))
+  const { host: apiHost, port: apiPort } = splitEndpoint(config.api)
+  refuseOpenListener(apiHost, credentials)
+
+  const store = openLmdbStore({ folder: join(config.data, 'store') })
+  closers.push(() => store.close())
+  const derivation = new Derivation(apps)
+  let openflowPort = 0
+  const fleet = new Fleet({
+    apps,
+    derivation,
+    log,
+    auditMilliseconds: config['audit-interval'] * 1000,
+    controllerOf: (connection) => controllerOf(config, openflowPort)(connection),
+    remember: (id, facts) => {
+      const key = `${HOSTS}${id}`
+      const value = facts === null ? null : dumpFacts(facts)
+      if (remembered.get(key) === value) return
+      if (value === null) remembered.delete(key)
+      else remembered.set(key, value)
+      const operation = value === null ? ({ kind: 'delete', key } as const) : ({ kind: 'put', key, value } as const)
+      store.transact({ apply: [operation] }).catch((error: unknown) => log.error({ err: error }, 'host not stored'))
+    },
+  })
+  closers.push(() => fleet.close())
+
+  const remembered = new Map((await store.range(HOSTS)).entries.map(({ key, value }) => [key, value]))
+  for (const value of remembered.values()) fleet.recall(loadFacts(value))
+  const progress = revisions()
+  closers.push(
+    await followIntent(store, derivation, (revision) => {
+      progress.reach(revision)
+      fleet.schedule()
+    }),
+  )
+  fleet.commit()
+
+  const switches = await listenSwitches(
+    config.openflow,
+    {
+      ...tls,
+      claim: (frame, channel) => fleet.onFrame(frame, channel),
+      onMessage: (message, channel) => fleet.onMessage(message, channel),
+    },
+    (channel) => {
+      fleet.addSwitch(channel).catch((error: unknown) => log.warn({ peer: channel.peer, err: error }, 'switch refused'))
+    },
+  )
+  closers.push(() => switches.close())
+  openflowPort = switches.port ?? 0
+  const databases = await listenDatabases(config.ovsdb, tls, (connection) => fleet.addDatabase(connection))
+  closers.push(() => databases.close())
+
+  const api = await createNorthbound({
+    store,
+    live: liveState(fleet, derivation),
+    settings: { mtu: { underlay: config['underlay-mtu'] }, dnsDomain: DNS_DOMAIN },
+    waitRealized: realization(fleet, (revision) => progress.reached(revision)),
+    ...(credentials === undefined ? {} : { credentials }),
+  })
+  closers.push(() => api.close())
+  const url = await api.listen({ host: apiHost, port: apiPort })
+  log.info({ api: url, ovsdb: databases.port, openflow: switches.port, data: config.data }, 'weft is ready')
+  return url
+}
+
+/** A number that only grows, and those who wait for it. */
+function revisions(): { reach(revision: number): void; reached(revision: number): Promise<void> } {
+  let current = 0
+  let waiting: { readonly revision: number; readonly resolve: () => void }[] = []
+  return {
+    reach(revision) {
+      current = Math.max(current, revision)
+      for (const { revision: wanted, resolve } of waiting) if (wanted <= current) resolve()
+      waiting = waiting.filter(({ revision: wanted }) => wanted > current)
+    },
+    reached: (revision) =>
+      revision <= current ? Promise.resolve() : new Promise((resolve) => waiting.push({ revision, resolve })),
+  }
+}

@@ -1,0 +1,129 @@
+// The stored objects, in the words of the OpenStack Networking API v2.0. This is also what the rest of the
+// controller reads from the store: one JSON text per object under `intentKey(kind, id)`.
+
+export interface Standard {
+  readonly id: string
+  readonly project_id: string
+  readonly name: string
+  readonly description: string
+  readonly tags: readonly string[]
+  readonly revision_number: number
+  readonly created_at: string
+  readonly updated_at: string
+}
+
+export interface Network extends Standard {
+  readonly admin_state_up: boolean
+  readonly shared: boolean
+  readonly mtu: number
+  readonly port_security_enabled: boolean
+  readonly dns_domain: string
+  readonly availability_zone_hints: readonly string[]
+  readonly 'router:external': boolean
+  readonly 'provider:network_type': 'vxlan' | 'geneve' | 'gre' | 'flat' | 'vlan'
+  readonly 'provider:physical_network': string | null
+  /** VNI or GRE key (1…16777215), VLAN id (1…4094), null for flat. */
+  readonly 'provider:segmentation_id': number | null
+}
+
+export interface AllocationPool {
+  readonly start: string
+  readonly end: string
+}
+
+export interface Route {
+  readonly destination: string
+  readonly nexthop: string
+}
+
+export interface Subnet extends Standard {
+  readonly network_id: string
+  readonly ip_version: 4 | 6
+  readonly cidr: string
+  readonly gateway_ip: string | null
+  readonly allocation_pools: readonly AllocationPool[]
+  readonly dns_nameservers: readonly string[]
+  readonly host_routes: readonly Route[]
+  readonly enable_dhcp: boolean
+  readonly ipv6_ra_mode: Ipv6Mode | null
+  readonly ipv6_address_mode: Ipv6Mode | null
+  readonly service_types: readonly string[]
+}
+
+export type Ipv6Mode = 'slaac' | 'dhcpv6-stateful' | 'dhcpv6-stateless'
+
+export interface FixedIp {
+  readonly subnet_id: string
+  readonly ip_address: string
+}
+
+export interface AddressPair {
+  readonly ip_address: string
+  readonly mac_address: string
+}
+
+export interface DhcpOption {
+  readonly opt_name: string
+  readonly opt_value: string
+  readonly ip_version: 4 | 6
+}
+
+export interface Port extends Standard {
+  readonly network_id: string
+  readonly mac_address: string
+  readonly fixed_ips: readonly FixedIp[]
+  readonly device_id: string
+  readonly device_owner: string
+  readonly admin_state_up: boolean
+  readonly port_security_enabled: boolean
+  readonly allowed_address_pairs: readonly AddressPair[]
+  readonly extra_dhcp_opts: readonly DhcpOption[]
+  readonly dns_name: string
+  readonly 'binding:host_id': string
+  readonly 'binding:profile': Readonly<Record<string, unknown>>
+}
+
+export interface Router extends Standard {
+  readonly admin_state_up: boolean
+  readonly routes: readonly Route[]
+  readonly availability_zone_hints: readonly string[]
+}
+
+/** What an operator wrote about a host; everything else about it is observed. */
+export interface AgentSettings {
+  readonly id: string
+  readonly description: string
+  readonly admin_state_up: boolean
+}
+
+/** Limits that differ from the defaults; the id is the project's. */
+export interface Quota {
+  readonly id: string
+  readonly limits: Readonly<Partial<Record<ResourceKind, number>>>
+}
+
+export interface Model {
+  readonly networks: Network
+  readonly subnets: Subnet
+  readonly ports: Port
+  readonly routers: Router
+  readonly agents: AgentSettings
+  readonly quotas: Quota
+}
+
+export type Kind = keyof Model
+/** The kinds with the standard attributes, owned by a project. */
+export type ResourceKind = 'networks' | 'subnets' | 'ports' | 'routers'
+export const kinds: readonly Kind[] = ['networks', 'subnets', 'ports', 'routers', 'agents', 'quotas']
+
+export const intentPrefix = 'intent/'
+export const intentKey = (kind: Kind, id: string): string => `${intentPrefix}${kind}/${id}`
+
+/** Kind and id of an intent key, undefined for keys of others (guards among them). */
+export function parseIntentKey(key: string): { kind: Kind; id: string } | undefined {
+  const [prefix, kind, id] = key.split('/')
+  const known = kinds.find((each) => each === kind)
+  return `${prefix}/` === intentPrefix && known && id ? { kind: known, id } : undefined
+}
+
+export const routerInterfaceOwner = 'network:router_interface'

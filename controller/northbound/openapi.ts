@@ -1,0 +1,206 @@
+// The OpenAPI document, made from the attribute tables.
+import type { Attribute } from './resource.ts'
+import { resourceKinds, resources } from './resources/index.ts'
+
+type Table = Readonly<Record<string, Attribute>>
+type Operation = Record<string, unknown>
+
+const reference = (name: string): object => ({ $ref: `#/components/schemas/${name}` })
+const json = (schema: object): object => ({ content: { 'application/json': { schema } } })
+const object = (properties: object, required: readonly string[] = []): object => ({
+  type: 'object',
+  additionalProperties: false,
+  properties,
+  ...(required.length > 0 ? { required } : {}),
+})
+
+function properties(table: Table, keep: (row: Attribute) => boolean): Record<string, object> {
+  const rows = Object.entries(table).filter(([, row]) => keep(row))
+  return Object.fromEntries(
+    rows.map(([name, row]) => [
+      name,
+      {
+        ...row.type.schema,
+        ...(row.default === undefined ? {} : { default: row.default }),
+        ...(row.only === undefined ? {} : { description: row.only }),
+        ...(row.read === 'admin' ? { 'x-weft-admin-only': true } : {}),
+      },
+    ]),
+  )
+}
+
+const ownership: ReadonlySet<string> = new Set(['project_id', 'tenant_id'])
+const required = (table: Table): string[] =>
+  Object.entries(table)
+    .filter(([name, row]) => row.create !== 'none' && !Object.hasOwn(row, 'default') && !ownership.has(name))
+    .map(([name]) => name)
+
+const refusals = (...statuses: readonly number[]): object =>
+  Object.fromEntries(
+    statuses.map((status) => [status, { description: errorText[status], ...json(reference('Error')) }]),
+  )
+
+const errorText: Readonly<Record<number, string>> = {
+  400: 'The request is not valid: the message names the attribute and the reason',
+  401: 'No or wrong credentials',
+  403: 'Not allowed',
+  404: 'Not found, or not visible',
+  409: 'In conflict with what exists: the message names it',
+  412: 'If-Match: another revision',
+}
+
+const queryControls = [
+  'fields',
+  'sort_key',
+  'sort_dir',
+  'limit',
+  'marker',
+  'page_reverse',
+  'tags',
+  'tags-any',
+  'not-tags',
+  'not-tags-any',
+  'changed_since',
+]
+const parameter = (name: string, place: 'query' | 'path', schema: object): object => ({
+  name,
+  in: place,
+  required: place === 'path',
+  schema,
+})
+const id = parameter('id', 'path', { type: 'string' })
+const wait = parameter('wait', 'query', { enum: ['realized'] })
+
+function resourcePaths(kind: (typeof resourceKinds)[number]): Record<string, Record<string, Operation>> {
+  const { singular, label, attributes } = resources[kind]
+  const one = object({ [singular]: reference(label) })
+  const many = object({ [kind]: { type: 'array', items: reference(label) }, [`${kind}_links`]: { type: 'array' } })
+  const body = (action: 'Create' | 'Update'): object => ({
+    required: true,
+    ...json(object({ [singular]: reference(`${label}${action}`) })),
+  })
+  const filters = Object.keys(attributes).map((name) => parameter(name, 'query', attributes[name]?.type.schema ?? {}))
+  const controls = queryControls.map((name) => parameter(name, 'query', { type: 'string' }))
+  const tags = [kind]
+  const ok = (description: string, schema: object): object => ({ description, ...json(schema) })
+  return {
+    [`/v2.0/${kind}`]: {
+      get: {
+        tags,
+        summary: `List ${kind}`,
+        parameters: [...filters, ...controls],
+        responses: { 200: ok('The list', many), ...refusals(400, 401) },
+      },
+      post: {
+        tags,
+        summary: `Create one of ${kind}, or several at once`,
+        parameters: [wait],
+        requestBody: body('Create'),
+        responses: { 201: ok('Created', one), ...refusals(400, 401, 403, 404, 409) },
+      },
+    },
+    [`/v2.0/${kind}/{id}`]: {
+      get: {
+        tags,
+        summary: `Show one of ${kind}`,
+        parameters: [id],
+        responses: { 200: ok('The object', one), ...refusals(401, 404) },
+      },
+      put: {
+        tags,
+        summary: `Change one of ${kind}`,
+        parameters: [id, wait],
+        requestBody: body('Update'),
+        responses: { 200: ok('Changed', one), ...refusals(400, 401, 403, 404, 409, 412) },
+      },
+      delete: {
+        tags,
+        summary: `Delete one of ${kind}`,
+        parameters: [id, wait],
+        responses: { 204: { description: 'Deleted' }, ...refusals(401, 403, 404, 409, 412) },
+      },
+    },
+    [`/v2.0/${kind}/{id}/tags`]: {
+      get: {
+        tags,
+        summary: 'Tags',
+        parameters: [id],
+        responses: { 200: ok('Tags', reference('Tags')), ...refusals(401, 404) },
+      },
+      put: {
+        tags,
+        summary: 'Replace the tags',
+        parameters: [id],
+        requestBody: { required: true, ...json(reference('Tags')) },
+        responses: { 200: ok('Tags', reference('Tags')), ...refusals(400, 401, 403, 404) },
+      },
+    },
+  }
+}
+
+function routerPaths(): Record<string, Record<string, Operation>> {
+  const tags = ['routers']
+  const actions = {
+    add_router_interface: 'RouterInterface',
+    remove_router_interface: 'RouterInterface',
+    add_extraroutes: 'ExtraRoutes',
+    remove_extraroutes: 'ExtraRoutes',
+  }
+  return Object.fromEntries(
+    Object.entries(actions).map(([name, schema]) => [
+      `/v2.0/routers/{id}/${name}`,
+      {
+        put: {
+          tags,
+          summary: name.replaceAll('_', ' '),
+          parameters: [id, wait],
+          requestBody: { required: true, ...json(reference(schema)) },
+          responses: { 200: { description: 'Done' }, ...refusals(400, 401, 403, 404, 409) },
+        },
+      },
+    ]),
+  )
+}
+
+function schemas(): Record<string, object> {
+  const text = { type: 'string' }
+  const made = resourceKinds.flatMap((kind) => {
+    const { label, attributes } = resources[kind]
+    return [
+      [label, object(properties(attributes, () => true))],
+      [
+        `${label}Create`,
+        object(
+          properties(attributes, (row) => row.create !== 'none'),
+          required(attributes),
+        ),
+      ],
+      [`${label}Update`, object(properties(attributes, (row) => row.update !== 'none'))],
+    ] as const
+  })
+  return {
+    ...Object.fromEntries(made),
+    Tags: object({ tags: { type: 'array', items: text } }, ['tags']),
+    RouterInterface: object({ subnet_id: text, port_id: text }),
+    ExtraRoutes: object({
+      router: object({ routes: { type: 'array', items: object({ destination: text, nexthop: text }) } }),
+    }),
+    Error: object({ NeutronError: object({ type: text, message: text, detail: text }) }),
+  }
+}
+
+export function openApi(): Record<string, unknown> {
+  return {
+    openapi: '3.0.3',
+    info: { title: 'Weft', version: '2.0', description: 'OpenStack Networking API v2.0 over Open vSwitch.' },
+    paths: Object.assign({}, ...resourceKinds.map(resourcePaths), routerPaths()),
+    components: {
+      schemas: schemas(),
+      securitySchemes: {
+        token: { type: 'apiKey', in: 'header', name: 'X-Auth-Token' },
+        basic: { type: 'http', scheme: 'basic' },
+      },
+    },
+    security: [{ token: [] }, { basic: [] }],
+  }
+}

@@ -1,0 +1,113 @@
+// Random requests, sensible and senseless, against a whole server: whatever is answered, a refused request has changed
+// nothing and the stored intent is consistent.
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { Network, Port, Router, Subnet } from './model.ts'
+import { type Api, type Json, startApi } from './testing/harness.ts'
+
+type Step = readonly [action: number, a: number, b: number, c: number]
+
+const cidrs = ['10.0.0.0/29', '10.0.0.4/30', '10.0.1.0/29', '10.0.0.0/16', 'fd00::/126', 'fd00::/64', 'x']
+const addresses = ['10.0.0.2', '10.0.0.5', '10.0.1.3', 'fd00::2', '10.9.9.9', 'x']
+const macs = ['fa:16:3e:00:00:01', 'fa:16:3e:00:00:02', '01:00:00:00:00:00']
+
+function stored(api: Api, kind: string): Json[] {
+  return [...api.store.entries]
+    .filter(([key]) => key.startsWith(`intent/${kind}/`))
+    .map(([, { value }]) => JSON.parse(value) as Json)
+}
+
+const pick = <T>(list: readonly T[], index: number): T | undefined => list[index % Math.max(list.length, 1)]
+const id = (api: Api, kind: string, index: number): string => pick(stored(api, kind), index)?.id ?? 'missing'
+
+function request(api: Api, [action, a, b, c]: Step): ['POST' | 'PUT' | 'DELETE', string, Json?] {
+  const network_id = id(api, 'networks', a)
+  const fixed_ips = [{ ip_address: pick(addresses, b) }]
+  const port: Json = {
+    network_id,
+    ...(c % 3 === 0 ? { fixed_ips } : {}),
+    ...(c % 4 === 0 ? { mac_address: pick(macs, b) } : {}),
+  }
+  const subnet_id = id(api, 'subnets', b)
+  const router = `routers/${id(api, 'routers', a)}`
+  const routes = [{ destination: '1.0.0.0/8', nexthop: pick(addresses, b) }]
+  const steps: ['POST' | 'PUT' | 'DELETE', string, Json?][] = [
+    ['POST', 'networks', { network: c % 5 === 0 ? { 'provider:segmentation_id': (b % 3) + 1 } : {} }],
+    ['POST', 'subnets', { subnet: { network_id, cidr: pick(cidrs, b), ip_version: b % 7 > 3 ? 6 : 4 } }],
+    ['POST', 'ports', { port }],
+    ['POST', 'ports', { ports: [port, { network_id }, { ...port, name: 'x' }] }],
+    ['POST', 'routers', { router: {} }],
+    ['PUT', `${router}/add_router_interface`, c % 2 ? { subnet_id } : { port_id: id(api, 'ports', b) }],
+    ['PUT', `${router}/remove_router_interface`, { subnet_id }],
+    ['PUT', `${router}/add_extraroutes`, { router: { routes } }],
+    ['PUT', router, { router: { routes: c % 2 ? [] : routes } }],
+    [
+      'PUT',
+      `ports/${id(api, 'ports', a)}`,
+      { port: c % 2 ? { fixed_ips: [...fixed_ips, { subnet_id }] } : { mac_address: pick(macs, b) } },
+    ],
+    ['PUT', `subnets/${subnet_id}`, { subnet: { gateway_ip: c % 2 ? null : pick(addresses, a) } }],
+    ['DELETE', `networks/${network_id}`],
+    ['DELETE', `subnets/${subnet_id}`],
+    ['DELETE', `ports/${id(api, 'ports', a)}`],
+    ['DELETE', router],
+  ]
+  return steps[action] ?? ['DELETE', router]
+}
+
+function checkConsistent(api: Api): void {
+  const networks = stored(api, 'networks') as Network[]
+  const subnets = stored(api, 'subnets') as Subnet[]
+  const ports = stored(api, 'ports') as Port[]
+  const routers = stored(api, 'routers') as Router[]
+  const known = <T extends { id: string }>(list: readonly T[], wanted: string): T => {
+    const found = list.find((each) => each.id === wanted)
+    if (!found) throw new Error(`dangling reference ${wanted}`)
+    return found
+  }
+  const unique = (values: readonly string[]): void => expect(new Set(values).size).toBe(values.length)
+
+  unique(networks.map((network) => String(network['provider:segmentation_id'])))
+  for (const subnet of subnets) known(networks, subnet.network_id)
+  for (const port of ports) {
+    known(networks, port.network_id)
+    for (const ip of port.fixed_ips) expect(known(subnets, ip.subnet_id).network_id).toBe(port.network_id)
+    if (port.device_owner === 'network:router_interface') known(routers, port.device_id)
+  }
+  unique(ports.flatMap((port) => port.fixed_ips.map((ip) => `${ip.subnet_id} ${ip.ip_address}`)))
+  unique(ports.map((port) => `${port.network_id} ${port.mac_address}`))
+  const interfaces = ports.filter((port) => port.device_owner === 'network:router_interface')
+  unique(
+    interfaces.flatMap((port) => port.fixed_ips.map((ip) => `${port.device_id} ${known(subnets, ip.subnet_id).cidr}`)),
+  )
+  for (const router of routers) {
+    if (router.routes.length > 0) expect(interfaces.some((port) => port.device_id === router.id)).toBe(true)
+  }
+}
+
+test('random requests leave the intent consistent, and a refused one leaves it unchanged', async () => {
+  const seen = new Map<number, number>()
+  const number = fc.nat(30)
+  const steps = fc.array(fc.tuple(fc.nat(14), number, number, number), { minLength: 20, maxLength: 60 })
+  await fc.assert(
+    fc.asyncProperty(steps, async (run) => {
+      const api = await startApi()
+      try {
+        for (const step of run) {
+          const before = JSON.stringify([...api.store.entries])
+          const reply = await api.call(...request(api, step))
+          seen.set(reply.status, (seen.get(reply.status) ?? 0) + 1)
+          expect(reply.status).toBeLessThan(500)
+          if (reply.status >= 400) expect(JSON.stringify([...api.store.entries])).toBe(before)
+          else checkConsistent(api)
+        }
+      } finally {
+        await api.app.close()
+      }
+    }),
+    { numRuns: 40 },
+  )
+  // The mixture would prove little if all were refused, or none.
+  for (const status of [200, 201, 204, 400, 404, 409])
+    expect([status, seen.get(status) ?? 0]).toSatisfy(([, count]) => count > 5)
+})

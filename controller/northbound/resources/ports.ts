@@ -1,0 +1,258 @@
+// Ports: addresses, MAC, anti-spoofing exceptions, binding. Addresses and MACs are decided under the network's guard.
+import type { IpVersion } from '../address.ts'
+import {
+  boolean,
+  freeObject,
+  ipAddress,
+  ipOrCidr,
+  listOf,
+  mac,
+  nullable,
+  oneOf,
+  record,
+  refined,
+  text,
+  uuid,
+} from '../attribute-types.ts'
+import type { Reader } from '../cache.ts'
+import { badRequest, conflict, forbidden, invalidInput, notFound } from '../errors.ts'
+import { assignAddresses, type FixedIpRequest } from '../ipam.ts'
+import {
+  type AddressPair,
+  type DhcpOption,
+  type FixedIp,
+  type Network,
+  type Port,
+  routerInterfaceOwner,
+} from '../model.ts'
+import {
+  attribute,
+  type Attribute,
+  computed,
+  fixed,
+  type Operation,
+  randomMac,
+  type Resource,
+  standardAttributes,
+} from '../resource.ts'
+import type { Transaction } from '../transaction.ts'
+import { dnsName } from './networks.ts'
+import { statusType } from './shared.ts'
+
+const fixedIps = listOf(
+  record({ subnet_id: { type: uuid, optional: true }, ip_address: { type: ipAddress, optional: true } }),
+  64,
+)
+/** Query form: `fixed_ips=ip_address=10.0.0.3` or `fixed_ips=subnet_id=…`; matched in `query.ts`. */
+const fixedIpsType = {
+  ...fixedIps,
+  fromText: (value: string): unknown => {
+    const at = value.indexOf('=')
+    return { [value.slice(0, at)]: value.slice(at + 1) }
+  },
+}
+const addressPairs = listOf(record({ ip_address: { type: ipOrCidr }, mac_address: { type: mac, optional: true } }), 64)
+const dhcpOptions = listOf(
+  record({
+    opt_name: { type: refined(text(64), (value) => (value === '' ? 'opt_name is empty' : undefined)) },
+    opt_value: { type: nullable(text(255)) },
+    ip_version: { type: oneOf(4, 6), optional: true },
+  }),
+  64,
+)
+const hostLabel = refined(dnsName, (value) =>
+  String(value)
+    .replace(/\.$/, '')
+    .split('.')
+    .every((label) => label.length <= 63)
+    ? undefined
+    : 'a label has more than 63 characters',
+)
+/** Clients unbind with null. */
+const hostId = { ...text(255), parse: (value: unknown) => text(255).parse(value ?? '') }
+const binding = { create: 'admin', update: 'admin', read: 'admin' } as const
+/** Neutron has it, Weft has one value for it. */
+const constant = (type: Attribute['type'], value: unknown, only: string): Attribute =>
+  attribute(type, { computed: true, default: value, only })
+
+export const ports: Resource<'ports'> = {
+  kind: 'ports',
+  singular: 'port',
+  label: 'Port',
+  attributes: {
+    ...standardAttributes,
+    network_id: fixed(uuid),
+    mac_address: attribute(mac, { default: undefined, update: 'admin' }),
+    fixed_ips: attribute(fixedIpsType, { default: undefined }),
+    device_id: attribute(text(255), { default: '' }),
+    device_owner: attribute(text(255), { default: '' }),
+    admin_state_up: attribute(boolean, { default: true }),
+    port_security_enabled: attribute(boolean, { default: undefined }),
+    allowed_address_pairs: attribute(addressPairs, { default: [] }),
+    extra_dhcp_opts: attribute(dhcpOptions, { default: [] }),
+    security_groups: constant(listOf(uuid), [], 'security groups are not available'),
+    dns_name: attribute(hostLabel, { default: '' }),
+    dns_assignment: computed(listOf(text())),
+    status: computed(statusType),
+    'binding:host_id': attribute(hostId, { ...binding, default: '' }),
+    'binding:profile': attribute(freeObject(4095), { ...binding, default: {} }),
+    'binding:vnic_type': constant(text(64), 'normal', "only the vnic_type 'normal' is available"),
+    'binding:vif_type': computed(text(), { read: 'admin' }),
+    'binding:vif_details': computed(freeObject(4095), { read: 'admin' }),
+  },
+
+  create(draft, operation) {
+    const { tx, context, given } = operation
+    const network = tx.get('networks', draft.network_id)
+    if (!network || !(context.admin || network.project_id === context.projectId || network.shared)) {
+      throw notFound('Network', draft.network_id)
+    }
+    refuseOthersNetwork(network, draft, operation)
+    refuseReservedOwner(draft.device_owner)
+    const wanted = (given.has('fixed_ips') ? draft.fixed_ips : undefined) as FixedIpRequest[] | undefined
+    return createPort(
+      tx,
+      { ...draft, port_security_enabled: draft.port_security_enabled ?? network.port_security_enabled },
+      wanted,
+    )
+  },
+
+  update(before, after, operation) {
+    const { tx, given } = operation
+    const network = tx.get('networks', after.network_id)
+    if (network) refuseOthersNetwork(network, after, operation)
+    if (isRouterInterface(before)) refuseInterfaceChange(given)
+    else refuseReservedOwner(after.device_owner)
+    const moved = given.has('mac_address') && before.mac_address !== after.mac_address
+    if (moved || given.has('fixed_ips')) tx.guard(`networks/${after.network_id}`)
+    if (moved) refuseUsedMac(tx, after)
+    const fixed_ips = given.has('fixed_ips') ? readdress(tx, before, after) : before.fixed_ips
+    return checkPairs({ ...after, fixed_ips, extra_dhcp_opts: mergeOptions(before, after, given) })
+  },
+
+  remove(port) {
+    if (!isRouterInterface(port)) return
+    throw conflict(
+      'ServicePortInUse',
+      `Port ${port.id} cannot be deleted directly via the port API: has device owner ${port.device_owner} of router ${port.device_id}.`,
+    )
+  },
+
+  shared: () => false,
+  alsoOwnedBy: (port, reader) => reader.get('networks', port.network_id)?.project_id,
+
+  compute: (port, { cache, live, settings }) => {
+    const host = live.portHost(port.id)
+    return {
+      status: live.portStatus(port.id) ?? 'DOWN',
+      security_groups: [],
+      dns_assignment: assignments(port, cache, settings.dnsDomain),
+      // An operator's wish is shown as he wrote it; without one, the host that has the interface.
+      'binding:host_id': port['binding:host_id'] || (host ?? ''),
+      'binding:vnic_type': 'normal',
+      'binding:vif_type': (host ?? port['binding:host_id']) ? 'ovs' : 'unbound',
+      'binding:vif_details':
+        (host ?? port['binding:host_id'])
+          ? { connectivity: 'l2', port_filter: true, ovs_hybrid_plug: false, bridge_name: 'br-int' }
+          : {},
+    }
+  },
+}
+
+const isRouterInterface = (port: Port): boolean => port.device_owner === routerInterfaceOwner
+
+/** Completes a port: MAC, addresses, pairs. Also used for the interfaces of routers. */
+export function createPort(tx: Transaction, draft: Port, wanted: readonly FixedIpRequest[] | undefined): Port {
+  tx.guard(`networks/${draft.network_id}`)
+  const port = draft.mac_address === undefined ? { ...draft, mac_address: freeMac(tx, draft.network_id) } : draft
+  refuseUsedMac(tx, port)
+  const fixed_ips = assignAddresses(tx, { ...owner(port), current: [] }, wanted)
+  return checkPairs({ ...port, fixed_ips, extra_dhcp_opts: options(port.extra_dhcp_opts) })
+}
+
+const owner = (port: Port) => ({
+  portId: port.id,
+  networkId: port.network_id,
+  mac: port.mac_address,
+  deviceOwner: port.device_owner,
+})
+
+function readdress(tx: Transaction, before: Port, after: Port): FixedIp[] {
+  return assignAddresses(tx, { ...owner(after), current: before.fixed_ips }, after.fixed_ips)
+}
+
+function freeMac(tx: Transaction, networkId: string): string {
+  for (;;) {
+    const address = randomMac()
+    if (tx.select('ports', 'networkMac', `${networkId}/${address}`).length === 0) return address
+  }
+}
+
+function refuseUsedMac(tx: Transaction, port: Port): void {
+  const holders = tx.select('ports', 'networkMac', `${port.network_id}/${port.mac_address}`)
+  if (holders.every((each) => each.id === port.id)) return
+  throw conflict(
+    'MacAddressInUse',
+    `Unable to complete operation for network ${port.network_id}. The mac address ${port.mac_address} is in use.`,
+  )
+}
+
+/** On a shared network, a guest of it may not choose what could disturb others. */
+function refuseOthersNetwork(network: Network, port: Port, { context, given }: Operation): void {
+  if (context.admin || network.project_id === context.projectId) return
+  const wanted = given.has('fixed_ips') && port.fixed_ips.some((ip) => ip.ip_address !== undefined)
+  const names = ['mac_address', 'allowed_address_pairs', 'port_security_enabled'].filter((name) => given.has(name))
+  if (wanted) names.push('fixed_ips:ip_address')
+  if (names.length > 0) throw forbidden(`(rule:create_port) and (rule:create_port:${names.join(', ')})`)
+}
+
+function refuseReservedOwner(deviceOwner: string): void {
+  if (deviceOwner !== routerInterfaceOwner) return
+  throw invalidInput(`device_owner ${routerInterfaceOwner} is set by add_router_interface only`)
+}
+
+function refuseInterfaceChange(given: ReadonlySet<string>): void {
+  const fixedByRouter = ['fixed_ips', 'mac_address', 'device_id', 'device_owner'].filter((name) => given.has(name))
+  if (fixedByRouter.length === 0) return
+  throw badRequest(`Attribute(s) '${fixedByRouter.join(', ')}' of a router interface cannot be changed`)
+}
+
+function checkPairs(port: Port): Port {
+  const pairs = port.allowed_address_pairs.map(({ ip_address, mac_address }): AddressPair => ({
+    ip_address,
+    mac_address: mac_address ?? port.mac_address,
+  }))
+  const texts = pairs.map((pair) => `${pair.ip_address} ${pair.mac_address}`)
+  if (new Set(texts).size < texts.length) throw invalidInput('AllowedAddressPair: duplicate address pairs')
+  if (pairs.length > 0 && !port.port_security_enabled) {
+    throw conflict(
+      'AddressPairAndPortSecurityRequired',
+      'Port Security must be enabled in order to have allowed address pairs on a port.',
+    )
+  }
+  return { ...port, allowed_address_pairs: pairs }
+}
+
+type GivenOption = Omit<DhcpOption, 'opt_value' | 'ip_version'> & { opt_value: string | null; ip_version?: IpVersion }
+
+/** `opt_value: null` removes an option; others of the same name and IP version are replaced. */
+function options(given: readonly GivenOption[], stored: readonly DhcpOption[] = []): DhcpOption[] {
+  const merged = new Map(stored.map((option) => [`${option.opt_name}/${option.ip_version}`, option]))
+  for (const { opt_name, opt_value, ip_version = 4 } of given) {
+    if (opt_value === null) merged.delete(`${opt_name}/${ip_version}`)
+    else merged.set(`${opt_name}/${ip_version}`, { opt_name, opt_value, ip_version })
+  }
+  return [...merged.values()]
+}
+
+const mergeOptions = (before: Port, after: Port, given: ReadonlySet<string>): readonly DhcpOption[] =>
+  given.has('extra_dhcp_opts') ? options(after.extra_dhcp_opts, before.extra_dhcp_opts) : before.extra_dhcp_opts
+
+function assignments(port: Port, reader: Reader, defaultDomain: string): object[] {
+  const domain = (reader.get('networks', port.network_id)?.dns_domain || defaultDomain).replace(/\.?$/, '.')
+  return port.fixed_ips.map(({ ip_address }) => {
+    const hostname = port.dns_name || `host-${ip_address.replace(/[.:]+/g, '-')}`
+    const fqdn = hostname.endsWith('.') ? hostname : `${hostname}.${domain}`
+    return { ip_address, hostname, fqdn }
+  })
+}

@@ -1,0 +1,185 @@
+// The member actions of routers: add_router_interface, remove_router_interface, add_extraroutes, remove_extraroutes.
+// Each is one transaction like any other write.
+import { type AttributeType, record, uuid } from '../attribute-types.ts'
+import type { Context } from '../context.ts'
+import { ApiError, badRequest, conflict, forbidden, notFound } from '../errors.ts'
+import { type Port, type Route, type Router, routerInterfaceOwner, type Subnet } from '../model.ts'
+import { parseOr, routes as routesType, type Settings } from '../resource.ts'
+import type { Transaction } from '../transaction.ts'
+import { createPort } from './ports.ts'
+import { checkRoutes, connectedSubnets, overlapping, routerInterfaces, routesThrough } from './routers.ts'
+
+export interface RouterAction {
+  readonly tx: Transaction
+  readonly context: Context
+  readonly settings: Settings
+  readonly router: Router
+  readonly body: unknown
+  /** Standard attributes of a new object of the router's project; checks the quota. */
+  readonly newPort: (fields: { networkId: string; projectId: string }) => Port
+  readonly touch: <T extends Router | Port>(before: T, after: T) => T
+}
+
+const interfaceBody = record({ subnet_id: { type: uuid, optional: true }, port_id: { type: uuid, optional: true } })
+
+const extraRoutesBody = record({ router: { type: record({ routes: { type: routesType } }) } })
+
+interface InterfaceRequest {
+  readonly subnet_id?: string
+  readonly port_id?: string
+}
+
+const parse = (type: AttributeType, body: unknown): unknown => parseOr(body, type, (reason) => badRequest(reason))
+
+export function addRouterInterface(action: RouterAction): object {
+  const request = parse(interfaceBody, action.body) as InterfaceRequest
+  if ((request.subnet_id === undefined) === (request.port_id === undefined)) {
+    throw badRequest('Bad router request: Either subnet_id or port_id must be specified')
+  }
+  action.tx.guard(`routers/${action.router.id}`)
+  const port =
+    request.port_id === undefined
+      ? interfaceOnSubnet(action, request.subnet_id as string)
+      : interfaceOfPort(action, request.port_id)
+  action.tx.put('ports', port)
+  return interfaceReply(action.router, port)
+}
+
+function interfaceOnSubnet(action: RouterAction, subnetId: string): Port {
+  const { tx, router } = action
+  const subnet = visibleSubnet(action, subnetId)
+  if (subnet.gateway_ip === null)
+    throw badRequest('Bad router request: Subnet for router interface must have a gateway IP')
+  refuseClash(action, [subnet])
+  const draft = action.newPort({ networkId: subnet.network_id, projectId: router.project_id })
+  const port = { ...draft, device_id: router.id, device_owner: routerInterfaceOwner }
+  return createPort(tx, port, [{ subnet_id: subnet.id, ip_address: subnet.gateway_ip }])
+}
+
+function visibleSubnet({ tx, context }: RouterAction, id: string): Subnet {
+  const subnet = tx.get('subnets', id)
+  const network = subnet && tx.get('networks', subnet.network_id)
+  const seen = context.admin || network?.shared || network?.project_id === context.projectId
+  if (!subnet || !seen) throw notFound('Subnet', id)
+  return subnet
+}
+
+function interfaceOfPort(action: RouterAction, portId: string): Port {
+  const { tx, context, router } = action
+  const port = tx.get('ports', portId)
+  const network = port && tx.get('networks', port.network_id)
+  const seen = context.admin || port?.project_id === context.projectId || network?.project_id === context.projectId
+  if (!port || !network || !seen) throw notFound('Port', portId)
+  if (!context.admin && port.project_id !== context.projectId) throw forbidden('rule:add_router_interface')
+  if (port.device_id !== '') {
+    throw conflict(
+      'PortInUse',
+      `Unable to complete operation on port ${port.id} for network ${port.network_id}. Port already has an attached device ${port.device_id}.`,
+    )
+  }
+  if (port.fixed_ips.length === 0) throw badRequest('Bad router request: Router port must have at least one fixed IP')
+  const subnets = connectedSubnets(tx, [port])
+  if (subnets.filter((subnet) => subnet.ip_version === 4).length > 1) {
+    throw badRequest('Bad router request: Cannot have multiple IPv4 subnets on router port')
+  }
+  refuseClash(action, subnets)
+  // The port's subnets must not lose their place under us, nor their gateway.
+  tx.guard(`networks/${network.id}`)
+  return action.touch(port, { ...port, device_id: router.id, device_owner: routerInterfaceOwner })
+}
+
+function refuseClash({ tx, router }: RouterAction, added: readonly Subnet[]): void {
+  const present = connectedSubnets(tx, routerInterfaces(tx, router.id))
+  for (const subnet of added) {
+    if (present.some((each) => each.id === subnet.id)) {
+      throw badRequest(`Bad router request: Router already has a port on subnet ${subnet.id}`)
+    }
+    const other = overlapping(subnet, present)
+    if (!other) continue
+    throw badRequest(
+      `Bad router request: Cidr ${subnet.cidr} of subnet ${subnet.id} overlaps with cidr ${other.cidr} of subnet ${other.id}`,
+    )
+  }
+}
+
+export function removeRouterInterface(action: RouterAction): object {
+  const { tx, router } = action
+  const request = parse(interfaceBody, action.body) as InterfaceRequest
+  if (request.subnet_id === undefined && request.port_id === undefined) {
+    throw badRequest('Bad router request: Either subnet_id or port_id must be specified')
+  }
+  tx.guard(`routers/${router.id}`)
+  const port = wantedInterface(action, request)
+  refuseRoutesThrough(action, port)
+  tx.delete('ports', port.id)
+  return interfaceReply(router, port)
+}
+
+function wantedInterface({ tx, router }: RouterAction, request: InterfaceRequest): Port {
+  const { subnet_id: subnetId, port_id: portId } = request
+  const interfaces = routerInterfaces(tx, router.id)
+  const on = (port: Port): boolean => port.fixed_ips.some((ip) => ip.subnet_id === subnetId)
+  const port = interfaces.find((each) => (portId === undefined ? on(each) : each.id === portId))
+  if (!port) {
+    if (portId === undefined) {
+      throw notFoundInterface('RouterInterfaceNotFoundForSubnet', router, `subnet ${subnetId}`)
+    }
+    throw notFoundInterface('RouterInterfaceNotFound', router, `port ${portId}`)
+  }
+  if (portId !== undefined && subnetId !== undefined && !on(port)) {
+    throw conflict('SubnetMismatchForPort', `Subnet on port ${portId} does not match the requested subnet ${subnetId}.`)
+  }
+  return port
+}
+
+const notFoundInterface = (type: string, router: Router, what: string): ApiError =>
+  new ApiError(404, type, `Router ${router.id} does not have an interface on ${what}`)
+
+function refuseRoutesThrough({ tx, router }: RouterAction, port: Port): void {
+  for (const subnet of connectedSubnets(tx, [port])) {
+    const needed = routesThrough(router, subnet)
+    if (needed.length === 0) continue
+    const list = needed.map((route) => `${route.destination} via ${route.nexthop}`).join(', ')
+    throw conflict(
+      'RouterInterfaceInUseByRoute',
+      `Router interface for subnet ${subnet.id} on router ${router.id} cannot be deleted, as it is required by one or more routes: ${list}.`,
+    )
+  }
+}
+
+function interfaceReply(router: Router, port: Port): object {
+  const subnetIds = port.fixed_ips.map((ip) => ip.subnet_id)
+  return {
+    id: router.id,
+    project_id: router.project_id,
+    tenant_id: router.project_id,
+    network_id: port.network_id,
+    port_id: port.id,
+    subnet_id: subnetIds[0] ?? null,
+    subnet_ids: subnetIds,
+    tags: router.tags,
+  }
+}
+
+export const addExtraRoutes = (action: RouterAction): Router =>
+  changeRoutes(action, (present, given) => [
+    ...present,
+    ...given.filter((route) => !present.some((each) => same(each, route))),
+  ])
+
+export const removeExtraRoutes = (action: RouterAction): Router =>
+  changeRoutes(action, (present, given) => present.filter((route) => !given.some((each) => same(each, route))))
+
+const same = (a: Route, b: Route): boolean => a.destination === b.destination && a.nexthop === b.nexthop
+
+function changeRoutes(
+  { tx, router, body, touch }: RouterAction,
+  change: (present: readonly Route[], given: readonly Route[]) => Route[],
+): Router {
+  const { router: wrapped } = parse(extraRoutesBody, body) as { router: { routes: Route[] } }
+  tx.guard(`routers/${router.id}`)
+  const after = touch(router, { ...router, routes: change(router.routes, wrapped.routes) })
+  checkRoutes(tx, after)
+  tx.put('routers', after)
+  return after
+}

@@ -1,0 +1,201 @@
+// Subnets: address range, gateway, allocation pools. Everything about them is decided under their network's guard.
+import {
+  type Cidr,
+  formatCidr,
+  formatIp,
+  hostRange,
+  type Ip,
+  overlaps,
+  parseCidr,
+  parseIp,
+  type Range,
+  within,
+  without,
+} from '../address.ts'
+import { boolean, cidr, ipAddress, listOf, nullable, oneOf, record, text, uuid } from '../attribute-types.ts'
+import { ApiError, badRequest, conflict, forbidden, invalidInput, notFound, users } from '../errors.ts'
+import { subnetCidr } from '../ipam.ts'
+import { type AllocationPool, routerInterfaceOwner, type Subnet } from '../model.ts'
+import { attribute, computed, fixed, type Operation, type Resource, routes, standardAttributes } from '../resource.ts'
+
+const ipv6Mode = nullable(oneOf('slaac', 'dhcpv6-stateful', 'dhcpv6-stateless'))
+
+export const subnets: Resource<'subnets'> = {
+  kind: 'subnets',
+  singular: 'subnet',
+  label: 'Subnet',
+  attributes: {
+    ...standardAttributes,
+    network_id: fixed(uuid),
+    ip_version: fixed(oneOf(4, 6)),
+    cidr: fixed(cidr),
+    // Absent: the first address of the subnet. null: none.
+    gateway_ip: attribute(nullable(ipAddress), { default: undefined }),
+    allocation_pools: attribute(listOf(record({ start: { type: ipAddress }, end: { type: ipAddress } }), 100), {
+      default: undefined,
+    }),
+    dns_nameservers: attribute(listOf(ipAddress, 5), { default: [] }),
+    host_routes: attribute(routes, { default: [] }),
+    enable_dhcp: attribute(boolean, { default: true }),
+    ipv6_ra_mode: fixed(ipv6Mode, { default: null }),
+    ipv6_address_mode: fixed(ipv6Mode, { default: null }),
+    service_types: attribute(listOf(text(255), 20), { default: [] }),
+    subnetpool_id: computed(nullable(text())),
+  },
+
+  create(draft, operation) {
+    const { tx, context } = operation
+    const network = tx.get('networks', draft.network_id)
+    if (!network || !(context.admin || network.project_id === context.projectId || network.shared)) {
+      throw notFound('Network', draft.network_id)
+    }
+    if (!context.admin && network.project_id !== context.projectId) throw forbidden('rule:create_subnet')
+    tx.guard(`networks/${network.id}`)
+    const range = parseCidr(draft.cidr) as Cidr
+    checkRange(range, draft)
+    for (const other of tx.select('subnets', 'network_id', network.id)) {
+      if (!overlaps(range, subnetCidr(other))) continue
+      throw invalidInput(
+        `Requested subnet with cidr: ${formatCidr(range)} for network: ${network.id} overlaps with subnet ${other.id} (${other.cidr})`,
+      )
+    }
+    const gateway = draft.gateway_ip === undefined ? formatIp(range.version, hostRange(range).first) : draft.gateway_ip
+    const subnet = { ...draft, gateway_ip: gateway }
+    return checked({ ...subnet, allocation_pools: draft.allocation_pools ?? defaultPools(subnet, range) })
+  },
+
+  update(before, after, { tx }) {
+    tx.guard(`networks/${after.network_id}`)
+    if (before.gateway_ip !== after.gateway_ip && before.gateway_ip !== null) refuseUsedGateway(before, tx)
+    return checked(after)
+  },
+
+  remove(subnet, { tx }) {
+    tx.guard(`networks/${subnet.network_id}`)
+    const ports = tx.select('ports', 'subnet', subnet.id).map((port) => port.id)
+    if (ports.length === 0) return
+    throw conflict(
+      'SubnetInUse',
+      `Unable to complete operation on subnet ${subnet.id}: One or more ports have an IP allocation from this subnet: ${users('port', ports)}.`,
+    )
+  },
+
+  shared: (subnet, reader) => {
+    const network = reader.get('networks', subnet.network_id)
+    return network !== undefined && (network.shared || network['router:external'])
+  },
+  alsoOwnedBy: (subnet, reader) => reader.get('networks', subnet.network_id)?.project_id,
+  compute: () => ({ subnetpool_id: null }),
+}
+
+/** Ranges whose addresses no interface can have (RFC 6890; link-local IPv6 is made by the guests themselves). */
+const unusable = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3', '::/127', 'ff00::/8', 'fe80::/10'].map(
+  (each) => parseCidr(each) as Cidr,
+)
+
+function checkRange(range: Cidr, subnet: Subnet): void {
+  if (range.version !== subnet.ip_version) {
+    throw badRequest(`cidr ${subnet.cidr} does not match the ip_version ${subnet.ip_version}`)
+  }
+  const bad = unusable.find((each) => overlaps(each, range))
+  if (bad) throw invalidInput(`cidr ${subnet.cidr} lies in ${formatCidr(bad)}, whose addresses no port can have`)
+  if (range.prefixLength > (range.version === 4 ? 31 : 127)) {
+    throw invalidInput(`cidr ${subnet.cidr} has no room for a gateway and a port`)
+  }
+}
+
+function checked(subnet: Subnet): Subnet {
+  const range = subnetCidr(subnet)
+  checkVersions(subnet)
+  checkIpv6Modes(subnet)
+  if (subnet.gateway_ip !== null) checkGateway(subnet.gateway_ip, range)
+  checkPools(subnet, range)
+  return subnet
+}
+
+function checkVersions(subnet: Subnet): void {
+  for (const { destination, nexthop } of subnet.host_routes) {
+    if (parseCidr(destination)?.version !== subnet.ip_version || parseIp(nexthop)?.version !== subnet.ip_version) {
+      throw invalidInput(
+        `host_routes: ${destination} via ${nexthop} does not match the ip_version ${subnet.ip_version}`,
+      )
+    }
+  }
+  const wrong = subnet.dns_nameservers.find((server) => parseIp(server)?.version !== subnet.ip_version)
+  if (wrong) throw invalidInput(`dns_nameservers: ${wrong} does not match the ip_version ${subnet.ip_version}`)
+}
+
+function checkIpv6Modes(subnet: Subnet): void {
+  const { ipv6_ra_mode: ra, ipv6_address_mode: mode } = subnet
+  if (ra === null && mode === null) return
+  if (subnet.ip_version === 4) throw invalidInput('ipv6_ra_mode and ipv6_address_mode are for IPv6 subnets')
+  if (!subnet.enable_dhcp) throw invalidInput('ipv6_ra_mode and ipv6_address_mode need enable_dhcp')
+  if (ra !== null && mode !== null && ra !== mode) {
+    throw invalidInput(`ipv6_ra_mode '${ra}' with ipv6_address_mode '${mode}' is not valid: both must be the same`)
+  }
+  // RFC 4862 section 5.5.3: interface identifiers have 64 bits.
+  if (mode !== null && mode !== 'dhcpv6-stateful' && subnetCidr(subnet).prefixLength !== 64) {
+    throw invalidInput(`ipv6_address_mode '${mode}' needs a prefix length of 64`)
+  }
+}
+
+function checkGateway(gateway: string, range: Cidr): void {
+  const ip = parseIp(gateway) as Ip
+  const linkLocal = ip.version === 6 && ip.value >> 118n === 0x3fan
+  if (linkLocal && range.version === 6) return
+  if (ip.version !== range.version || !within(hostRange(range), ip.value)) {
+    throw invalidInput(`Gateway ${gateway} is not valid on subnet ${formatCidr(range)}`)
+  }
+}
+
+function defaultPools(subnet: Subnet, range: Cidr): AllocationPool[] {
+  const gateway = subnet.gateway_ip === null ? undefined : parseIp(subnet.gateway_ip)
+  const hosts = hostRange(range)
+  const parts = gateway?.version === range.version ? without(hosts, gateway.value) : [hosts]
+  return parts.map((part) => ({ start: formatIp(range.version, part.first), end: formatIp(range.version, part.last) }))
+}
+
+function checkPools(subnet: Subnet, range: Cidr): void {
+  const checkedPools: Range[] = []
+  for (const pool of subnet.allocation_pools) {
+    const name = `${pool.start}-${pool.end}`
+    const [start, end] = [parseIp(pool.start) as Ip, parseIp(pool.end) as Ip]
+    if (start.version !== range.version || end.version !== range.version || start.value > end.value) {
+      throw new ApiError(400, 'InvalidAllocationPool', `The allocation pool ${name} is not valid.`)
+    }
+    const part = { first: start.value, last: end.value }
+    const hosts = hostRange(range)
+    if (!within(hosts, part.first) || !within(hosts, part.last)) {
+      throw new ApiError(
+        400,
+        'OutOfBoundsAllocationPool',
+        `The allocation pool ${name} spans beyond the subnet cidr ${subnet.cidr}.`,
+      )
+    }
+    if (checkedPools.some((other) => overlaps(other, part))) {
+      throw conflict(
+        'OverlappingAllocationPools',
+        `Found overlapping allocation pools: ${name} for subnet ${subnet.cidr}.`,
+      )
+    }
+    const gateway = subnet.gateway_ip === null ? undefined : parseIp(subnet.gateway_ip)
+    if (gateway && within(part, gateway.value)) {
+      throw conflict(
+        'GatewayConflictWithAllocationPools',
+        `Gateway ip ${subnet.gateway_ip} conflicts with allocation pool ${name}.`,
+      )
+    }
+    checkedPools.push(part)
+  }
+}
+
+function refuseUsedGateway(subnet: Subnet, tx: Operation['tx']): void {
+  const holder = tx
+    .select('ports', 'address', `${subnet.id}/${subnet.gateway_ip}`)
+    .find((port) => port.device_owner === routerInterfaceOwner)
+  if (!holder) return
+  throw conflict(
+    'GatewayIpInUse',
+    `Current gateway ip ${subnet.gateway_ip} already in use by port ${holder.id}. Unable to update.`,
+  )
+}

@@ -1,0 +1,108 @@
+// Reading back what a switch has: groups, meters and flows, compared entry by entry, as they arrive, with what it was
+// confirmed to have and with what it shall have. Nothing is kept of an entry that is as it should be but a reference.
+// OVS does what it is asked in the order in which it is asked, and answers in that order: when a dump has come, every
+// step sent before it has been confirmed, and none sent after it. So changes in flight need no care.
+import { writeMessage } from '../../ofproto/messages/index.ts'
+import { Writer } from '../../ofproto/wire/writer.ts'
+import type { Item } from '../pipeline/value.ts'
+import { means } from './describe.ts'
+import type { Holdings } from './plan.ts'
+import { cookieOf, eachEntry, idOf, listedCookie, observed, same, type Entry, type Held } from './wire.ts'
+import type { Xids } from './xids.ts'
+
+/**
+ * Whose is a flow with this cookie, a group or a meter with this number? What is foreign is reported and left alone;
+ * what is to be ignored (flows that Weft's own flows learn, for example) is left alone.
+ */
+export type Owner = 'weft' | 'foreign' | 'ignored'
+export interface Ownership {
+  flow(cookie: bigint): Owner
+  group(id: number): Owner
+  meter(id: number): Owner
+}
+
+const ownerOfEntry = (owns: Ownership, entry: Entry): Owner =>
+  entry.kind === 'flow' ? owns.flow(listedCookie(entry)) : owns[entry.kind](entry.id)
+
+export const ownerOf = (owns: Ownership, held: Held): Owner =>
+  held.kind === 'flow' ? owns.flow(cookieOf(held)) : owns[held.kind](idOf(held))
+
+const KINDS = ['group_desc', 'meter_config', 'flow'] as const
+const ITEM_KIND = { group_desc: 'group', meter_config: 'meter', flow: 'flow' } as const
+const ANY = 0xffff_ffff
+const ALL_METERS = 0xffff_ffff
+const ALL_TABLES = 0xff
+/** Foreign entries beyond this are counted and not described. */
+const FOREIGN_MAX = 1_000
+
+const bodies = {
+  group_desc: { kind: 'group_desc' },
+  meter_config: { kind: 'meter_config', meter: ALL_METERS },
+  flow: { kind: 'flow', table: ALL_TABLES, outPort: ANY, outGroup: ANY, cookie: 0n, cookieMask: 0n, match: [] },
+} as const
+
+export class Dump {
+  /** By key: the very object that was expected, or what was found instead. */
+  readonly found = new Map<string, Held>()
+  readonly foreign = new Map<string, Held>()
+  foreignCount = 0
+  private readonly pending = new Map<number, Item['kind']>()
+  private readonly owns: Ownership
+  private readonly installed: Holdings
+  private readonly desired: Holdings
+
+  constructor(owns: Ownership, installed: Holdings, desired: Holdings) {
+    this.owns = owns
+    this.installed = installed
+    this.desired = desired
+  }
+
+  /** The requests. */
+  encode(xids: Xids): Uint8Array {
+    const w = new Writer(256)
+    for (const kind of KINDS) {
+      const xid = xids.take()
+      this.pending.set(xid, ITEM_KIND[kind])
+      writeMessage(w, { kind: 'multipart_request', xid, more: false, body: bodies[kind] })
+    }
+    return w.slice()
+  }
+
+  get complete(): boolean {
+    return this.pending.size === 0
+  }
+
+  /** Takes a multipart reply, if it is one of this dump. */
+  reply(xid: number, frame: Uint8Array, more: boolean): boolean {
+    const kind = this.pending.get(xid)
+    if (kind === undefined) return false
+    eachEntry(kind, frame, (entry) => this.take(entry))
+    if (!more) this.pending.delete(xid)
+    return true
+  }
+
+  /** The switch does not have this kind of thing: then it has none. */
+  refused(xid: number): boolean {
+    return this.pending.delete(xid)
+  }
+
+  private take(entry: Entry): void {
+    const have = this.installed.get(entry.key)
+    const want = this.desired.get(entry.key)
+    const equal = this.match(have, entry) ?? this.match(want, entry)
+    if (equal !== undefined) this.found.set(entry.key, equal)
+    else if (have !== undefined || want !== undefined || ownerOfEntry(this.owns, entry) === 'weft')
+      this.found.set(entry.key, observed(entry))
+    else if (ownerOfEntry(this.owns, entry) === 'foreign') this.takeForeign(entry)
+  }
+
+  private match(held: Held | undefined, entry: Entry): Held | undefined {
+    if (held === undefined) return undefined
+    return same(held, entry) || means(held, observed(entry)) ? held : undefined
+  }
+
+  private takeForeign(entry: Entry): void {
+    this.foreignCount += 1
+    if (this.foreign.size < FOREIGN_MAX) this.foreign.set(entry.key, observed(entry))
+  }
+}

@@ -1,0 +1,123 @@
+// Items for tests, and a session that is wired to a switch in memory.
+import type { Action, Instruction } from '../../ofproto/actions/index.ts'
+import type { Match } from '../../ofproto/fields/match.ts'
+import { encodeMessage } from '../../ofproto/messages/index.ts'
+import { flowKey } from '../pipeline/key.ts'
+import type { Flow, Group, Meter } from '../pipeline/value.ts'
+import type { SwitchEvent } from './events.ts'
+import { MemorySwitch } from './memory-switch.ts'
+import { SwitchSession, type SwitchOptions } from './session.ts'
+
+const ANY = 0xffff_ffff
+const OURS = 0x5700_0000_0000_0001n
+export const FOREIGN = 0xf0n
+
+export interface FlowParts {
+  readonly table?: number
+  readonly priority?: number
+  readonly match?: Match
+  readonly cookie?: bigint
+  readonly meter?: number
+  readonly actions?: readonly Action[]
+}
+
+export function flow({ table = 0, priority = 1, match = [], cookie = OURS, meter, actions = [] }: FlowParts): Flow {
+  const instructions: Instruction[] = []
+  if (meter !== undefined) instructions.push({ kind: 'meter', meter })
+  if (actions.length > 0) instructions.push({ kind: 'apply_actions', actions })
+  const none = { xid: 0, cookieMask: 0n, idleTimeoutSeconds: 0, hardTimeoutSeconds: 0, flags: 0 }
+  const anywhere = { bufferId: ANY, outPort: ANY, outGroup: ANY }
+  const rule = { table, priority, match, cookie, instructions }
+  const frame = encodeMessage({ kind: 'flow_mod', command: 'add', ...none, ...anywhere, ...rule })
+  const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.length)
+  const end = 48 + ((bytes.readUInt16BE(50) + 7) & ~7)
+  return { kind: 'flow', key: flowKey(table, priority, bytes, 48, end), ...rule, frame }
+}
+
+export const output = (port: number): Action => ({ kind: 'output', port, maxLength: 0 })
+
+/** A flow for packets from one port. */
+export const fromPort = (port: number, parts: FlowParts = {}): Flow =>
+  flow({ ...parts, match: [{ kind: 'in_port_oxm', value: port, mask: null }] })
+
+export function group(id: number, port: number): Group {
+  const bucket = { weight: 0, watchPort: ANY, watchGroup: ANY, actions: [output(port)] }
+  const frame = encodeMessage({ kind: 'group_mod', xid: 0, command: 'add', type: 'all', group: id, buckets: [bucket] })
+  return { kind: 'group', key: `group:${id}`, id, frame }
+}
+
+export function meter(id: number, rate: number): Meter {
+  const bands = [{ kind: 'drop' as const, rate, burst: 10 }]
+  const frame = encodeMessage({ kind: 'meter_mod', xid: 0, command: 'add', flags: 2 | 4, meter: id, bands })
+  return { kind: 'meter', key: `meter:${id}`, id, frame }
+}
+
+/** A session with a switch in memory, a wire that delivers when told to, and a clock that moves when told to. */
+export class Lab {
+  readonly device = new MemorySwitch()
+  readonly events: SwitchEvent[] = []
+  readonly session: SwitchSession
+  nowMs = 1_000
+  private queue: Uint8Array[] = []
+
+  constructor(options: Partial<SwitchOptions> = {}) {
+    this.session = new SwitchSession({
+      owns: {
+        flow: (cookie) => (cookie >> 56n === 0x57n ? 'weft' : cookie === 1n ? 'ignored' : 'foreign'),
+        group: (id) => (id < 1_000 ? 'weft' : 'foreign'),
+        meter: (id) => (id < 1_000 ? 'weft' : 'foreign'),
+      },
+      send: (bytes) => this.queue.push(bytes),
+      report: (event) => this.events.push(event),
+      ...options,
+    })
+  }
+
+  connect(generation: bigint | null = null): this {
+    this.session.connected(this.nowMs, generation)
+    return this
+  }
+
+  disconnect(): void {
+    this.session.disconnected()
+    this.device.disconnect()
+    this.queue = []
+  }
+
+  /** One write to the switch and its answers back; whether there was any. */
+  step(): boolean {
+    const bytes = this.queue.shift()
+    if (bytes !== undefined) this.device.receive(bytes)
+    const answers = this.device.answers()
+    for (const answer of answers) this.session.receive(answer)
+    return bytes !== undefined || answers.length > 0
+  }
+
+  run(): this {
+    while (this.step());
+    return this
+  }
+
+  /** Lets time pass, a tick every 500 ms. */
+  pass(ms: number): this {
+    const end = this.nowMs + ms
+    while (this.nowMs < end) {
+      this.nowMs += 500
+      this.session.tick(this.nowMs)
+      this.run()
+    }
+    return this
+  }
+
+  count(kind: string): number {
+    return this.device.log.filter((message) => message.kind === kind).length
+  }
+
+  get mods(): number {
+    return this.count('flow_mod') + this.count('group_mod') + this.count('meter_mod')
+  }
+
+  of<K extends SwitchEvent['kind']>(kind: K): Extract<SwitchEvent, { kind: K }>[] {
+    return this.events.filter((event) => event.kind === kind) as Extract<SwitchEvent, { kind: K }>[]
+  }
+}

@@ -1,0 +1,231 @@
+// `npm run demo`: the controller and three OVS hosts in network namespaces, a network built through the REST API, traffic
+// that passes; then it stays up to be explored. `-- --check` verifies and ends with 0 or 1. Everything ends with this
+// process, however it ends; what a killed run left behind is removed by the next.
+import { connect, type AddressInfo, type Server } from 'node:net'
+import { join } from 'node:path'
+import { CONTROLLER_ADDRESS, Fabric, type Vm } from '../test/lab/fabric.ts'
+import { startDaemon, until, type Daemon } from '../test/lab/run.ts'
+import { relay } from './relay.ts'
+
+const API_PORT = 9696
+const HOSTS = 3
+const check = process.argv.includes('--check')
+const root = join(import.meta.dirname, '..')
+
+const bold = (text: string): string => (process.stdout.isTTY ? `\u001B[1m${text}\u001B[0m` : text)
+const say = (text = ''): void => console.log(text)
+let failures = 0
+
+/** One line of the report. */
+async function verify(what: string, test: () => Promise<string | boolean>): Promise<void> {
+  const result = await test().catch((error: unknown) => {
+    say(`      ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}`)
+    return false
+  })
+  if (result === false) failures += 1
+  say(`  ${result === false ? 'FAIL' : 'ok  '} ${what}${typeof result === 'string' ? `   ${result}` : ''}`)
+}
+
+interface Plugged {
+  readonly vm: Vm
+  readonly address: string
+  readonly network: number
+}
+
+class Demo {
+  readonly fabric: Fabric
+  readonly #daemons: Daemon[] = []
+  #door: Server | null = null
+  url = ''
+
+  constructor(fabric: Fabric) {
+    this.fabric = fabric
+  }
+
+  async startController(): Promise<void> {
+    const { controller, folder } = this.fabric
+    const serve = ['serve', '--data', join(folder, 'weft'), '--api', `127.0.0.1:${API_PORT}`]
+    const log = ['sh', '-c', 'exec "$0" "$@" >"$WEFT_LOG" 2>&1', process.execPath]
+    const env = ['env', `WEFT_LOG=${this.logFile}`]
+    this.#daemons.push(
+      await startDaemon(env[0] as string, [...env.slice(1), ...log, join(root, 'bin', 'main.ts'), ...serve], {
+        namespace: controller,
+      }),
+    )
+    const path = join(folder, 'api.sock')
+    this.#daemons.push(
+      await startDaemon(process.execPath, [join(root, 'demo', 'relay.ts'), path, String(API_PORT)], {
+        namespace: controller,
+      }),
+    )
+    const door = relay(() => connect({ path }))
+    this.#door = door
+    await new Promise<void>((resolve, reject) => {
+      // Where the usual port is taken, any will do.
+      door.once('error', () => door.listen(0, '127.0.0.1', resolve).once('error', reject))
+      door.listen(API_PORT, '127.0.0.1', resolve)
+    })
+    this.url = `http://127.0.0.1:${(door.address() as AddressInfo).port}`
+    await until('the API answers', () =>
+      fetch(`${this.url}/healthz`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    )
+  }
+
+  get logFile(): string {
+    return join(this.fabric.folder, 'weft.log')
+  }
+
+  async stop(): Promise<void> {
+    this.#door?.close()
+    for (const daemon of this.#daemons.toReversed()) await daemon.stop()
+    await this.fabric.stop()
+  }
+
+  /** A REST call, shown. */
+  async call<T>(method: string, path: string, body?: object): Promise<T> {
+    say(`  ${bold(method.padEnd(4))} ${path}${body === undefined ? '' : `  ${JSON.stringify(body)}`}`)
+    const init =
+      body === undefined
+        ? { method }
+        : { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+    const response = await fetch(`${this.url}${path}`, init)
+    const text = await response.text()
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`)
+    return (text === '' ? null : JSON.parse(text)) as T
+  }
+
+  async build(): Promise<Plugged[]> {
+    const { fabric } = this
+    const { router } = await this.call<{ router: { id: string } }>('POST', '/v2.0/routers', {
+      router: { name: 'router' },
+    })
+    const planned: {
+      port: { id: string; mac_address: string; fixed_ips: { ip_address: string }[] }
+      name: string
+      host: number
+      network: number
+    }[] = []
+    for (const network of [1, 2]) {
+      const { network: net } = await this.call<{ network: { id: string } }>('POST', '/v2.0/networks', {
+        network: { name: `net${network}` },
+      })
+      const { subnet } = await this.call<{ subnet: { id: string } }>('POST', '/v2.0/subnets', {
+        subnet: { network_id: net.id, ip_version: 4, cidr: `10.0.${network}.0/24`, dns_nameservers: ['9.9.9.9'] },
+      })
+      await this.call('PUT', `/v2.0/routers/${router.id}/add_router_interface`, { subnet_id: subnet.id })
+      for (let host = 1; host <= HOSTS; host += 1) {
+        const name = `vm${network}${host}`
+        const { port } = await this.call<{ port: (typeof planned)[number]['port'] }>('POST', '/v2.0/ports', {
+          port: { name, network_id: net.id },
+        })
+        planned.push({ port, name, host, network })
+      }
+    }
+    say('\nPlugging in 6 virtual machines (ovs-vsctl add-port br-int … external_ids:iface-id=PORT)')
+    const plugged: Plugged[] = []
+    for (const { port, name, host, network } of planned) {
+      const hypervisor = fabric.hosts[host - 1]
+      const address = port.fixed_ips[0]?.ip_address
+      if (hypervisor === undefined || address === undefined) throw new Error('the fabric is incomplete')
+      plugged.push({ vm: await fabric.addVm(hypervisor, name, port.mac_address, port.id), address, network })
+    }
+    return plugged
+  }
+}
+
+async function tcp(from: Plugged, to: Plugged): Promise<string | boolean> {
+  const server = await startDaemon('iperf3', ['-s', '-1'], { namespace: to.vm.namespace })
+  try {
+    await until('iperf3 listens', () =>
+      to.vm.exec('ss', '-Hltn', 'sport = :5201').then((text) => text.includes('5201')),
+    )
+    const report = JSON.parse(await from.vm.exec('iperf3', '-J', '-t', '1', '-c', to.address)) as {
+      end: { sum_received: { bits_per_second: number } }
+    }
+    const rate = report.end.sum_received.bits_per_second
+    return rate > 0 && `${(rate / 1e6).toFixed(0)} Mbit/s`
+  } finally {
+    await server.stop()
+  }
+}
+
+async function verifyTraffic(vms: readonly Plugged[]): Promise<void> {
+  for (const { vm, address } of vms) {
+    await verify(`${vm.name} gets ${address} by DHCP`, async () => (await vm.dhcp())['ip'] === address)
+  }
+  for (const from of vms) {
+    const others = vms.filter((to) => to !== from)
+    await verify(`${from.vm.name} on ${from.vm.host.name} reaches all others`, async () => {
+      // The first packet to a tunnel endpoint waits for the underlay's ARP.
+      const shares = await Promise.all(others.map(({ address }) => from.vm.ping(address, '-c', '5')))
+      return shares.every((share) => share > 0)
+    })
+  }
+  const [a, , , , , f] = vms
+  if (a === undefined || f === undefined) throw new Error('virtual machines are missing')
+  await verify(`TCP from ${a.vm.name} to ${f.vm.name}, routed across hosts`, () => tcp(a, f))
+  await verify(`${a.vm.name} pings its gateway`, async () => (await a.vm.ping('10.0.1.1')) === 1)
+  await verify(`traceroute from ${a.vm.name} shows the router, then ${f.vm.name}`, async () => {
+    const text = await a.vm.exec('traceroute', '-n', '-q', '1', '-w', '2', f.address)
+    return new RegExp(`10\\.0\\.1\\.1[^]*${f.address.replaceAll('.', '\\.')}`).test(
+      text.split('\n').slice(1).join('\n'),
+    )
+  })
+}
+
+function showCommands(demo: Demo, vms: readonly Plugged[]): void {
+  const [first] = vms
+  const [host] = demo.fabric.hosts
+  if (first === undefined || host === undefined) return
+  say(`
+${bold('It is running.')} Ctrl-C ends it and cleans up.
+
+  API             ${demo.url}/v2.0/   (OpenStack Networking v2.0)
+  API reference   ${demo.url}/docs
+  Metrics         ${demo.url}/metrics
+  Log             ${demo.logFile}
+
+Try, in another terminal:
+  openstack --os-auth-type none --os-endpoint ${demo.url} port list
+  openstack --os-auth-type none --os-endpoint ${demo.url} network agent list
+  ip netns exec ${first.vm.namespace} ping 10.0.2.1          # from ${first.vm.name}
+  OVS_RUNDIR=${host.ovs.folder} ovs-ofctl -O OpenFlow13 dump-flows br-int --no-stats   # on ${host.name}
+  ovs-vsctl --db=${host.ovs.database} show`)
+}
+
+async function main(): Promise<void> {
+  if (process.getuid?.() !== 0) throw new Error('the demo makes network namespaces: run it as root')
+  say(`Starting ${HOSTS} hosts, each with its own ovsdb-server and ovs-vswitchd, and the underlay between them`)
+  const demo = new Demo(await Fabric.start(HOSTS))
+  const interrupted = Promise.withResolvers<void>()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => interrupted.resolve())
+  try {
+    await Promise.race([run(demo), interrupted.promise])
+    if (!check && failures === 0) await interrupted.promise
+  } finally {
+    say('\nCleaning up')
+    await demo.stop()
+  }
+}
+
+async function run(demo: Demo): Promise<void> {
+  say('Starting the controller (weft serve)')
+  await demo.startController()
+  say(`Pointing the hosts at it (ovs-vsctl set-manager tcp:${CONTROLLER_ADDRESS}:6640)`)
+  for (const host of demo.fabric.hosts) await host.pointAt(`tcp:${CONTROLLER_ADDRESS}:6640`)
+  say('\nBuilding two networks and a router through the API')
+  const vms = await demo.build()
+  say('\nWhat passes')
+  await verifyTraffic(vms)
+  if (check) say(failures === 0 ? '\nAll passed.' : `\n${failures} failed.`)
+  else if (failures === 0) showCommands(demo, vms)
+}
+
+await main().catch((error: unknown) => {
+  failures += 1
+  console.error(error instanceof Error ? error.message : error)
+})
+process.exit(failures === 0 ? 0 : 1)

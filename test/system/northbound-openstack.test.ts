@@ -1,0 +1,314 @@
+// The unmodified `openstack` CLI and openstacksdk (Debian's) against the API on LMDB, through all four doors.
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createNorthbound, hashSecret, parseCredentials } from '../../controller/northbound/index.ts'
+import { Hosts, host } from '../../controller/northbound/testing/harness.ts'
+import { openLmdbStore, type Store } from '../../controller/store/index.ts'
+
+const agent = '11111111-1111-4111-8111-111111111111'
+const lost = '22222222-2222-4222-8222-222222222222'
+const folder = mkdtempSync(join(tmpdir(), 'weft-openstack-'))
+const started: { app: FastifyInstance; store: Store }[] = []
+let openUrl = ''
+let guardedUrl = ''
+const hosts = new Hosts()
+
+async function listen(name: string, credentials?: string): Promise<string> {
+  const store = openLmdbStore({ folder: join(folder, name) })
+  const app = await createNorthbound({
+    store,
+    live: hosts,
+    ...(credentials === undefined ? {} : { credentials: parseCredentials(credentials) }),
+  })
+  started.push({ app, store })
+  return app.listen({ port: 0, host: '127.0.0.1' })
+}
+
+beforeAll(async () => {
+  hosts.list.push(host('hv1', agent), host('hv2', lost, false))
+  openUrl = await listen('open')
+  guardedUrl = await listen(
+    'guarded',
+    `
+projects: [{ id: p1, name: demo }]
+users: [{ id: u1, name: ann, password: '${await hashSecret('secret')}', roles: [{ project: demo, role: admin }] }]
+tokens: [{ name: ci, token: '${await hashSecret('t0ken')}', project: demo, role: member }]`,
+  )
+})
+
+afterAll(async () => {
+  for (const { app, store } of started) {
+    await app.close()
+    await store.close()
+  }
+  rmSync(folder, { recursive: true, force: true })
+})
+
+/** Not spawnSync: the server lives in this process. */
+function python(args: readonly string[], input: string): Promise<{ code: number | null; out: string; err: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('/usr/bin/python3', args, { env: { PATH: '/usr/bin:/bin', HOME: folder } })
+    let [out, err] = ['', '']
+    child.stdout.on('data', (chunk) => (out += chunk))
+    child.stderr.on('data', (chunk) => (err += chunk))
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ code, out, err }))
+    child.stdin.end(input)
+  })
+}
+
+interface Result {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+const words = (line: string): string[] => line.trim().split(/\s+/)
+
+async function openstack(door: readonly string[], lines: readonly string[]): Promise<Result[]> {
+  const commands = lines.map((line) => [...door, ...words(line)])
+  const { code, out, err } = await python([join(import.meta.dirname, 'openstack', 'cli.py')], JSON.stringify(commands))
+  if (code !== 0) throw new Error(err)
+  return JSON.parse(out) as Result[]
+}
+
+/** Each line is a command and what it must print; `!` begins a text that its refusal must hold. */
+async function expectAll(door: readonly string[], script: string): Promise<void> {
+  const steps = script
+    .trim()
+    .split('\n')
+    .map((line) => line.split('=>').map((part) => part.trim()))
+  const results = await openstack(
+    door,
+    steps.map(([command = '']) => command),
+  )
+  for (const [i, [command, wanted = '']] of steps.entries()) {
+    const { code, out, err } = results[i] as Result
+    if (wanted.startsWith('!')) {
+      expect([command, code, err]).toEqual([command, 1, expect.stringContaining(wanted.slice(1).trim())])
+    } else {
+      expect([command, code, err]).toEqual([command, 0, ''])
+      for (const part of wanted.split(' && ')) expect([command, out]).toEqual([command, expect.stringContaining(part)])
+    }
+  }
+}
+
+const none = (): string[] => ['--os-auth-type', 'none', '--os-endpoint', openUrl]
+
+test('openstack network: every sub-command and option', async () => {
+  await expectAll(
+    none(),
+    `
+network create n1 --mtu 1400 --description d --dns-domain ex.org. --availability-zone-hint default --tag red --enable --enable-port-security --no-share --internal -f value -c mtu => 1400
+network create n2 --share --external --disable --disable-port-security --provider-network-type vlan --provider-physical-network phys --provider-segment 7 -f value -c provider:segmentation_id => 7
+network create n3 --transparent-vlan => !vlan_transparent
+network create n3 --qos-policy gold => !404
+network create n3 --default => !is_default
+network list --long -f value => n1 && n2 && vlan
+network list --name n1 -f value -c Name => n1
+network list --external --disable --share -f value -c Name => n2
+network list --internal --enable --no-share --status ACTIVE -f value -c Name => n1
+network list --provider-network-type vlan --provider-physical-network phys --provider-segment 7 -f value -c Name => n2
+network list --tags red -f value -c Name => n1
+network list --not-tags red -f value -c Name => n2
+network list --any-tags red,x -f value -c Name => n1
+network list --not-any-tags red,x -f value -c Name => n2
+network list --agent ${agent} -f value
+network set n1 --name n1b --mtu 1300 --disable --tag blue --description x --share --disable-port-security --external
+network show n1b -f json => "mtu": 1300 && "blue" && "red" && "port_security_enabled": false
+network unset n1b --tag blue
+network unset n1b --all-tag
+network show n1b -f value -c tags => []
+network set n1b --name n1 --no-share --internal --enable --enable-port-security --no-tag
+network set n1 --mtu 9000 => !mtu
+network show nowhere => !No Network found for nowhere
+network delete n1 n2
+network list -f value -c Name`,
+  )
+})
+
+test('openstack subnet: every sub-command and option', async () => {
+  await expectAll(
+    none(),
+    `
+network create sn => sn
+subnet create s1 --network sn --subnet-range 10.1.0.0/24 --gateway 10.1.0.254 --allocation-pool start=10.1.0.10,end=10.1.0.20 --dns-nameserver 8.8.8.8 --host-route destination=1.0.0.0/8,gateway=10.1.0.5 --dhcp --service-type compute:nova --description q --tag t => 10.1.0.10-10.1.0.20
+subnet create s6 --network sn --ip-version 6 --subnet-range fd00::/64 --ipv6-ra-mode slaac --ipv6-address-mode slaac -f value -c gateway_ip => fd00::1
+subnet create s2 --network sn --subnet-range 10.2.0.0/24 --no-dhcp --gateway none -f value -c gateway_ip => None
+subnet create s3 --network sn --subnet-range 10.3.0.0/24 --gateway auto -f value -c gateway_ip => 10.3.0.1
+subnet create s4 --network sn --subnet-range 10.1.0.128/25 => !overlaps
+subnet create s4 --network sn --subnet-pool x --prefix-length 24 => !subnetpools
+subnet create s4 --network sn --subnet-range 10.4.0.0/24 --dns-publish-fixed-ip => !dns_publish_fixed_ip
+subnet create s4 --network sn --ip-version 6 --use-prefix-delegation yes => !subnetpool_id
+subnet create s4 --network sn --use-default-subnet-pool => !use_default_subnetpool
+subnet list --long -f value => s1 && s2
+subnet list --ip-version 6 -f value -c Name => s6
+subnet list --dhcp --network sn --name s1 -f value -c Name => s1
+subnet list --no-dhcp -f value -c Name => s2
+subnet list --service-type compute:nova => !Invalid query params: service_types
+subnet list --subnet-range 10.1.0.0/24 --gateway 10.1.0.254 --tags t -f value -c Name => s1
+subnet set s1 --name s1b --dns-nameserver 1.1.1.1 --no-dhcp --allocation-pool start=10.1.0.30,end=10.1.0.40 --host-route destination=2.0.0.0/8,gateway=10.1.0.6 --service-type compute:x --tag u --gateway 10.1.0.253 --description z
+subnet unset s1b --dns-nameserver 8.8.8.8 --service-type compute:nova --host-route destination=1.0.0.0/8,gateway=10.1.0.5 --allocation-pool start=10.1.0.30,end=10.1.0.40 --tag u
+subnet show s1b -f json => 1.1.1.1 && compute:x && 10.1.0.253 && "enable_dhcp": false
+subnet unset s1b --gateway
+subnet set s1b --no-dns-nameservers --no-host-route --no-allocation-pool --dhcp --no-tag
+subnet show s1b -f json => "dns_nameservers": [] && "gateway_ip": null
+subnet delete s1b s6 s2 s3
+network delete sn`,
+  )
+})
+
+test('openstack port: every sub-command and option', async () => {
+  await expectAll(
+    none(),
+    `
+network create pn => pn
+subnet create ps --network pn --subnet-range 10.1.0.0/24 => ps
+port create p1 --network pn --fixed-ip subnet=ps,ip-address=10.1.0.15 --device d1 --device-owner compute:nova --mac-address fa:16:3e:00:00:01 --vnic-type normal --host hv1 --dns-name web --description d --extra-dhcp-option name=router,value=10.1.0.1 --allowed-address ip-address=10.9.0.1 --binding-profile a=b --no-security-group --enable --enable-port-security --tag x -f json => 10.1.0.15 && "hostname": "web" && 10.9.0.1
+port create p2 --network pn --no-fixed-ip --disable --disable-port-security -f value -c admin_state_up => False
+port create p3 --network pn --fixed-ip ip-address=10.1.0.15 => !already allocated
+port create p3 --network pn --security-group web => !security-groups
+port create p3 --network pn --vnic-type direct => !vnic_type
+port create p3 --network pn --qos-policy gold => !404
+port create p3 --network pn --dns-domain ex.org. => !dns_domain
+port create p3 --network pn --numa-policy-required => !numa_affinity_policy
+port create p3 --network pn --enable-uplink-status-propagation => !propagate_uplink_status
+port create p3 --network pn --device-profile x => !device_profile
+port list --long -f value => p1 && p2
+port list --network pn --device-id d1 --mac-address fa:16:3e:00:00:01 --host hv1 --name p1 --device-owner compute:nova -f value -c Name => p1
+port list --fixed-ip subnet=ps,ip-address=10.1.0.15 -f value -c Name => p1
+port list --fixed-ip ip-substring=10.1.0 --tags x -f value -c Name => p1
+port set p1 --name p1b --fixed-ip subnet=ps --description z --allowed-address ip-address=10.9.0.2 --binding-profile c=d --device d2 --device-owner compute:y --disable --extra-dhcp-option name=mtu,value=1300 --vnic-type normal --host hv2 --dns-name db --tag y
+port unset p1b --fixed-ip subnet=ps,ip-address=10.1.0.15 --allowed-address ip-address=10.9.0.1,mac-address=fa:16:3e:00:00:01 --binding-profile a --host --tag x
+port show p1b -f json => "c": "d" && 10.9.0.2 && "name": "p1b" && "binding_host_id": ""
+port set p1b --no-fixed-ip --no-allowed-address --no-binding-profile --no-tag --mac-address fa:16:3e:00:00:02
+port set p1b --disable-port-security --no-security-group
+port set p1b --data-plane-status ACTIVE => !data_plane_status
+port show p1b -f json => fa:16:3e:00:00:02 && "fixed_ips": []
+network delete pn => !in use by port
+port delete p1b p2
+network delete pn`,
+  )
+})
+
+test('openstack router: every sub-command and option', async () => {
+  await expectAll(
+    none(),
+    `
+network create rn => rn
+subnet create rs --network rn --subnet-range 10.1.0.0/24 => rs
+subnet create rt --network rn --subnet-range 10.2.0.0/24 => rt
+port create rp --network rn --fixed-ip subnet=rt,ip-address=10.2.0.9 => rp
+router create r1 --description d --disable --tag a --availability-zone-hint default --distributed --no-ha => r1
+router create r2 --centralized => !distributed
+router create r2 --ha => !ha
+router create r2 --external-gateway rn => !external gateways are not available
+router add subnet r1 rs
+router add subnet r1 rs => !already has a port on subnet
+router add port r1 rp
+router show r1 -f value -c interfaces_info => 10.1.0.1 && 10.2.0.9
+router list --long -f value => r1
+router list --name r1 --disable --tags a -f value -c Name => r1
+router list --enable -f value -c Name
+router list --agent ${agent} -f value
+router add route r1 --route destination=9.0.0.0/8,gateway=10.1.0.77 -f json => 9.0.0.0/8
+router set r1 --route destination=8.0.0.0/8,gateway=10.1.0.78 --enable --name r1b --description e --distributed --no-ha --tag b
+router set r1b --route destination=8.0.0.0/8,gateway=10.77.0.78 => !not connected with router
+router unset r1b --route destination=8.0.0.0/8,gateway=10.1.0.78 --tag b
+router remove route r1b --route destination=9.0.0.0/8,gateway=10.1.0.77 -f value -c routes => []
+router set r1b --external-gateway rn => !external gateways are not available
+router set r1b --centralized => !distributed
+router unset r1b --external-gateway
+router set r1b --no-route
+router delete r1b => !still has ports
+port list --router r1b -f value => 10.2.0.9
+router remove port r1b rp
+router remove subnet r1b rs
+router delete r1b
+network delete rn`,
+  )
+})
+
+test('openstack network agent, availability, extensions', async () => {
+  await expectAll(
+    none(),
+    `
+network create an => an
+network agent list --long -f value => hv1 && hv2
+network agent list --host hv1 -f value -c Host => hv1
+network agent list --agent-type open-vswitch -f value -c Host => hv1
+network agent list --network an -f value
+network agent show ${agent} -f value -c alive => True
+network agent set ${agent} --description hello --disable
+network agent show ${agent} -f json => hello && "admin_state_up": false
+network agent delete ${agent} => !is connected
+network agent delete ${lost}
+network agent list -f value -c ID => ${agent}
+ip availability list -f value => an
+ip availability show an -f json => "used_ips": 0
+extension list --network -f value -c Alias => extraroute-atomic
+availability zone list --network -f value => default
+network delete an`,
+  )
+})
+
+test('the doors with credentials: password, static token, HTTP basic; and none of them without the secret', async () => {
+  const scope = ['--os-project-name', 'demo', '--os-user-domain-id', 'default', '--os-project-domain-id', 'default']
+  const password = (secret: string) =>
+    ['--os-auth-type', 'password', '--os-auth-url', `${guardedUrl}/identity/v3`, '--os-username', 'ann'].concat(
+      ['--os-password', secret],
+      scope,
+    )
+  await expectAll(
+    password('secret'),
+    'network create secret --project demo -f value -c project_id => p1\nnetwork list -f value -c Name => secret\ntoken issue -f value -c project_id => p1',
+  )
+  await expectAll(password('wrong'), 'network list => !401')
+  const token = ['--os-auth-type', 'admin_token', '--os-endpoint', guardedUrl, '--os-token']
+  await expectAll([...token, 't0ken'], 'network list -f value -c Name => secret\nnetwork create x --share => !403')
+  await expectAll([...token, 'guess'], 'network list => !401')
+  const basic = ['--os-auth-type', 'http_basic', '--os-endpoint', guardedUrl, '--os-username', 'ann', '--os-password']
+  await expectAll([...basic, 'secret'], 'network show secret -f value -c name => secret')
+  await expectAll([...basic, 'guess'], 'network list => !401')
+})
+
+test('openstacksdk creates, finds, pages and deletes', async () => {
+  const { code, out, err } = await python(['-c', sdkScript, openUrl], '')
+  expect([code, err, out.trim()]).toEqual([0, expect.any(String), 'done'])
+})
+
+const sdkScript = `
+import sys, openstack
+c = openstack.connection.Connection(
+    auth_type='none', auth={'endpoint': sys.argv[1]}, network_endpoint_override=sys.argv[1] + '/v2.0').network
+n = c.create_network(name='sdk')
+assert n.mtu == 1450 and n.is_admin_state_up, n
+s = c.create_subnet(network_id=n.id, ip_version=4, cidr='10.5.0.0/24')
+p = c.create_port(network_id=n.id)
+assert p.fixed_ips[0]['subnet_id'] == s.id
+assert c.find_network('sdk').id == n.id and c.find_port('no such port') is None
+ports = [c.create_port(network_id=n.id) for _ in range(5)]
+assert len(list(c.ports(network_id=n.id, limit=2))) == 6
+c.set_tags(p, ['a', 'b'])
+assert [x.id for x in c.ports(tags='a,b')] == [p.id]
+r = c.create_router(name='sdk')
+assert c.add_interface_to_router(r, subnet_id=s.id)['subnet_id'] == s.id
+assert c.add_extra_routes_to_router(r, {'router': {'routes': [{'destination': '1.0.0.0/8', 'nexthop': '10.5.0.9'}]}}).routes
+try:
+    c.delete_network(n, ignore_missing=False)
+    raise SystemExit('deleted a network in use')
+except openstack.exceptions.ConflictException:
+    pass
+c.update_router(r, routes=[])
+c.remove_interface_from_router(r, subnet_id=s.id)
+c.delete_router(r)
+for each in list(c.ports(network_id=n.id)):
+    c.delete_port(each)
+c.delete_network(n)
+assert c.find_network('sdk') is None
+print('done')
+`

@@ -16,7 +16,7 @@ export interface Delivery {
 }
 
 /** A packet's pass through one switch. */
-export interface Visit {
+interface Visit {
   readonly host: string
   readonly trace: Trace
 }

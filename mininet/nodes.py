@@ -233,7 +233,9 @@ class Weft(RemoteController):
         # The kernel ends it with this process, however that ends.
         command = ['setpriv', '--pdeathsig', 'KILL', os.path.join(ROOT, 'bin', 'weft'), 'serve', '--data', self.data]
         with open(self.log, 'wb') as log:
-            self.process = Popen(command, env=environment, stdin=DEVNULL, stdout=log, stderr=log)
+            # In a session of its own: an interrupt from the keyboard is for what runs at Mininet's prompt.
+            files = {'stdin': DEVNULL, 'stdout': log, 'stderr': log}
+            self.process = Popen(command, env=environment, start_new_session=True, **files)
         wait_until('the API answers', self.answers)
         info(f'(weft serve, log in {self.log}) ')
 

@@ -68,6 +68,15 @@ class Lab:
             raise Failure(f'a host that is cut off is reached: {names(across)}')
         return reached
 
+    def lose(self, host, fail, recover):
+        """The host alone is cut off and is reported; all is as before when it has recovered."""
+        fail()
+        without = self.expect_intent_without(host)
+        wait_until(f'{host.name} is reported as lost', lambda: not self.intent.agent_is_alive(host.name))
+        recover()
+        wait_until(f'{host.name} is back', lambda: self.intent.agent_is_alive(host.name))
+        return f'without {host.name} {without}, with it again {self.expect_intent()}'
+
     def networks(self):
         return sorted({vm.network for vm in self.vms})
 
@@ -140,37 +149,33 @@ def migration(lab):
 
 
 def spine_failure(lab):
-    """the overlay goes on when the first links to a spine fail and when they return"""
-    links = [lab.net.linksBetween(leaf, lab.spines[-1])[0] for leaf in lab.leaves]
-    for link in links:
-        set_link(link, 'down')
-    without = lab.expect_intent()
-    for link in links:
-        set_link(link, 'up')
-    return f'{without}; with them again {lab.expect_intent()}'
+    """the overlay goes on while any one spine is cut off, also the controller's, and when it returns"""
+    if len(lab.spines) < 2:
+        raise Failure('there must be a second spine')
+    for spine in lab.spines:
+        links = [lab.net.linksBetween(leaf, spine)[0] for leaf in lab.leaves]
+        for link in links:
+            set_link(link, 'down')
+        lab.expect_intent()
+        for link in links:
+            set_link(link, 'up')
+        seen = lab.expect_intent()
+    for host in lab.hosts:
+        wait_until(f'{host.name} is back', lambda: lab.intent.agent_is_alive(host.name))
+    return seen
 
 
 def link_failure(lab):
     """a host whose uplink fails is cut off alone and is reported, and all is as before when the link returns"""
     host = lab.hosts[-1]
     uplink = host.intfs[1].link
-    set_link(uplink, 'down')
-    without = lab.expect_intent_without(host)
-    wait_until(f'{host.name} is reported as lost', lambda: not lab.intent.agent_is_alive(host.name))
-    set_link(uplink, 'up')
-    wait_until(f'{host.name} is back', lambda: lab.intent.agent_is_alive(host.name))
-    return f'{without}; with it again {lab.expect_intent()}'
+    return lab.lose(host, lambda: set_link(uplink, 'down'), lambda: set_link(uplink, 'up'))
 
 
 def host_failure(lab):
     """a host that crashes is cut off alone and is reported, and all is as before when it has booted"""
     host = lab.hosts[-1]
-    host.crash()
-    wait_until(f'{host.name} is reported as lost', lambda: not lab.intent.agent_is_alive(host.name))
-    without = lab.expect_intent_without(host)
-    host.boot()
-    wait_until(f'{host.name} is back', lambda: lab.intent.agent_is_alive(host.name))
-    return f'{without}; with it again {lab.expect_intent()}'
+    return lab.lose(host, host.crash, host.boot)
 
 
 def set_link(link, state):

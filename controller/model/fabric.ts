@@ -1,7 +1,7 @@
 // Several modelled hosts, joined by tunnels, under one controller: a packet that a port sends, and what becomes of it
 // on every host, answers of the controller included. Nothing takes time here; a whole network is milliseconds.
 import { TUNNEL_PORTS, type App, type PacketIn, type PacketOut, type Reads } from '../app.ts'
-import { ports as reserved } from '../../ofproto/messages/index.ts'
+import { packetInReason, ports as reserved } from '../../ofproto/messages/index.ts'
 import { originOf } from '../pipeline/cookie.ts'
 import type { Item } from '../pipeline/value.ts'
 import { ModelSwitch, type Arrival } from './switch.ts'
@@ -16,7 +16,7 @@ export interface Delivery {
 }
 
 /** A packet's pass through one switch. */
-export interface Visit {
+interface Visit {
   readonly host: string
   readonly trace: Trace
 }
@@ -39,7 +39,8 @@ export function appController(apps: readonly App[], reads: Reads): Controller {
     const origin = originOf(punt.cookie, names)
     const app = apps.find(({ name }) => name === origin?.app)
     const inPort = punt.metadata.get('in_port_oxm')
-    if (origin === null || typeof inPort !== 'number') return []
+    // OVS does not report packets whose TTL ran out unless asked to (ofputil_async_cfg_default).
+    if (origin === null || typeof inPort !== 'number' || punt.reason === packetInReason.invalidTtl) return []
     const packet: PacketIn = { host, inPort, origin: origin.object, metadata: punt.metadata, data: punt.bytes }
     return app?.packetIn?.(reads, packet) ?? []
   }

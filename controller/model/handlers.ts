@@ -50,7 +50,16 @@ function refuse(walk: Walk, { kind }: Action): Verdict {
 }
 const nothing = (): Verdict => undefined
 
+/** Headers that the model matches and does not rewrite. */
+function refuseHeader(walk: Walk, field: FieldName): boolean {
+  const { prerequisite } = fieldOf(field)
+  const unknown = prerequisite === 'SCTP' || prerequisite === 'NSH'
+  if (unknown) walk.fail(`the model does not rewrite ${field}`)
+  return unknown
+}
+
 function write(walk: Walk, field: FieldName, value: bigint, mask: bigint = fullMask(fieldOf(field))): Verdict {
+  if (refuseHeader(walk, field)) return undefined
   if (!walk.packet.write(field, value, mask)) walk.note(`the packet has no ${field} to set`)
   return undefined
 }
@@ -103,6 +112,7 @@ function outputRegister(walk: Walk, action: Extract<Action, { readonly kind: 'ou
 }
 
 function copyBits(walk: Walk, { source, target }: Extract<Action, { readonly kind: 'move' | 'copy_field' }>): Verdict {
+  if (refuseHeader(walk, source.field) || refuseHeader(walk, target.field)) return undefined
   if (!walk.packet.has(source.field) || !walk.packet.has(target.field)) {
     walk.note(`the packet has no ${walk.packet.has(source.field) ? target.field : source.field}`)
   } else walk.packet.writeBits(target, walk.packet.readBits(source))
@@ -134,6 +144,7 @@ export const handlers: Handlers = {
   set_field: setField,
   reg_load2: setField,
   load(walk, { target, value }) {
+    if (refuseHeader(walk, target.field)) return undefined
     if (!walk.packet.writeBits(target, value)) walk.note(`the packet has no ${target.field} to set`)
     return undefined
   },
@@ -150,6 +161,7 @@ export const handlers: Handlers = {
     return undefined
   },
   delete_field: (walk, { field }) => write(walk, field, 0n),
+  // As documented. OVS 3.1 runs the rest of the list for both answers, and in nested tables may send copies too many.
   check_pkt_larger(walk, { length, target }) {
     walk.packet.writeBits(target, walk.size > length ? 1n : 0n)
     return undefined

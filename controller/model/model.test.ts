@@ -250,6 +250,21 @@ test('what the model cannot follow is an error, never a guess', () => {
   })
 })
 
+test('SCTP ports are matched and not rewritten', () => {
+  const ends = { source: address('10.0.0.1'), destination: address('10.0.0.2') }
+  const payload = composeIpv4({
+    ...ends,
+    protocol: 132,
+    ttl: 64,
+    dscp: 0,
+    payload: Uint8Array.of(0, 7, 0, 8, ...Array<number>(12).fill(0)),
+  })
+  const sctp = composeFrame({ source: mac(A), destination: mac(B), etherType: 0x0800, payload })
+  expect(portsOf(['sctp,sctp_dst=8,actions=output:2'], sctp)).toEqual([2])
+  const refused = { outputs: [], error: 'the model does not rewrite sctp_src' }
+  expect(traced(['sctp,actions=set_field:9->sctp_src,output:2'], sctp)).toMatchObject(refused)
+})
+
 test('a trace reads like ofproto/trace', () => {
   const text = formatTrace(
     traced(['cookie=0x5,ip,actions=dec_ttl,resubmit(,1)', 'table=1,priority=9,actions=output:2']),

@@ -45,6 +45,10 @@ const actionsVerdict = (hex: string): string => verdict(() => formatActions(acti
 const instructionsVerdict = (hex: string): string =>
   verdict(() => formatInstructions(instructionList.read(new Reader(bytes(hex)))))
 
+/** OVS takes `load:0x40->NXOXM_NSH_TTL[]`, prints it as set_field, and refuses that when it reads it: so do we. */
+const isReadable = (printed: string): boolean =>
+  [...printed.matchAll(/set_field:(\d+)->nsh_ttl/g)].every(([, value]) => Number(value) <= 0x3f)
+
 describe('values, bytes and text agree', () => {
   test('decode(encode(v)) is v, and what it prints, parsed, prints the same', () => {
     fc.assert(
@@ -54,7 +58,7 @@ describe('values, bytes and text agree', () => {
         expect(decoded).toEqual(instructions)
         const printed = formatInstructions(decoded)
         // OVS prints masks for these, which it sends so but does not read.
-        fc.pre(!/\/0x[0-9a-f]+->nsh_(spi|si|ttl)/.test(printed))
+        fc.pre(!/\/0x[0-9a-f]+->nsh_(spi|si|ttl)/.test(printed) && isReadable(printed))
         expect(formatInstructions(parseInstructions(printed, context))).toBe(printed)
       }),
       { numRuns: 300 },

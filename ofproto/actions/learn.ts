@@ -8,7 +8,6 @@ import type { Writer } from '../wire/writer.ts'
 import { formatLearn, parseLearn } from './learn-text.ts'
 import { irregular, nx, restZero, type RowValue } from './row.ts'
 import {
-  checkSource,
   checkWritable,
   partOf,
   readField32,
@@ -161,6 +160,8 @@ function readSpec(r: Reader, header: number): LearnSpec {
   const immediate = (header & IMMEDIATE) !== 0
   const target = header & TARGETS
   const output = target === targets.output
+  // Only reserved bits are set: without them, and OVS does not keep them, it would be the end of the list.
+  if (bits === 0 && !immediate && target === targets.match) r.fail(errorCodes.badSetLength, 'no bits', r.offset - 2)
   if (target === TARGETS || (output && immediate)) r.fail(errorCodes.badActionArgument, `spec ${header}`, r.offset - 2)
   r.need((immediate ? 2 * Math.ceil(bits / 16) : 6) + (output ? 0 : 6), errorCodes.badActionLength)
   if (output) return { kind: 'output', source: readPart(r, bits) }
@@ -169,10 +170,8 @@ function readSpec(r: Reader, header: number): LearnSpec {
 }
 
 function readPart(r: Reader, bits: number): Subfield {
-  const at = r.offset
   const field = readField32(r)
-  // As learn_check(): bits that the field does not have, or none, which would encode as the end of the list.
-  return checkSource(partOf(field, r.u16(), bits), r, at)
+  return partOf(field, r.u16(), bits)
 }
 
 /** Whole 16-bit words, of which OVS looks at as many bytes as the bits need. */

@@ -1,6 +1,7 @@
 // Matches on the wire: a list of OXM entries (OpenFlow 1.3.5 §7.2.3), each a header word, a value and perhaps a mask.
 // The value of a known field never depends on which of its headers it came with; writing uses the header that OVS uses
 // on a 1.3 connection. Unknown fields keep header and bytes.
+import { copy } from '../wire/copy.ts'
 import { DecodeError, EncodeError, errorCodes } from '../wire/errors.ts'
 import type { Reader } from '../wire/reader.ts'
 import type { Codec } from '../wire/struct.ts'
@@ -127,8 +128,8 @@ function unknownEntry(r: Reader, header: number, experimenter: number, at: numbe
     kind: 'unknown',
     header,
     experimenter: header >>> 16 === EXPERIMENTER_CLASS ? experimenter : null,
-    value: r.bytes.slice(at, middle),
-    mask: half ? r.bytes.slice(middle, at + size) : null,
+    value: copy(r.bytes, at, middle),
+    mask: half ? copy(r.bytes, middle, at + size) : null,
   }
 }
 

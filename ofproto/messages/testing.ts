@@ -216,7 +216,7 @@ const error = fc.oneof(
 const messageBody = fc.oneof(
   fc.record({
     kind: kind('hello'),
-    version: fc.oneof(fc.constantFrom(1, 4, 5, 6), u8),
+    version: fc.oneof(fc.constantFrom(1, 4, 5, 6), fc.integer({ min: 1, max: 255 })),
     elements: fc.oneof(
       fc.constant([]),
       fc.array(fc.record({ kind: kind('version_bitmap'), bitmaps: fc.array(u32, { minLength: 1, maxLength: 2 }) }), {

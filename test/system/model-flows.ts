@@ -33,7 +33,7 @@ function plain(table: number, ports: readonly number[], tunnel: { port: number; 
       'push:NXM_OF_ETH_SRC[],push:NXM_NX_REG1[],pop:NXM_NX_REG2[],pop:NXM_OF_ETH_DST[]',
     ),
     fc.tuple(register, register).map(([from, to]) => `push:NXM_NX_${from}[],pop:NXM_NX_${to}[]`),
-    fc.constantFrom(1, 2, 3).map((group) => `group:${group}`),
+    fc.constantFrom(1, 2, 3, 4).map((group) => `group:${group}`),
     fc.tuple(port, ethernet).map(([n, mac]) => `clone(set_field:${mac}->eth_src,set_field:3->reg0,output:${n})`),
     fc
       .tuple(number(0xff_ffff), fc.boolean())
@@ -157,6 +157,7 @@ export const groupTexts = (ports: readonly number[]): readonly string[] => {
   return [
     `group_id=1,type=all,bucket=set_field:02:00:00:00:aa:01->eth_src,output:${a},bucket=set_field:02:00:00:00:aa:03->eth_dst,output:${b},bucket=output:4000`,
     `group_id=2,type=indirect,bucket=set_field:02:00:00:00:aa:02->eth_dst,resubmit(,3)`,
+    `group_id=4,type=select,bucket=weight:0,output:${b},bucket=weight:5,output:${a}`,
     `group_id=3,type=fast_failover,bucket=watch_port:4000,output:${a},bucket=watch_port:${b},load:1->NXM_NX_REG0[],output:${b}`,
   ]
 }

@@ -53,6 +53,19 @@ test.each([
   })
 })
 
+test('a guest that asked for its gateway before the router came is routed all the same', () => {
+  const before = simulate({ ...rows, ports: stations.map(([, n, i]) => port(n, i)), routers: [] }).fabric
+  const [answer] = sent(1, 1, 2, whoHas(macOf(1, 2), at(1, 2), at(1, 1)), before)
+  const known = parseArp(answer?.bytes ?? new Uint8Array())?.sha ?? 0
+  expect(known).not.toBe(mac(macOf(1, 1)))
+  const toMac = known
+    .toString(16)
+    .padStart(12, '0')
+    .replace(/..(?=.)/g, '$&:')
+  expect(sent(1, 1, 2, ping(1, 2, toMac, at(2, 3))).map(received)).toMatchObject([{ where: place(2, 2, 3) }])
+  expect(sent(1, 1, 2, ping(1, 2, toMac, at(2, 3)), before)).toEqual([])
+})
+
 test('an ARP request for an address that nobody has is met with silence', () => {
   expect(sent(1, 1, 2, whoHas(macOf(1, 2), at(1, 2), at(1, 99)))).toEqual([])
 })

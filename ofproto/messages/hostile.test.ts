@@ -46,11 +46,7 @@ const messages: readonly (readonly [string, string, string | null])[] = [
   ['4,000 clones of nothing', packetOut(many(clone(''))), null],
   ['8,000 dec_ttl', packetOut(many('0018000800000000')), null],
   ['an action longer than the message', packetOut('00000020000000010000000000000000'), 'OFPBAC_BAD_LEN'],
-  [
-    'a clone whose inside is longer than it',
-    packetOut(`${clone('')}`.replace('ffff0010', 'ffff0018')),
-    'OFPBAC_BAD_LEN',
-  ],
+  ['a clone whose inside is longer than it', packetOut(clone('').replace('ffff0010', 'ffff0018')), 'OFPBAC_BAD_LEN'],
   ['16,000 fields that nobody knows', flowMod('7fff0000'.repeat(16_000), ''), null],
   ['8,000 times the same field', flowMod('0001000400000001'.repeat(8000), ''), 'OFPBMC_DUP_FIELD'],
   ['8,000 instructions that nobody knows', flowMod('', 'ffff000800000000'.repeat(8000)), null],

@@ -18,3 +18,10 @@ export function prefix(cidr: string): { network: number; mask: number; length: n
   const mask = length === 0 ? 0 : (0xffff_ffff << (32 - length)) >>> 0
   return { network: (number(address.toByteArray()) & mask) >>> 0, mask, length }
 }
+
+/**
+ * The MAC of what stands on a subnet without a port: its DHCP server, which also answers ARP for the gateway address while
+ * no router stands there. Locally administered, from the subnet's id, so that all hosts agree.
+ */
+export const subnetMac = (subnet: string): number =>
+  0x0200_0000_0000 + Number.parseInt(subnet.replaceAll('-', '').slice(0, 8), 16)

@@ -5,8 +5,9 @@ import type { Stage } from './pipeline/layout.ts'
 
 export type { FlowSpec } from './pipeline/flow.ts'
 export { bounce, decrementTtl, move, output, punt, set } from './actions.ts'
-export { ipv4, mac, prefix } from './address.ts'
+export { ipv4, mac, prefix, subnetMac } from './address.ts'
 export { arpAnswer } from './arp-answer.ts'
+export { EXPIRED_METER, portMeter } from './pipeline/meters.ts'
 export { FROM_TUNNEL, MARKS, NETWORK, NEXT_HOP, ROUTER, SCRATCH, tag } from './pipeline/registers.ts'
 
 /** Objects of the northbound API, as far as forwarding cares: names and shapes are Neutron's. */
@@ -14,6 +15,8 @@ export interface Network {
   readonly id: string
   readonly admin_state_up: boolean
   readonly mtu: number
+  /** With a dot at its end; '' where the network has none of its own. */
+  readonly dns_domain: string
   readonly 'provider:network_type': string | null
   /** The VNI of an overlay network. */
   readonly 'provider:segmentation_id': number | null
@@ -35,6 +38,7 @@ export interface Port {
   readonly mac_address: string
   readonly fixed_ips: readonly { readonly subnet_id: string; readonly ip_address: string }[]
   readonly admin_state_up: boolean
+  readonly dns_name: string
   readonly device_owner: string
   readonly device_id: string
   readonly port_security_enabled: boolean
@@ -154,5 +158,8 @@ export const TUNNEL_PORTS = { vxlan: 65001, geneve: 65002, gre: 65003 } as const
 export type TunnelType = keyof typeof TUNNEL_PORTS
 export const isTunnelType = (type: string | null): type is TunnelType =>
   type !== null && Object.hasOwn(TUNNEL_PORTS, type)
+
+/** The domain of networks that have none of their own. */
+export const DNS_DOMAIN = 'weft.internal.'
 
 export const ROUTER_INTERFACE = 'network:router_interface'

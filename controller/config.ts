@@ -57,6 +57,11 @@ const level = (raw: string): string => (LEVELS.includes(raw) ? raw : refuse(`'${
 const seconds = (raw: string): number =>
   /^\d+(\.\d+)?$/.test(raw) && Number(raw) > 0 ? Number(raw) : refuse(`'${raw}' is no number of seconds above 0`)
 
+const mtu = (raw: string): number =>
+  /^\d+$/.test(raw) && Number(raw) >= 1280 && Number(raw) <= 65_535
+    ? Number(raw)
+    : refuse(`'${raw}' is no MTU from 1280 to 65535`)
+
 const setting = <T>(value: T, metavar: string, read: (raw: string) => T, help: string): Setting<T> => ({
   value,
   metavar,
@@ -75,7 +80,7 @@ const settings = {
     optional,
     'address that hosts are told to connect to; default: the one that they reached',
   ),
-  credentials: setting<string | null>(null, 'FILE', optional, 'users and tokens (weft passwd writes them)'),
+  credentials: setting<string | null>(null, 'FILE', optional, 'users and tokens; weft hash-secret makes their hashes'),
   'tls-key': setting<string | null>(null, 'FILE', optional, 'private key for pssl remotes'),
   'tls-certificate': setting<string | null>(null, 'FILE', optional, 'certificate for pssl remotes'),
   'tls-authority': setting<string | null>(
@@ -89,6 +94,12 @@ const settings = {
     'SECONDS',
     seconds,
     'how often the tables of switches are compared with what they should be',
+  ),
+  'underlay-mtu': setting(
+    1500,
+    'BYTES',
+    mtu,
+    'what the network between hosts carries; overlays offer less by their headers',
   ),
   'log-level': setting('info', 'LEVEL', level, LEVELS.join(', ')),
 } satisfies Record<string, Setting<unknown>>

@@ -113,10 +113,10 @@ export class Deployment {
     return deltas
   }
 
-  /** The hosts that have a unit. */
-  hostsOf(unit: string): readonly string[] {
-    const scope = this.#units.get(unit)?.scope
-    return scope === undefined ? [] : [...(this.#hostsOf.get(scope) ?? NONE)]
+  /** The objects that caused a unit, and the hosts that have it. */
+  concerns(unit: string): { readonly objects: readonly string[]; readonly hosts: readonly string[] } {
+    const { objects = [], scope = '' } = this.#units.get(unit) ?? {}
+    return { objects, hosts: [...(this.#hostsOf.get(scope) ?? NONE)] }
   }
 
   /** Everything that a host is to have. */

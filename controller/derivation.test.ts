@@ -153,3 +153,18 @@ test('a rewritten row that says the same sends nothing', () => {
   world.apply(['port', uuid('p', 266), { ...port(1, 10), name: 'renamed' }])
   expect([...world.sent.values()].every((count) => count === 0)).toBe(true)
 })
+
+test('a port that two hosts claim is a contest, with the same winner whoever came first, until one lets go', () => {
+  const id = uuid('p', 266)
+  for (const order of [
+    [1, 2],
+    [2, 1],
+  ]) {
+    const { derivation } = new World().apply(...everything.filter(([table]) => table !== 'vif'))
+    for (const h of order) derivation.inputs.vif.set(`host${h}/tap1-10`, vif(h, 1, 10))
+    expect(derivation.commit().contests).toEqual([{ port: id, before: [], after: ['host1', 'host2'] }])
+    derivation.inputs.vif.delete('host1/tap1-10')
+    expect(derivation.commit().contests).toEqual([{ port: id, before: ['host1', 'host2'], after: [] }])
+    expect(derivation.reads.binding(id)?.host).toBe('host2')
+  }
+})

@@ -36,6 +36,15 @@ export interface Inputs {
 export interface Derived {
   readonly units: readonly (readonly [string, Unit | null])[]
   readonly scopes: readonly (readonly [string, ReadonlySet<string> | null])[]
+  /** Ports that several hosts claim, or claimed. */
+  readonly contests: readonly Contest[]
+}
+
+/** The hosts that claim one port, the one that has it first; none when there is no contest (any more). */
+export interface Contest {
+  readonly port: string
+  readonly before: readonly string[]
+  readonly after: readonly string[]
 }
 
 export class Derivation {
@@ -45,6 +54,7 @@ export class Derivation {
   readonly #engine = new Engine()
   readonly #rules: readonly Output<string, readonly Unit[]>[]
   readonly #scopes: Output<string, ReadonlySet<string>>
+  readonly #contests: Output<string, readonly string[]>
   readonly #constants: readonly (readonly [string, Unit])[]
   #started = false
 
@@ -70,6 +80,9 @@ export class Derivation {
       }),
     )
     this.#scopes = engine.output('scopes', this.inputs.host, scopesOf)
+    this.#contests = engine.output('contests', this.inputs.port, (id) => claimantsOf(reads.binding(id)), {
+      equals: (a, b) => a.join() === b.join(),
+    })
     this.#constants = apps.map((app) => {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
       const [unit] = unitsOf(app.name, '0', [everywhere], make)
@@ -86,7 +99,12 @@ export class Derivation {
     const units: (readonly [string, Unit | null])[] = this.#started ? [] : [...this.#constants]
     this.#started = true
     for (const output of this.#rules) for (const change of output.of(changes)) units.push(...unitChanges(change))
-    return { units, scopes: this.#scopes.of(changes).map(({ key, after }) => [key, after ?? null] as const) }
+    const scopes = this.#scopes.of(changes).map(({ key, after }) => [key, after ?? null] as const)
+    const contests = this.#contests
+      .of(changes)
+      .map(({ key, before = NONE, after = NONE }) => ({ port: key, before, after }))
+      .filter(({ before, after }) => before.length + after.length > 0)
+    return { units, scopes, contests }
   }
 
   get pending(): boolean {
@@ -98,6 +116,9 @@ export class Derivation {
     return this.#engine.problems()
   }
 }
+
+const claimantsOf = (binding: Binding | null): readonly string[] =>
+  binding === null || binding.rivals.length === 0 ? NONE : [binding.host, ...binding.rivals]
 
 /** Contributions by scope: one unit for each. */
 function unitsOf(

@@ -7,18 +7,20 @@ import type { Connection } from '../ovsdb/index.ts'
 import type { App, PacketOut } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import { Deployment } from './deployment.ts'
-import type { Derivation } from './derivation.ts'
+import type { Contest, Derivation } from './derivation.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
+import { isOurMeter } from './pipeline/meters.ts'
 import { isOurs, originOf } from './pipeline/cookie.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
-import { Rewritten } from './switch/rewritten.ts'
 import { SwitchSession } from './switch/session.ts'
 
 const CONTROLLER_PORT = 0xffff_fffd
 const NO_BUFFER = 0xffff_ffff
 const TICK_MILLISECONDS = 250
+/** So many objects are remembered before those that all hosts have confirmed are forgotten. */
+const TOUCHED = 10_000
 
 export interface FleetOptions {
   readonly apps: readonly App[]
@@ -73,12 +75,11 @@ export class Fleet extends EventEmitter<FleetEvents> {
   readonly hosts = new Map<string, HostRecord>()
   readonly #options: FleetOptions
   readonly #deployment = new Deployment()
-  readonly #rewritten = new Rewritten()
   readonly #names: readonly string[]
   /** Switches whose host is not known yet. */
   readonly #strangers = new Map<bigint, Channel>()
-  /** For each object, the revision that last changed what it causes and the hosts that it concerned. */
-  readonly #touched = new Map<string, { readonly revision: number; readonly hosts: readonly string[] }>()
+  /** For each object, the hosts that it concerns and the revision that last told each of them something because of it. */
+  readonly #touched = new Map<string, Map<string, number>>()
   readonly #byChannel = new Map<Channel, HostRecord>()
   readonly #ticker: NodeJS.Timeout
   #revision = 0
@@ -171,39 +172,46 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   commit(): void {
-    const { units, scopes } = this.#options.derivation.commit()
+    const { units, scopes, contests } = this.#options.derivation.commit()
+    for (const contest of contests) this.#onContest(contest)
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
     if (units.length === 0 && scopes.length === 0) return
     this.#revision += 1
     const revision = this.#revision
-    const before = new Map(units.map(([key]) => [key, this.#deployment.hostsOf(key)]))
+    const before = units.map(([key]) => this.#deployment.concerns(key))
     this.#deployment.update(units, scopes)
-    for (const [id, { put, remove }] of this.#deployment.take()) {
+    const told = this.#deployment.take()
+    for (const [id, { put, remove }] of told) {
       const record = this.hosts.get(id)
       if (record === undefined) continue
       record.desired = revision
       const changes = [...Array.from(remove, (key) => [key, null] as const), ...put]
       record.control.desire(revision, changes)
     }
-    for (const [key, unit] of units) {
-      const hosts = new Set([...(before.get(key) ?? []), ...this.#deployment.hostsOf(key)])
-      for (const object of unit?.objects ?? []) this.#touched.set(object, { revision, hosts: [...hosts] })
+    for (const { objects, hosts } of [...before, ...units.map(([key]) => this.#deployment.concerns(key))]) {
+      for (const host of hosts) if (told.has(host)) for (const object of objects) this.#touch(object, host, revision)
     }
     this.emit('progress')
   }
 
+  #touch(object: string, host: string, revision: number): void {
+    const hosts = this.#touched.get(object)
+    if (hosts === undefined) this.#touched.set(object, new Map([[host, revision]]))
+    else hosts.set(host, revision)
+  }
+
+  /** What every host has confirmed need not be remembered. */
+  #forgetConfirmed(): void {
+    for (const object of this.#touched.keys()) if (this.unconfirmed(object).length === 0) this.#touched.delete(object)
+  }
+
   /** Hosts that have not confirmed what the object causes there, each with the reason. */
   unconfirmed(object: string): readonly { readonly host: string; readonly reason: string }[] {
-    const touched = this.#touched.get(object)
-    return (touched?.hosts ?? []).flatMap((id) => {
+    return Array.from(this.#touched.get(object) ?? []).flatMap(([id, revision]) => {
       const record = this.hosts.get(id)
-      if (record === undefined || record.confirmed >= (touched?.revision ?? 0)) return []
-      return [
-        {
-          host: id,
-          reason: record.channel === null ? 'its switch is not connected' : 'its switch has not confirmed yet',
-        },
-      ]
+      if (record === undefined || record.confirmed >= revision) return []
+      const reason = record.channel === null ? 'its switch is not connected' : 'its switch has not confirmed yet'
+      return [{ host: id, reason }]
     })
   }
 
@@ -258,6 +266,15 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.emit('host', record.facts.id)
   }
 
+  /** Each of the hosts has an alarm as long as there is more than one. */
+  #onContest({ port, before, after }: Contest): void {
+    const [winner, ...rivals] = after
+    const text = `port ${port} is plugged in on ${after.join(' and ')}: ${winner} has it`
+    for (const host of new Set([...before, ...after])) {
+      this.#alarm(host, `contest ${port}`, rivals.length > 0 && after.includes(host) ? text : null)
+    }
+  }
+
   #alarm(id: string, about: string, text: string | null): void {
     const record = this.hosts.get(id)
     if (record === undefined) return
@@ -276,12 +293,11 @@ export class Fleet extends EventEmitter<FleetEvents> {
     return new SwitchSession({
       owns: {
         flow: (cookie) => (isOurs(cookie) ? 'weft' : 'foreign'),
-        group: () => 'weft',
-        meter: () => 'weft',
+        group: () => 'foreign',
+        meter: (meter) => (isOurMeter(meter) ? 'weft' : 'foreign'),
       },
       send: (bytes) => this.hosts.get(id)?.channel?.sendFrames(bytes),
       report: (event) => this.#onSwitchEvent(id, event),
-      rewritten: this.#rewritten,
       auditMs: this.#options.auditMilliseconds,
     })
   }
@@ -313,6 +329,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     switch (event.kind) {
       case 'confirmed':
         record.confirmed = event.revision
+        if (this.#touched.size > TOUCHED) this.#forgetConfirmed()
         this.emit('progress')
         return
       case 'synchronized':
@@ -352,8 +369,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
         record.channel?.close()
         return
       case 'role':
-      case 'rewritten':
-        log.debug({ host: id, event: event.kind }, 'switch')
+        log.debug({ host: id, role: event.role }, 'switch')
         return
       case 'stray_error':
         log.warn({ host: id, error: describeError(event.error) }, 'error from the switch')

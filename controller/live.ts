@@ -1,6 +1,6 @@
 // What the northbound API shows of hosts and of what they have confirmed.
 import { createHash } from 'node:crypto'
-import { ROUTER_INTERFACE } from './app.ts'
+import { isTunnelType, ROUTER_INTERFACE } from './app.ts'
 import type { Derivation } from './derivation.ts'
 import type { Fleet, HostRecord } from './fleet.ts'
 import type { LiveAgent, LiveChange, LiveState, Status, WaitRealized } from './northbound/index.ts'
@@ -33,7 +33,11 @@ export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
       return host !== undefined && fleet.forget(host)
     },
     portStatus,
-    networkStatus: (id) => (fleet.unconfirmed(id).length === 0 ? 'ACTIVE' : 'BUILD'),
+    networkStatus: (id) => {
+      // Only overlays are forwarded so far: no host carries a flat or VLAN network.
+      if (!isTunnelType(reads.network(id)?.['provider:network_type'] ?? null)) return 'DOWN'
+      return fleet.unconfirmed(id).length === 0 ? 'ACTIVE' : 'BUILD'
+    },
     portHost: (id) => reads.binding(id)?.host,
     subscribe: (listener) => subscribe(fleet, portStatus, listener),
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { pino, type Logger } from 'pino'
 import { apps } from '../apps/index.ts'
 import { listen as listenDatabases, type Connection, type TlsIdentity } from '../ovsdb/index.ts'
+import { DNS_DOMAIN } from './app.ts'
 import { splitEndpoint, type Config } from './config.ts'
 import { listen as listenSwitches } from './connect/openflow.ts'
 import { Derivation } from './derivation.ts'
@@ -122,6 +123,7 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
   const api = await createNorthbound({
     store,
     live: liveState(fleet, derivation),
+    settings: { mtu: { underlay: config['underlay-mtu'] }, dnsDomain: DNS_DOMAIN },
     waitRealized: realization(fleet, (revision) => progress.reached(revision)),
     ...(credentials === undefined ? {} : { credentials }),
   })

@@ -9,6 +9,7 @@ export const network = (n: number, rest: Partial<Network> = {}): Network => ({
   id: uuid('n', n),
   admin_state_up: true,
   mtu: 1450,
+  dns_domain: '',
   'provider:network_type': 'vxlan',
   'provider:segmentation_id': n,
   ...rest,
@@ -33,6 +34,7 @@ const byte = (n: number): string => n.toString(16).padStart(2, '0')
 export const port = (n: number, i: number, rest: Partial<Port> = {}): Port => ({
   id: uuid('p', n * 256 + i),
   name: '',
+  dns_name: '',
   network_id: uuid('n', n),
   mac_address: `02:00:00:00:${byte(n)}:${byte(i)}`,
   fixed_ips: [{ subnet_id: uuid('s', n), ip_address: `10.0.${n}.${i}` }],

@@ -48,15 +48,15 @@ class Demo {
     const log = ['sh', '-c', 'exec "$0" "$@" >"$WEFT_LOG" 2>&1', process.execPath]
     const env = ['env', `WEFT_LOG=${this.logFile}`]
     this.#daemons.push(
-      await startDaemon(
-        env[0] as string,
-        [...env.slice(1), ...log, join(root, 'bin', 'main.ts'), ...serve],
-        controller,
-      ),
+      await startDaemon(env[0] as string, [...env.slice(1), ...log, join(root, 'bin', 'main.ts'), ...serve], {
+        namespace: controller,
+      }),
     )
     const path = join(folder, 'api.sock')
     this.#daemons.push(
-      await startDaemon(process.execPath, [join(root, 'demo', 'relay.ts'), path, String(API_PORT)], controller),
+      await startDaemon(process.execPath, [join(root, 'demo', 'relay.ts'), path, String(API_PORT)], {
+        namespace: controller,
+      }),
     )
     const door = relay(() => connect({ path }))
     this.#door = door
@@ -137,7 +137,7 @@ class Demo {
 }
 
 async function tcp(from: Plugged, to: Plugged): Promise<string | boolean> {
-  const server = await startDaemon('iperf3', ['-s', '-1'], to.vm.namespace)
+  const server = await startDaemon('iperf3', ['-s', '-1'], { namespace: to.vm.namespace })
   try {
     await until('iperf3 listens', () =>
       to.vm.exec('ss', '-Hltn', 'sport = :5201').then((text) => text.includes('5201')),

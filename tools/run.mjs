@@ -27,6 +27,10 @@ const debian = {
     traceroute: '/usr/sbin/traceroute',
     tcpdump: '/usr/bin/tcpdump',
   },
+  mininet: {
+    mininet: '/usr/bin/mnexec',
+    psmisc: '/usr/bin/killall',
+  },
   // The clients that others use with the API.
   clients: {
     'python3-openstackclient': '/usr/bin/openstack',
@@ -143,7 +147,7 @@ function finish() {
 
 const [task, ...args] = process.argv.slice(2)
 const tasks = {
-  setup: () => setUp('oracle', 'lab', 'clients', 'bench'),
+  setup: () => setUp('oracle', 'lab', 'mininet', 'clients', 'bench'),
   demo: () => {
     setUp('oracle', 'lab')
     must('node', ['demo/main.ts', ...args])
@@ -159,12 +163,12 @@ const tasks = {
     finish()
   },
   system: () => {
-    setUp('oracle', 'lab', 'clients')
+    setUp('oracle', 'lab', 'mininet', 'clients')
     vitest('system', args)
     finish()
   },
   test: () => {
-    setUp('oracle', 'lab', 'clients')
+    setUp('oracle', 'lab', 'mininet', 'clients')
     checks()
     vitest('unit')
     vitest('system')
@@ -175,7 +179,7 @@ const tasks = {
     must('oxfmt', ['--write', '.'])
   },
   coverage: () => {
-    setUp('oracle', 'lab', 'clients')
+    setUp('oracle', 'lab', 'mininet', 'clients')
     must('vitest', ['run', '--coverage', ...args])
   },
   bench: () => {

@@ -6,6 +6,7 @@ import {
   ipv4,
   mac,
   NETWORK,
+  ROUTER_INTERFACE,
   tag,
   type App,
   type Contribution,
@@ -40,13 +41,17 @@ function owned(read: Reads, id: string): readonly Contribution[] {
   ]
 }
 
-/** Silence for unknown addresses, unless some port of the network may have addresses that the API does not know. */
+/** A port that may have addresses which the API does not know. A router's, though without port security, has none. */
+function isOpen(read: Reads, id: string): boolean {
+  const port = read.port(id)
+  if (port === undefined || port.device_owner === ROUTER_INTERFACE) return false
+  return !port.port_security_enabled || port.allowed_address_pairs.length > 0
+}
+
+/** Silence for unknown addresses, unless some port of the network is open. */
 function unknown(read: Reads, id: string): readonly Contribution[] {
   if (read.network(id) === undefined) return []
-  const open = read.portsOf(id).some((port) => {
-    const row = read.port(port)
-    return row !== undefined && (!row.port_security_enabled || row.allowed_address_pairs.length > 0)
-  })
+  const open = read.portsOf(id).some((port) => isOpen(read, port))
   const match = { [NETWORK]: tag(id), eth_type: ARP, arp_op: REQUEST }
   const silence: FlowSpec = {
     stage: 'arp',

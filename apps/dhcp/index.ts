@@ -3,10 +3,13 @@
 // through a meter of their own per port, so that one virtual machine cannot starve the others.
 import {
   arpAnswer,
+  DNS_DOMAIN,
   ipv4,
   mac,
   NETWORK,
+  portMeter,
   prefix,
+  subnetMac,
   punt,
   type App,
   type Contribution,
@@ -51,6 +54,8 @@ const tags = {
   type: 53,
   server: 54,
   message: 56,
+  hostname: 12,
+  domain: 15,
   mtu: 26,
   t1: 58,
   t2: 59,
@@ -65,6 +70,7 @@ interface Offer {
   readonly range: { readonly network: number; readonly mask: number; readonly length: number }
   readonly server: number
   readonly mtu: number
+  readonly domain: string
 }
 
 function offerFor(read: Reads, port: Port): Offer | null {
@@ -74,16 +80,14 @@ function offerFor(read: Reads, port: Port): Offer | null {
     const range = prefix(subnet.cidr)
     const address = ipv4(fixed.ip_address)
     const server = ipv4(subnet.gateway_ip ?? SERVER_WITHOUT_GATEWAY)
-    const mtu = read.network(port.network_id)?.mtu
-    if (range && address !== null && server !== null && mtu !== undefined)
-      return { port, subnet, address, range, server, mtu }
+    const network = read.network(port.network_id)
+    if (range && address !== null && server !== null && network !== undefined) {
+      const domain = (network.dns_domain || DNS_DOMAIN).replace(/\.$/, '')
+      return { port, subnet, address, range, server, mtu: network.mtu, domain }
+    }
   }
   return null
 }
-
-/** The MAC of the DHCP server on a subnet: locally administered, from the subnet's id, so that all hosts agree. */
-const serverMac = (subnet: string): number =>
-  0x0200_0000_0000 + Number.parseInt(subnet.replaceAll('-', '').slice(0, 8), 16)
 
 /** RFC 3442: a client that reads option 121 ignores option 3, so the default route stands in both. */
 function routesOf(subnet: Subnet): Route[] {
@@ -99,7 +103,7 @@ function routesOf(subnet: Subnet): Route[] {
     : [...extra, { network: 0, length: 0, nextHop: gateway }]
 }
 
-function optionsOf({ port, subnet, range, server, mtu }: Offer, leased: boolean): Map<number, Uint8Array> {
+function optionsOf({ port, subnet, range, server, mtu, domain }: Offer, leased: boolean): Map<number, Uint8Array> {
   const options = new Map<number, Uint8Array>([[tags.server, u32(server)]])
   if (leased) {
     options.set(tags.lease, u32(LEASE_SECONDS))
@@ -111,6 +115,8 @@ function optionsOf({ port, subnet, range, server, mtu }: Offer, leased: boolean)
   if (gateway !== null) options.set(tags.router, u32(gateway))
   const servers = subnet.dns_nameservers.flatMap((name) => ipv4(name) ?? [])
   if (servers.length > 0) options.set(tags.dns, Uint8Array.from(servers.flatMap((each) => [...u32(each)])))
+  if (port.dns_name !== '') options.set(tags.hostname, text(port.dns_name))
+  options.set(tags.domain, text(domain))
   options.set(tags.mtu, u16(mtu))
   const routes = routesOf(subnet)
   if (routes.length > 0) options.set(tags.routes, classlessRoutes(routes))
@@ -175,7 +181,7 @@ function frameFor(message: DhcpMessage, offer: Offer): Uint8Array {
   const packet = { ...addresses, protocol: PROTOCOL_UDP, ttl: 64, dscp: 0, payload: composeUdp(udp, addresses) }
   return composeFrame({
     destination: destination === BROADCAST ? BROADCAST_MAC : message.clientMac,
-    source: serverMac(offer.subnet.id),
+    source: subnetMac(offer.subnet.id),
     etherType: ETHERTYPE_IPV4,
     payload: composeIpv4(packet),
   })
@@ -202,7 +208,7 @@ function asked(read: Reads, key: string): readonly Contribution[] {
     {
       scope: { kind: 'host', host: vif.host },
       object: port.id,
-      limits: [{ meter: vif.ofport, packetsPerSecond: PACKETS_PER_SECOND, burst: PACKETS_PER_SECOND }],
+      limits: [{ meter: portMeter(vif.ofport), packetsPerSecond: PACKETS_PER_SECOND, burst: PACKETS_PER_SECOND }],
       flows: [
         {
           stage: 'dhcp',
@@ -215,7 +221,7 @@ function asked(read: Reads, key: string): readonly Contribution[] {
             udp_dst: DHCP_SERVER_PORT,
           },
           actions: [punt],
-          meter: vif.ofport,
+          meter: portMeter(vif.ofport),
         },
       ],
     },
@@ -230,7 +236,7 @@ function present(read: Reads, id: string): readonly Contribution[] {
   return [
     {
       scope: { kind: 'network', network: subnet.network_id },
-      flows: [arpAnswer(subnet.network_id, gateway, serverMac(id), 50)],
+      flows: [arpAnswer(subnet.network_id, gateway, subnetMac(id), 50)],
     },
   ]
 }

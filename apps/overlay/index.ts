@@ -9,6 +9,7 @@ import {
   MARKS,
   NETWORK,
   output,
+  ROUTER_INTERFACE,
   set,
   tag,
   TUNNEL_PORTS,
@@ -109,7 +110,7 @@ function located(read: Reads, id: string): readonly Contribution[] {
 /** A port that may use MACs which no other port says it has: unknown unicast must reach it. */
 function listensToAll(read: Reads, id: string): boolean {
   const port = read.port(id)
-  if (port === undefined) return false
+  if (port === undefined || port.device_owner === ROUTER_INTERFACE) return false
   return !port.port_security_enabled || port.allowed_address_pairs.some((pair) => pair.mac_address !== port.mac_address)
 }
 

@@ -4,6 +4,7 @@
 import {
   bounce,
   decrementTtl,
+  EXPIRED_METER,
   ipv4,
   mac,
   move,
@@ -15,6 +16,7 @@ import {
   ROUTER_INTERFACE,
   SCRATCH,
   set,
+  subnetMac,
   tag,
   type App,
   type Contribution,
@@ -31,7 +33,6 @@ import { timeExceeded } from '../../packet/icmp.ts'
 const IPV4 = 0x0800
 const ICMP = 1
 const ECHO_REQUEST = 8
-const TTL_METER = 0xf000
 const priorities = { echo: 30_000, self: 29_000, expired: 20_000, prefix: 100 } as const
 
 /** Longest prefix first; on one prefix a connected network before a route. */
@@ -76,6 +77,14 @@ function ownAddress(router: bigint, address: number): FlowSpec[] {
   ]
 }
 
+/** A guest that asked for its gateway before the router came has the subnet's MAC in its ARP cache, for up to minutes. */
+const gatewayMacs = (read: Reads, port: Port): number[] => [
+  mac(port.mac_address),
+  ...port.fixed_ips
+    .filter(({ subnet_id, ip_address }) => read.subnet(subnet_id)?.gateway_ip === ip_address)
+    .map(({ subnet_id }) => subnetMac(subnet_id)),
+]
+
 /** An interface: the way into the router, its own addresses, and the way out to its subnets. */
 function attached(read: Reads, id: string): readonly Contribution[] {
   const port = read.port(id)
@@ -86,13 +95,13 @@ function attached(read: Reads, id: string): readonly Contribution[] {
     {
       scope: { kind: 'network', network: port.network_id },
       flows: [
-        {
+        ...gatewayMacs(read, port).map((address): FlowSpec => ({
           stage: 'gateway',
           priority: 100,
-          match: { [NETWORK]: tag(port.network_id), eth_dst: mac(port.mac_address), eth_type: IPV4 },
+          match: { [NETWORK]: tag(port.network_id), eth_dst: address, eth_type: IPV4 },
           actions: [set(ROUTER, router)],
           to: 'route',
-        },
+        })),
         ...port.fixed_ips.flatMap(({ ip_address }) => {
           const address = ipv4(ip_address)
           return address === null ? [] : ownAddress(router, address)
@@ -168,14 +177,14 @@ function neighbour(read: Reads, id: string): readonly Contribution[] {
 }
 
 const expired: Omit<Contribution, 'scope'> = {
-  limits: [{ meter: TTL_METER, packetsPerSecond: 100, burst: 100 }],
+  limits: [{ meter: EXPIRED_METER, packetsPerSecond: 100, burst: 100 }],
   flows: [
     {
       stage: 'route',
       priority: priorities.expired,
       match: { eth_type: IPV4, nw_ttl: 1 },
       actions: [punt],
-      meter: TTL_METER,
+      meter: EXPIRED_METER,
     },
     { stage: 'route', priority: priorities.expired, match: { eth_type: IPV4, nw_ttl: 0 }, actions: [] },
   ],
@@ -188,7 +197,7 @@ function packetIn(read: Reads, packet: PacketIn): readonly PacketOut[] {
   if (frame === null || sender === undefined) return []
   for (const id of read.portsOf(sender.network_id)) {
     const port = read.port(id)
-    if (port?.device_owner !== ROUTER_INTERFACE || mac(port.mac_address) !== frame.destination) continue
+    if (port?.device_owner !== ROUTER_INTERFACE || !gatewayMacs(read, port).includes(frame.destination)) continue
     const address = ipv4(port.fixed_ips[0]?.ip_address ?? '::')
     const data = address === null ? null : timeExceeded(packet.data, { mac: frame.destination, address })
     return data === null ? [] : [{ outPort: packet.inPort, data }]

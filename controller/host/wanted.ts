@@ -74,8 +74,9 @@ function createBridge(
   done.push(`created bridge ${INTEGRATION_BRIDGE}`)
 }
 
+/** Tries again every second (OVS: up to 8): packets for the controller are lost until the switch is back. */
 const insertController = (tx: HostTransaction, { controller }: Wanted) =>
-  tx.insert('Controller', { target: controller, connection_mode: 'out-of-band' })
+  tx.insert('Controller', { target: controller, connection_mode: 'out-of-band', max_backoff: 1_000 })
 
 function mendBridge(
   tx: HostTransaction,

@@ -6,6 +6,7 @@ import { encodeMessage } from '../../ofproto/messages/index.ts'
 import { matchCodec } from '../../ofproto/fields/match.ts'
 import { Writer } from '../../ofproto/wire/writer.ts'
 import { cookieOf, type Origin } from './cookie.ts'
+import { flowKey } from './key.ts'
 import { checkMatched, type Layout, type Stage } from './layout.ts'
 import type { Flow, Meter } from './value.ts'
 
@@ -26,7 +27,7 @@ const scratch = new Writer(256)
 function identity(table: number, priority: number, entries: Flow['match']): string {
   scratch.offset = 0
   matchCodec.write(scratch, entries)
-  return `${table}/${priority}/${Buffer.from(scratch.bytes.buffer, 0, scratch.offset).toString('latin1')}`
+  return flowKey(table, priority, Buffer.from(scratch.bytes.buffer), 0, scratch.offset)
 }
 
 function instructionsOf(spec: FlowSpec, tables: Layout): Instruction[] {

@@ -39,6 +39,19 @@ function orBroken(kind: string, text: () => string): string {
 /** A flow, group or meter as `ovs-ofctl --no-stats` dumps it. */
 export const describe = ({ kind, frame }: Held): string => orBroken(kind, () => text(decodeMessage(frame)).trimEnd())
 
+/**
+ * Whether two are one thing in other bytes, as where the switch fills in what counts for nothing: a burst that no flag
+ * asks for, the maximum length of an output to a port. Slow; for what differs as bytes.
+ */
+export function means(a: Held, b: Held): boolean {
+  try {
+    return text(decodeMessage(a.frame)) === text(decodeMessage(b.frame))
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    return false
+  }
+}
+
 /** The switch's own name for what it did not like. */
 export const describeError = (frame: ErrorFrame): string =>
   orBroken('error', () => {

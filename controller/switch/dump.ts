@@ -5,9 +5,9 @@
 import { writeMessage } from '../../ofproto/messages/index.ts'
 import { Writer } from '../../ofproto/wire/writer.ts'
 import type { Item } from '../pipeline/value.ts'
+import { means } from './describe.ts'
 import type { Holdings } from './plan.ts'
-import type { Rewritten } from './rewritten.ts'
-import { cookieOf, eachEntry, idOf, observed, same, type Entry, type Held } from './wire.ts'
+import { cookieOf, eachEntry, idOf, listedCookie, observed, same, type Entry, type Held } from './wire.ts'
 import type { Xids } from './xids.ts'
 
 /**
@@ -21,8 +21,8 @@ export interface Ownership {
   meter(id: number): Owner
 }
 
-const ownerOfEntry = (owns: Ownership, { kind, cookie, id }: Entry): Owner =>
-  kind === 'flow' ? owns.flow(cookie) : owns[kind](id)
+const ownerOfEntry = (owns: Ownership, entry: Entry): Owner =>
+  entry.kind === 'flow' ? owns.flow(listedCookie(entry)) : owns[entry.kind](entry.id)
 
 export const ownerOf = (owns: Ownership, held: Held): Owner =>
   held.kind === 'flow' ? owns.flow(cookieOf(held)) : owns[held.kind](idOf(held))
@@ -50,13 +50,11 @@ export class Dump {
   private readonly owns: Ownership
   private readonly installed: Holdings
   private readonly desired: Holdings
-  private readonly rewritten: Rewritten
 
-  constructor(owns: Ownership, installed: Holdings, desired: Holdings, rewritten: Rewritten) {
+  constructor(owns: Ownership, installed: Holdings, desired: Holdings) {
     this.owns = owns
     this.installed = installed
     this.desired = desired
-    this.rewritten = rewritten
   }
 
   /** The requests. */
@@ -99,7 +97,8 @@ export class Dump {
   }
 
   private match(held: Held | undefined, entry: Entry): Held | undefined {
-    return held !== undefined && (same(held, entry) || this.rewritten.is(held, entry)) ? held : undefined
+    if (held === undefined) return undefined
+    return same(held, entry) || means(held, observed(entry)) ? held : undefined
   }
 
   private takeForeign(entry: Entry): void {

@@ -35,8 +35,6 @@ export type SwitchEvent =
     }
   /** What others have on the switch is no longer what was reported last. `count` may be more than is described. */
   | { readonly kind: 'foreign'; readonly count: number; readonly items: readonly Held[] }
-  /** The switch lists an item in another form than it was sent, and that is its way. */
-  | { readonly kind: 'rewritten'; readonly held: Held; readonly listed: Held }
   /** An error that answers nothing in flight. */
   | { readonly kind: 'stray_error'; readonly error: ErrorFrame }
   /** The switch does not answer: its connection is to be closed. */

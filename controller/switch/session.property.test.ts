@@ -124,8 +124,8 @@ class Run {
 
   finish(): void {
     const { lab } = this
-    lab.disconnect()
-    lab.connect().run().pass(90_000)
+    if (lab.session.state === 'down') lab.connect()
+    lab.run().pass(90_000)
   }
 }
 
@@ -150,7 +150,14 @@ function contents(run: Run): string[] {
 const wanted = (items: Iterable<Item>): string[] =>
   [...items].map(({ frame }) => Buffer.from(frame).toString('hex')).sort()
 
-const deeds = fc.array(deed, { maxLength: 40 })
+const deeds = fc.array(deed, { maxLength: 60, size: 'max' })
+/** Found 2026-11-21, seed -2132973019: the same damage, done again right after its repair, was taken for harmless. */
+const FOUND: Deed[] = [
+  { kind: 'desire', changes: [[9, 0]] },
+  { kind: 'foreign', key: 9, form: 2 },
+  { kind: 'step', n: 3 },
+  { kind: 'foreign', key: 9, form: 2 },
+]
 /** Desired so that nothing wants a group or meter that is not desired. */
 const complete = (run: Run): void =>
   run.desire([
@@ -174,7 +181,7 @@ test('the switch converges to what is desired, and then nothing more is sent', (
       run.finish()
       expect(run.lab.mods).toBe(mods)
     }),
-    { numRuns: 400 },
+    { numRuns: 300, examples: [[FOUND]] },
   )
 })
 

@@ -4,24 +4,21 @@
 // happen: read the switch, compare, send the difference; a restart of either side is only a connect.
 import { decodeMessage, encodeMessage } from '../../ofproto/messages/index.ts'
 import type { Item } from '../pipeline/value.ts'
-import { accept, type Difference } from './compare.ts'
-import { Dump, ownerOf, type Ownership } from './dump.ts'
+import { Audits } from './audits.ts'
+import { ownerOf, type Dump, type Ownership } from './dump.ts'
 import type { SwitchCounters, SwitchEvent } from './events.ts'
 import { Flight } from './flight.ts'
 import { Installed } from './installed.ts'
 import { isMonitored, monitorRequest } from './monitor.ts'
 import { plan, type Operation, type Step } from './plan.ts'
 import { Refusals, type Refusal } from './refusals.ts'
-import { Rewritten } from './rewritten.ts'
-import { equal, type Held } from './wire.ts'
+import { equal } from './wire.ts'
 import { isOurs, Xids } from './xids.ts'
 
 export interface SwitchOptions {
   readonly owns: Ownership
   send(bytes: Uint8Array): void
   report(event: SwitchEvent): void
-  /** Shared by the sessions of all switches. */
-  readonly rewritten?: Rewritten
   /** How long after one audit the next starts. */
   readonly auditMs?: number
   /** How long the switch may leave a request without an answer. */
@@ -34,8 +31,6 @@ export interface SwitchOptions {
 export type Change = readonly [key: string, item: Item | null]
 
 const defaults = { auditMs: 15_000, stallMs: 10_000, bundleSize: 2_000 }
-/** An audit asked for by a flow monitor comes this long after the last one at the earliest. */
-const PROMPT_AUDIT_MS = 1_000
 /** Of the time between two ticks, no more than this counts as waiting. */
 const LONGEST_TICK_MS = 1_000
 
@@ -52,7 +47,7 @@ type Phase = 'down' | 'claiming' | 'standby' | 'reading' | 'ready'
 export class SwitchSession {
   readonly counters: SwitchCounters = { flowMods: 0, groupMods: 0, meterMods: 0, bundles: 0, errors: 0, audits: 0 }
   private readonly options: SwitchOptions & typeof defaults
-  private readonly rewritten: Rewritten
+  private readonly audits: Audits
   private readonly xids = new Xids()
   private readonly desired = new Map<string, Item>()
   private readonly installed = new Installed(this.desired)
@@ -64,21 +59,15 @@ export class SwitchSession {
   private confirmed: number | null = null
   private phase: Phase = 'down'
   private flight: Flight | null = null
-  private dump: Dump | null = null
-  /** Repaired from this form: the next dump tells whether that was the switch's own way of writing the item. */
-  private readonly repaired = new Map<string, { held: Held; listed: Held }>()
-  private foreignKeys = ''
   private roleXid = 0
   private monitorXid = 0
   private nowMs = 0
-  private auditAtMs = 0
-  private lastAuditMs = 0
   /** When the switch last answered, or was asked something after a silence. */
   private progressMs = 0
 
   constructor(options: SwitchOptions) {
     this.options = { ...defaults, ...options }
-    this.rewritten = options.rewritten ?? new Rewritten()
+    this.audits = new Audits(this.options, this.desired, this.installed)
   }
 
   /** What the switch refused and is tried again, by key. */
@@ -124,12 +113,11 @@ export class SwitchSession {
   disconnected(): void {
     this.phase = 'down'
     this.flight = null
-    this.dump = null
     this.confirmed = null
     this.roleXid = 0
     this.installed.clear()
     this.dirty.clear()
-    this.repaired.clear()
+    this.audits.stop()
     this.refused.hasten()
   }
 
@@ -153,12 +141,15 @@ export class SwitchSession {
     const waitedMs = nowMs - this.progressMs
     if (this.isWaiting && waitedMs >= this.options.stallMs) return this.stall(waitedMs)
     if (this.phase !== 'ready') return
-    if (this.dump === null && nowMs >= this.auditAtMs) this.audit()
+    if (this.audits.isDue(nowMs)) {
+      this.counters.audits += 1
+      this.request(this.audits.start(nowMs, this.xids))
+    }
     this.launch()
   }
 
   private get isWaiting(): boolean {
-    return this.flight !== null || this.dump !== null || this.phase === 'claiming'
+    return this.flight !== null || this.audits.isReading || this.phase === 'claiming'
   }
 
   /** Sends what the switch must answer. */
@@ -223,7 +214,7 @@ export class SwitchSession {
     this.counters.errors += 1
     const isSlave = frame.length >= 12 && view.getUint16(8) === BAD_REQUEST && view.getUint16(10) === IS_SLAVE
     if (isSlave || (this.phase === 'claiming' && xid === this.roleXid)) this.stand()
-    else if (this.dump?.refused(xid) === true) this.onDumped()
+    else if (this.audits.refused(xid)) this.onRead()
     else if (this.flight?.error(xid, error) !== true && xid !== this.monitorXid)
       this.options.report({ kind: 'stray_error', error })
     return true
@@ -235,94 +226,46 @@ export class SwitchSession {
     this.phase = 'reading'
     this.monitorXid = this.xids.take()
     this.options.send(monitorRequest(this.monitorXid))
-    this.startDump()
-  }
-
-  private audit(): void {
-    this.counters.audits += 1
-    this.startDump()
-  }
-
-  private startDump(): void {
-    const { owns } = this.options
-    this.lastAuditMs = this.nowMs
-    this.dump = new Dump(owns, this.installed, this.desired, this.rewritten)
-    this.request(this.dump.encode(this.xids))
+    this.request(this.audits.start(this.nowMs, this.xids))
   }
 
   private onMultipart(xid: number, frame: Uint8Array, view: DataView): boolean {
     if (frame.length < 16) return false
-    if (this.dump?.reply(xid, frame, (view.getUint16(10) & 1) !== 0) === true) {
-      this.onDumped()
+    if (this.audits.reply(xid, frame, (view.getUint16(10) & 1) !== 0)) {
+      this.onRead()
       return true
     }
     const known = (key: string): boolean => this.installed.get(key) !== undefined
     const news = isMonitored(frame, view, this.options.owns, known)
     if (news === null) return false
-    if (news) this.auditAtMs = Math.min(this.auditAtMs, this.lastAuditMs + PROMPT_AUDIT_MS)
+    if (news) this.audits.soon()
     return true
   }
 
-  private onDumped(): void {
-    const { dump } = this
-    if (dump === null || !dump.complete) return
-    this.dump = null
-    this.auditAtMs = this.nowMs + this.options.auditMs
-    this.reportForeign(dump)
-    const difference = accept(dump, this.installed, this.desired)
-    if (this.phase === 'reading') this.synchronize(dump, difference)
-    else this.repair(difference)
+  private onRead(): void {
+    const dump = this.audits.finish(this.nowMs)
+    if (dump === null) return
+    if (this.phase === 'reading') this.synchronize(dump)
+    else this.repair(dump)
     this.launch()
   }
 
-  private synchronize({ found }: Dump, { unexpected }: Difference): void {
+  private synchronize(dump: Dump): void {
     this.phase = 'ready'
-    this.installed.read(found)
-    let kept = 0
+    const result = this.audits.synchronize(dump)
     for (const [key, item] of this.desired) {
-      if (found.get(key) === item) kept += 1
-      else if (!this.refused.all.has(key)) this.dirty.add(key)
+      if (dump.found.get(key) !== item && !this.refused.all.has(key)) this.dirty.add(key)
     }
-    let changed = 0
-    for (const listed of unexpected) {
-      const item = this.desired.get(listed.key)
-      if (item === undefined) this.dirty.add(listed.key)
-      else this.repaired.set(listed.key, { held: item, listed })
-      if (item !== undefined) changed += 1
-    }
-    const missing = this.desired.size - kept - changed
-    this.options.report({ kind: 'synchronized', kept, missing, changed, unexpected: unexpected.length - changed })
+    for (const key of dump.found.keys()) if (!this.desired.has(key)) this.dirty.add(key)
+    this.options.report(result)
   }
 
-  private repair({ missing, changed, unexpected }: Difference): void {
-    const damaged = changed.filter((change) => !this.learn(change.held, change.found))
-    for (const [key, { held }] of this.repaired) {
-      const waits = this.desired.get(key) === held && this.installed.get(key) !== held
-      if (!waits || this.refused.all.has(key)) this.repaired.delete(key)
-    }
-    for (const { held, found } of damaged) this.repaired.set(held.key, { held, listed: found })
+  private repair(dump: Dump): void {
+    const { missing, changed, unexpected } = this.audits.compare(dump)
     for (const { key } of [...missing, ...unexpected]) this.dirty.add(key)
-    for (const { held } of damaged) this.dirty.add(held.key)
-    if (missing.length + damaged.length + unexpected.length === 0) return
-    this.options.report({ kind: 'drift', missing, changed: damaged, unexpected })
-  }
-
-  /** Whether `found` is only the switch's way of writing `held`. */
-  private learn(held: Held, found: Held): boolean {
-    const before = this.repaired.get(held.key)
-    if (before === undefined || before.held !== held || Buffer.compare(before.listed.frame, found.frame) !== 0)
-      return false
-    this.rewritten.learn(held, found)
-    this.installed.set(held.key, held)
-    this.options.report({ kind: 'rewritten', held, listed: found })
-    return true
-  }
-
-  private reportForeign({ foreign, foreignCount }: Dump): void {
-    const keys = [...foreign.keys()].join(' ')
-    if (keys === this.foreignKeys) return
-    this.foreignKeys = keys
-    this.options.report({ kind: 'foreign', count: foreignCount, items: [...foreign.values()] })
+    for (const { held } of changed) this.dirty.add(held.key)
+    if (missing.length + changed.length + unexpected.length === 0) return
+    this.options.report({ kind: 'drift', missing, changed, unexpected })
   }
 
   // Sending the difference.
@@ -404,7 +347,7 @@ export class SwitchSession {
     // What was desired meanwhile is already on its way to be tried.
     if (this.dirty.has(held.key)) return
     // Perhaps the switch has not what it was thought to have.
-    this.auditAtMs = Math.min(this.auditAtMs, this.lastAuditMs + PROMPT_AUDIT_MS)
+    this.audits.soon()
     const { times, retryAtMs } = this.refused.add(verb, held, error, this.nowMs)
     this.options.report({ kind: 'refused', verb, held, error, times, retryInMs: retryAtMs - this.nowMs })
   }
@@ -415,7 +358,6 @@ export class SwitchSession {
       this.confirmed = revision
       this.options.report({ kind: 'confirmed', revision })
     }
-    if (this.repaired.size > 0) this.auditAtMs = this.nowMs
     this.launch()
   }
 }

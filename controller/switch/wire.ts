@@ -73,7 +73,6 @@ export function writeOperation(w: Writer, verb: Verb, held: Held, xid: number): 
 export interface Entry {
   readonly kind: Item['kind']
   readonly key: string
-  readonly cookie: bigint
   /** Of a group or meter. */
   readonly id: number
   readonly bytes: Buffer
@@ -91,12 +90,12 @@ function entryAt(kind: Item['kind'], bytes: Buffer, view: DataView, at: number):
   if (length < SMALLEST[kind] || end > bytes.length) throw new DecodeError(errorCodes.badLength, `${kind} entry`, at)
   if (kind !== 'flow') {
     const id = view.getUint32(at + 4)
-    return { kind, key: `${kind}:${id}`, cookie: 0n, id, bytes, view, at, end }
+    return { kind, key: `${kind}:${id}`, id, bytes, view, at, end }
   }
   const matchTo = matchEnd(view, at + MATCH_AT)
   if (matchTo > end) throw new DecodeError(errorCodes.badMatchLength, 'match of a flow entry', at + MATCH_AT)
   const key = flowKey(view.getUint8(at + 2), view.getUint16(at + 12), bytes, at + MATCH_AT, matchTo)
-  return { kind, key, cookie: view.getBigUint64(at + 24), id: 0, bytes, view, at, end }
+  return { kind, key, id: 0, bytes, view, at, end }
 }
 
 /** Calls `visit` for each entry of the multipart reply `frame`; throws DecodeError. */
@@ -117,7 +116,8 @@ const STATE_FLAGS = 0x19
 function sameFlow(frame: Uint8Array, { bytes, view, at, end }: Entry): boolean {
   const f = viewOf(frame)
   return (
-    f.getBigUint64(COOKIE_AT) === view.getBigUint64(at + 24) &&
+    f.getUint32(COOKIE_AT) === view.getUint32(at + 24) &&
+    f.getUint32(COOKIE_AT + 4) === view.getUint32(at + 28) &&
     // Idle and hard timeout.
     f.getUint32(26) === view.getUint32(at + 14) &&
     (f.getUint16(44) & STATE_FLAGS) === (view.getUint16(at + 18) & STATE_FLAGS) &&
@@ -128,23 +128,11 @@ function sameFlow(frame: Uint8Array, { bytes, view, at, end }: Entry): boolean {
 const sameGroup = (frame: Uint8Array, { bytes, at, end }: Entry): boolean =>
   frame[10] === bytes[at + 2] && bytes.compare(frame, FIXED_LENGTH, frame.length, at + 8, end) === 0
 
-const BAND_LENGTH = 16
-const BURST_FLAG = 4
+const sameMeter = (frame: Uint8Array, { bytes, at, end }: Entry): boolean =>
+  bytes.compare(frame, 10, 12, at + 2, at + 4) === 0 &&
+  bytes.compare(frame, FIXED_LENGTH, frame.length, at + 8, end) === 0
 
-/** Without the flag that it counts, OVS lists a burst of its own. */
-function sameMeter(frame: Uint8Array, { bytes, view, at, end }: Entry): boolean {
-  const flags = view.getUint16(at + 2)
-  const f = viewOf(frame)
-  if (f.getUint16(10) !== flags || frame.length - FIXED_LENGTH !== end - at - 8) return false
-  if ((flags & BURST_FLAG) !== 0) return bytes.compare(frame, FIXED_LENGTH, frame.length, at + 8, end) === 0
-  for (let to = FIXED_LENGTH, from = at + 8; to < frame.length; to += BAND_LENGTH, from += BAND_LENGTH) {
-    if (bytes.compare(frame, to, to + 8, from, from + 8) !== 0) return false
-    if (f.getUint32(to + 12) !== view.getUint32(from + 12)) return false
-  }
-  return true
-}
-
-/** Whether the switch lists what `held` says; both have the same key. */
+/** Whether the switch lists the very bytes that `held` says; both have the same key. */
 export function same({ frame }: Held, entry: Entry): boolean {
   if (entry.kind === 'flow') return sameFlow(frame, entry)
   return entry.kind === 'group' ? sameGroup(frame, entry) : sameMeter(frame, entry)
@@ -158,9 +146,9 @@ function writeHeader(type: number): void {
   scratch.u32(0)
 }
 
-function flowFrame({ bytes, view, at, end, cookie }: Entry): void {
+function flowFrame({ bytes, view, at, end }: Entry): void {
   writeHeader(FLOW_MOD)
-  scratch.u64(cookie)
+  scratch.u64(view.getBigUint64(at + 24))
   scratch.u64(0n)
   scratch.u8(view.getUint8(at + 2))
   scratch.u8(0)
@@ -190,6 +178,8 @@ export function observed(entry: Entry): Held {
   return { kind, key, frame: scratch.slice() }
 }
 
+/** Of a flow. */
+export const listedCookie = ({ view, at }: Entry): bigint => view.getBigUint64(at + 24)
 export const cookieOf = ({ frame }: Held): bigint => viewOf(frame).getBigUint64(COOKIE_AT)
 /** Of a group or meter. */
 export const idOf = ({ frame }: Held): number => viewOf(frame).getUint32(12)

@@ -160,6 +160,8 @@ function readSpec(r: Reader, header: number): LearnSpec {
   const immediate = (header & IMMEDIATE) !== 0
   const target = header & TARGETS
   const output = target === targets.output
+  // Only reserved bits are set: without them, and OVS does not keep them, it would be the end of the list.
+  if (bits === 0 && !immediate && target === targets.match) r.fail(errorCodes.badSetLength, 'no bits', r.offset - 2)
   if (target === TARGETS || (output && immediate)) r.fail(errorCodes.badActionArgument, `spec ${header}`, r.offset - 2)
   r.need((immediate ? 2 * Math.ceil(bits / 16) : 6) + (output ? 0 : 6), errorCodes.badActionLength)
   if (output) return { kind: 'output', source: readPart(r, bits) }

@@ -44,6 +44,10 @@ export class FlowMatch {
     return this.slots.get(slot) ?? { value: 0n, mask: 0n }
   }
 
+  entries(): Iterable<readonly [slot: string, bits: Masked]> {
+    return this.slots.entries()
+  }
+
   has(slot: string): boolean {
     return this.slots.has(slot)
   }

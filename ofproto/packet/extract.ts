@@ -6,6 +6,7 @@ import { emptyKey, type FlowKey } from './key.ts'
 import { extractTransport } from './transport.ts'
 
 const ETHERNET_HEADER = 14
+/** As many as a flow key has room for (FLOW_MAX_VLAN_HEADERS). */
 const MAX_VLANS = 2
 const MAX_LABELS = 3
 const CFI = 0x1000
@@ -14,13 +15,16 @@ const MIN_ETH_TYPE = 0x0600
 /** What stands for "no Ethernet type" (OFP_DL_TYPE_NOT_ETH_TYPE). */
 const NO_ETH_TYPE = 0x05ff
 
-/** `packetType` is 0 for Ethernet, otherwise namespace << 16 | type, whose type then says what the bytes start with. */
-export function extractFlow(bytes: Uint8Array, packetType = 0): FlowKey {
+/**
+ * `packetType` is 0 for Ethernet, otherwise namespace << 16 | type, whose type then says what the bytes start with. Tags
+ * after the first `maxVlans` count as payload.
+ */
+export function extractFlow(bytes: Uint8Array, packetType = 0, maxVlans = MAX_VLANS): FlowKey {
   const key = emptyKey(packetType)
   const c = new Cursor(bytes)
   if (packetType === 0) {
     if (!c.has(ETHERNET_HEADER)) return key
-    extractEthernet(c, key)
+    extractEthernet(c, key, maxVlans)
   } else {
     key.ethType = packetType & 0xffff
   }
@@ -49,11 +53,11 @@ export function extractFlow(bytes: Uint8Array, packetType = 0): FlowKey {
 
 const isVlan = (type: number): boolean => type === ETH_TYPE.vlan || type === ETH_TYPE.qinq
 
-function extractEthernet(c: Cursor, key: FlowKey): void {
+function extractEthernet(c: Cursor, key: FlowKey, maxVlans: number): void {
   key.ethDst = c.u48(0)
   key.ethSrc = c.u48(6)
   c.pull(12)
-  while (isVlan(c.u16(0)) && key.vlans.length < MAX_VLANS && c.has(6)) {
+  while (isVlan(c.u16(0)) && key.vlans.length < maxVlans && c.has(6)) {
     key.vlans.push(c.u16(2) | CFI)
     c.pull(4)
   }

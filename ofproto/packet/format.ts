@@ -110,13 +110,13 @@ function putIp(flow: FlowMatch, key: FlowKey): void {
   if (key.protocol === IP_PROTO.tcp) put(flow, 'tcp_flags', key.tcpFlags, 16)
 }
 
-/** A flow key as OVS prints it; context that is all zeros (ports, registers, conntrack) is left out. */
-function formatKey(key: FlowKey): string {
+/** A match on everything in a flow key; context (ports, registers, conntrack) is left out. */
+export function keyMatch(key: FlowKey): FlowMatch {
   const flow = new FlowMatch()
   put(flow, 'packet_type', key.packetType, 32)
   if (key.packetType === 0) putEthernet(flow, key)
   if (putNetwork(flow, key)) putIp(flow, key)
-  return formatFlowMatch(flow, key.ethType)
+  return flow
 }
 
 /** Protocol to name, header size, offset and size in bytes of its checksum. */
@@ -141,5 +141,5 @@ function formatChecksum(bytes: Uint8Array, key: FlowKey): string {
 /** One line, without the newline. `packetType` as in extractFlow(). */
 export function formatPacket(bytes: Uint8Array, packetType = 0): string {
   const key = extractFlow(bytes, packetType)
-  return formatKey(key) + formatChecksum(bytes, key)
+  return formatFlowMatch(keyMatch(key), key.ethType) + formatChecksum(bytes, key)
 }

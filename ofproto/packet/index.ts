@@ -1,4 +1,4 @@
 // Packets as OVS's flow tables see them.
 export { extractFlow } from './extract.ts'
-export { formatPacket } from './format.ts'
+export { formatPacket, keyMatch } from './format.ts'
 export type { FlowKey, NshKey } from './key.ts'

@@ -1,6 +1,6 @@
 // Passive connections: hosts come to us (`ovs-vsctl set-manager tcp:CONTROLLER:6640`). Each accepted socket becomes a
 // Connection, on which we are the database client all the same.
-import { createServer as createTcpServer, type Server, type Socket } from 'node:net'
+import { createServer as createTcpServer, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import type { Connection } from '../connection.ts'
 import { OvsdbError } from '../errors.ts'
@@ -44,7 +44,9 @@ export async function listen(
     server.once('error', (error) => reject(new OvsdbError('connect-failed', `${remote}: ${error.message}`, error)))
     server.listen(toListenOptions(address), () => {
       const bound = server.address()
-      resolve({ port: typeof bound === 'object' && bound ? bound.port : null, close: () => closeServer(server) })
+      // The callback of close() would wait for the connections too.
+      const close = async (): Promise<void> => void server.close()
+      resolve({ port: typeof bound === 'object' && bound ? bound.port : null, close })
     })
   })
 }
@@ -52,10 +54,4 @@ export async function listen(
 function toListenOptions(address: PassiveRemote): { path: string } | { port: number; host?: string } {
   if (address.kind === 'punix') return { path: address.path }
   return address.host ? { port: address.port, host: address.host } : { port: address.port }
-}
-
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve())
-  })
 }

@@ -1,5 +1,6 @@
 // `npm run bench -- NAME…`: the benchmarks by name; all of them when none is given.
 const benchmarks: Record<string, () => Promise<{ run(): Promise<void> }>> = {
+  derivation: () => import('./derivation.ts'),
   engine: () => import('./engine.ts'),
   ofproto: () => import('./ofproto.ts'),
   ovsdb: () => import('./ovsdb.ts'),

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseMatch } from '../../ofproto/fields/match-text.ts'
 import { formatFlowMod, parseFlowMod } from '../../ofproto/messages/flow-text.ts'
+import type { FlowStats } from '../../ofproto/messages/flow.ts'
 import { decodeMessage, encodeMessage, writeMessage, type Message } from '../../ofproto/messages/index.ts'
 import { formatMessage } from '../../ofproto/messages/print.ts'
 import { Framer } from '../../ofproto/session/framer.ts'
@@ -27,8 +28,7 @@ const packetIn = (size: number): Message => ({
 })
 
 const flowStats = (count: number): Message => {
-  const { match, instructions } = flowMod
-  const flow = {
+  const flow: FlowStats = {
     table: 3,
     durationSeconds: 12,
     durationNanoseconds: 345_000_000,
@@ -39,15 +39,11 @@ const flowStats = (count: number): Message => {
     cookie: 0x1234n,
     packets: 5n,
     bytes: 600n,
-    match,
-    instructions,
+    match: flowMod.match,
+    instructions: flowMod.instructions,
   }
-  return {
-    kind: 'multipart_reply',
-    xid: 9,
-    more: true,
-    body: { kind: 'flow', flows: Array.from({ length: count }, () => flow) },
-  }
+  const flows = Array.from({ length: count }, () => flow)
+  return { kind: 'multipart_reply', xid: 9, more: true, body: { kind: 'flow', flows } }
 }
 
 const echo: Message = { kind: 'echo_request', version: 4, xid: 3, data: new Uint8Array(0) }

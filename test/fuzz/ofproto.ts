@@ -90,18 +90,13 @@ function flowModOf(text: string): FlowMod[] {
   }
 }
 
-/** Runs until the time is over; throws on the first finding, with the seed and the number of the case that repeat it. */
+/** Runs until the time is over; throws on the first finding, with the input that shows it. */
 export function fuzz({ seconds, seed, limitMilliseconds }: FuzzOptions): { cases: number } {
   const seeds = makeSeeds(seed)
   const end = performance.now() + seconds * 1000
   let cases = 0
   for (; performance.now() < end; cases += 1) runCase(seeds, seed, cases, limitMilliseconds)
   return { cases }
-}
-
-/** Repeats one case of a run. */
-export function repeat(seed: number, number: number): void {
-  oneCase(makeSeeds(seed), randomFrom(seed + number))
 }
 
 function runCase(seeds: Seeds, seed: number, number: number, limitMilliseconds: number | undefined): void {
@@ -131,7 +126,7 @@ function oneCase(seeds: Seeds, random: Random): void {
     case 1:
       return tryStream(random, seeds)
     default:
-      return tryFrame(brokenFrame(random, seeds))
+      return checkFrame(brokenFrame(random, seeds))
   }
 }
 
@@ -150,6 +145,19 @@ function noise(random: Random): Uint8Array {
   const bytes = Uint8Array.from({ length: 8 + random(200) }, () => random(256))
   bytes[1] = random(40)
   return bytes
+}
+
+/** Throws what `bytes` show to be wrong with the library. */
+export function checkFrame(bytes: Uint8Array): void {
+  showing(bytes, () => tryFrame(bytes))
+}
+
+function showing(bytes: Uint8Array, work: () => void): void {
+  try {
+    work()
+  } catch (error) {
+    throw new Error(`${hex(bytes)}: ${String(error)}`, { cause: error })
+  }
 }
 
 function tryFrame(bytes: Uint8Array): void {

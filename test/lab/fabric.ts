@@ -1,11 +1,11 @@
 // Several hypervisors in network namespaces, as a data centre has them: each with its own ovsdb-server and ovs-vswitchd on
 // the userspace datapath, an underlay between them, one namespace on it for the controller, and virtual machines as
 // namespaces plugged into br-int. Shared by the system tests and the demo.
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolder, makeNamespace, removeFolder, removeNamespace } from './folder.ts'
 import { Ovs } from './ovs.ts'
-import { run, until } from './run.ts'
+import { run, startDaemon, until } from './run.ts'
 
 const UNDERLAY_MTU = '1500'
 /** On the underlay. */
@@ -48,12 +48,19 @@ export class Hypervisor {
   }
 }
 
+export interface Capture {
+  /** One line for each frame so far, as tcpdump -e prints it. */
+  frames(): readonly string[]
+  stop(): Promise<void>
+}
+
 export class Vm {
   readonly name: string
   readonly namespace: string
   readonly interface: string
   host: Hypervisor
   readonly #folder: string
+  #captures = 0
 
   constructor(name: string, namespace: string, device: string, host: Hypervisor, folder: string) {
     this.name = name
@@ -80,6 +87,26 @@ export class Vm {
         .split('\n')
         .map((line) => line.split('=', 2) as [string, string]),
     )
+  }
+
+  /** Sets the one address, `192.0.2.1/24`, and the way to other networks by hand. */
+  async address(cidr: string, gateway: string | null = null): Promise<void> {
+    await this.exec('ip', 'addr', 'replace', cidr, 'dev', 'eth0')
+    if (gateway !== null) await this.exec('ip', 'route', 'replace', 'default', 'via', gateway)
+  }
+
+  /** Starts to record the frames that reach the machine and that the filter (pcap-filter(7)) selects. */
+  async capture(...filter: readonly string[]): Promise<Capture> {
+    this.#captures += 1
+    const log = join(this.#folder, `${this.name}.${this.#captures}.capture`)
+    const options = ['-i', 'eth0', '-Q', 'in', '-n', '-e', '-l', '-t', '--immediate-mode']
+    const tcpdump = await startDaemon('tcpdump', [...options, ...filter], { namespace: this.namespace, log })
+    const read = (): string[] => readFileSync(log, 'utf8').split('\n')
+    await until('tcpdump listens', () => read().some((line) => line.startsWith('listening on')))
+    return {
+      frames: () => read().filter((line) => /^\S+ > \S+, /.test(line)),
+      stop: () => tcpdump.stop(),
+    }
   }
 
   /** The share of echo requests that were answered, 0 to 1. */

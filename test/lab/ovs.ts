@@ -121,7 +121,7 @@ export class Ovs implements AsyncDisposable {
     return startDaemon(
       'env',
       [`OVS_RUNDIR=${this.folder}`, program, ...args, ...files, '-vconsole:off', '--no-chdir'],
-      this.#options.namespace,
+      { namespace: this.#options.namespace },
     )
   }
 }

@@ -1,6 +1,7 @@
 // Runs a command to its end, or keeps a daemon that cannot outlive this process.
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { promisify } from 'node:util'
 
 const exec = promisify(execFile)
@@ -26,14 +27,26 @@ export interface Daemon {
   stop(signal?: NodeJS.Signals): Promise<void>
 }
 
+export interface DaemonOptions {
+  readonly namespace?: string | undefined
+  /** A file to which all that it prints is appended. */
+  readonly log?: string
+}
+
 /**
  * Starts a program in the foreground. The kernel kills it when the thread that started it ends for whatever reason
  * (PR_SET_PDEATHSIG), so that not even a test run that is killed leaves daemons behind.
  */
-export async function startDaemon(command: string, args: readonly string[], namespace?: string): Promise<Daemon> {
+export async function startDaemon(
+  command: string,
+  args: readonly string[],
+  { namespace, log }: DaemonOptions = {},
+): Promise<Daemon> {
   const guarded = ['setpriv', '--pdeathsig', 'KILL', command, ...args]
   const [program, ...rest] = namespace === undefined ? guarded : ['ip', 'netns', 'exec', namespace, ...guarded]
-  const child = spawn(program as string, rest, { stdio: 'ignore', env: environment })
+  const output = log === undefined ? 'ignore' : openSync(log, 'a')
+  const child = spawn(program as string, rest, { stdio: ['ignore', output, output], env: environment })
+  if (typeof output === 'number') closeSync(output)
   await once(child, 'spawn')
   return {
     pid: child.pid as number,
@@ -48,11 +61,11 @@ export async function startDaemon(command: string, args: readonly string[], name
   }
 }
 
-/** Waits until `ready` gives true; rejects after 10 seconds. */
-export async function until(what: string, ready: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 10_000
+/** Waits until `ready` gives true; rejects after some seconds. */
+export async function until(what: string, ready: () => boolean | Promise<boolean>, seconds = 10): Promise<void> {
+  const deadline = performance.now() + seconds * 1000
   while (!(await ready())) {
-    if (performance.now() > deadline) throw new Error(`waited 10 s in vain: ${what}`)
+    if (performance.now() > deadline) throw new Error(`waited ${seconds} s in vain: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }

@@ -135,6 +135,17 @@ describe('passive connections', () => {
     await accept(server, 'pssl:0:127.0.0.1', (port) => `ssl:127.0.0.1:${port}`, tls)
   })
 
+  test('closing a listener does not wait for its connections, which live on', async () => {
+    const server = await lab.vswitch('ovs', managers)
+    const { promise, resolve } = Promise.withResolvers<Connection>()
+    const listener = await listen('ptcp:0:127.0.0.1', {}, resolve)
+    await server.vsctl('set-manager', `tcp:127.0.0.1:${listener.port}`)
+    const connection = await promise
+    lab.defer(() => connection.close())
+    await listener.close()
+    await works(connection, new Replica(Db))
+  })
+
   test('a host that comes back after a restart finds its replica, which yields only what changed', async () => {
     const server = await lab.vswitch('ovs', managers)
     const replica = new Replica(Db)

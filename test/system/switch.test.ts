@@ -8,22 +8,27 @@ import { describe, describeError } from '../../controller/switch/describe.ts'
 import type { SwitchEvent } from '../../controller/switch/events.ts'
 import { SwitchSession, type Change } from '../../controller/switch/session.ts'
 import { encodeMessage, parseFlowMod, parseGroupMod, parseMeterMod } from '../../ofproto/messages/index.ts'
+import type { FlowMod } from '../../ofproto/messages/flow.ts'
 import { Ovs } from '../lab/ovs.ts'
 import { until } from '../lab/run.ts'
 
 const BRIDGE = 'br0'
 const OURS = 0x5700_0000_0000_0001n
 
-/** A flow in ovs-ofctl's language; the cookie is ours. */
-function flow(text: string): Item {
-  const mod = { ...parseFlowMod('add', text), cookie: OURS, xid: 0 }
-  const frame = encodeMessage(mod)
+/** An item of a flow_mod; the cookie is ours. */
+function made(mod: FlowMod): Item {
+  const { table, priority, match, instructions } = mod
+  const frame = encodeMessage({ ...mod, cookie: OURS, xid: 0 })
   const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.length)
-  const end = 48 + ((bytes.readUInt16BE(50) + 7) & ~7)
-  const { table, priority, match, cookie, instructions } = mod
-  const key = flowKey(table, priority, bytes, 48, end)
-  return { kind: 'flow', key, table, priority, match, cookie, instructions, frame }
+  const key = flowKey(table, priority, bytes, 48, 48 + ((bytes.readUInt16BE(50) + 7) & ~7))
+  return { kind: 'flow', key, table, priority, match, cookie: OURS, instructions, frame }
 }
+
+/** A flow in ovs-ofctl's language. */
+const flow = (text: string): Item => made(parseFlowMod('add', text))
+
+/** An action that OVS lists in other bytes: the length counts only towards the controller. */
+const LONG = { kind: 'output', port: 2, maxLength: 0xffff } as const
 
 function group(text: string): Item {
   const mod = { ...parseGroupMod('add', text), xid: 0 }
@@ -45,21 +50,23 @@ class Controller implements AsyncDisposable {
   channel: Channel | null = null
   private readonly listener: Listener
   private readonly timer: NodeJS.Timeout
-  private generation = 0n
+  private generation: bigint
   private readonly auditMs: number
 
-  private constructor(listener: Listener, auditMs: number) {
+  private constructor(listener: Listener, auditMs: number, generation: bigint) {
     this.listener = listener
     this.auditMs = auditMs
+    this.generation = generation
     this.session = this.newSession()
     this.timer = setInterval(() => this.session.tick(performance.now()), 20)
   }
 
-  static async start(auditMs = 1_000_000): Promise<Controller> {
+  static async start(auditMs = 1_000_000, generation = 0n): Promise<Controller> {
     let self: Controller | null = null
-    const claim = (frame: Uint8Array): boolean => self?.session.receive(frame) ?? false
-    const listener = await listen('ptcp:0:127.0.0.1', { claim }, (channel) => self?.accept(channel))
-    self = new Controller(listener, auditMs)
+    const onFrame = (frame: Uint8Array, channel: Channel): boolean =>
+      self !== null && channel === self.channel && self.session.receive(frame)
+    const listener = await listen('ptcp:0:127.0.0.1', { claim: onFrame }, (channel) => self?.accept(channel))
+    self = new Controller(listener, auditMs, generation)
     return self
   }
 
@@ -206,7 +213,7 @@ suite('a real switch', () => {
     expect(await flows()).toHaveLength(9_990)
   })
 
-  test('lists flows of every kind in the very bytes that they were sent in', async () => {
+  test('lists what it was sent, of every kind, so that nothing is sent again', async () => {
     const items = [
       meter('meter=8,pktps,band=type=drop,rate=100'),
       meter('meter=7,kbps,burst,stats,band=type=drop,rate=100,burst_size=10'),
@@ -219,6 +226,10 @@ suite('a real switch', () => {
         'group_id=8,type=all,bucket=actions=move:NXM_NX_REG1[]->NXM_NX_REG2[],ct(commit,zone=5),bucket=actions=group:7',
       ),
       ...TEXTS.map((text, i) => flow(`table=${i},priority=${i},${text}`)),
+      made({
+        ...parseFlowMod('add', 'table=30,actions=drop'),
+        instructions: [{ kind: 'apply_actions', actions: [LONG] }],
+      }),
     ]
     await bring(...items)
     expect(controller.of('refused').map(({ held, error }) => [describe(held), describeError(error)])).toEqual([])
@@ -286,6 +297,21 @@ suite('a flow that a real switch refuses', () => {
     await until('all are realised', () => controller.session.refusals.size === 0)
     expect(await flows()).toHaveLength(20)
   })
+})
+
+test('of two controllers, the one with the higher generation takes over without a message that changes anything', async () => {
+  await using successor = await Controller.start(1_000_000, 10n)
+  const item = flow('in_port=1,actions=output:2')
+  successor.session.desire(1, have(item))
+  await bring(item)
+  await ovs.vsctl('set-controller', BRIDGE, controller.remote, successor.remote)
+  await successor.confirmed(1)
+  expect(successor.session.counters.flowMods).toBe(0)
+  await until('the first stands by', () => controller.session.state === 'standby')
+  controller.session.desire(2, have(flow('in_port=2,actions=output:1')))
+  successor.session.desire(2, have(flow('in_port=3,actions=output:1')))
+  await successor.confirmed(2)
+  expect(await flows()).toEqual(described(item, flow('in_port=3,actions=output:1')))
 })
 
 suite('damage by hand', () => {

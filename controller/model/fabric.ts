@@ -1,0 +1,107 @@
+// Several modelled hosts, joined by tunnels, under one controller: a packet that a port sends, and what becomes of it
+// on every host, answers of the controller included. Nothing takes time here; a whole network is milliseconds.
+import { TUNNEL_PORTS, type App, type PacketIn, type PacketOut, type Reads } from '../app.ts'
+import { packetInReason, ports as reserved } from '../../ofproto/messages/index.ts'
+import { originOf } from '../pipeline/cookie.ts'
+import type { Item } from '../pipeline/value.ts'
+import { ModelSwitch, type Arrival } from './switch.ts'
+import { plainPort, tunnelPort } from './tables.ts'
+import type { Punt, Trace } from './trace.ts'
+
+/** A packet that left by a port without a tunnel. */
+export interface Delivery {
+  readonly host: string
+  readonly ofport: number
+  readonly bytes: Uint8Array
+}
+
+/** A packet's pass through one switch. */
+interface Visit {
+  readonly host: string
+  readonly trace: Trace
+}
+
+export interface Journey {
+  readonly deliveries: readonly Delivery[]
+  readonly visits: readonly Visit[]
+}
+
+/** What a controller does with a packet-in. */
+export type Controller = (host: string, punt: Punt) => readonly PacketOut[]
+
+/** Switches that one packet may pass, copies and answers counted. */
+const MAX_VISITS = 10_000
+
+/** The controller that hands a packet-in to the app whose flow sent it. */
+export function appController(apps: readonly App[], reads: Reads): Controller {
+  const names = apps.map(({ name }) => name)
+  return (host, punt) => {
+    const origin = originOf(punt.cookie, names)
+    const app = apps.find(({ name }) => name === origin?.app)
+    const inPort = punt.metadata.get('in_port_oxm')
+    // OVS does not report packets whose TTL ran out unless asked to (ofputil_async_cfg_default).
+    if (origin === null || typeof inPort !== 'number' || punt.reason === packetInReason.invalidTtl) return []
+    const packet: PacketIn = { host, inPort, origin: origin.object, metadata: punt.metadata, data: punt.bytes }
+    return app?.packetIn?.(reads, packet) ?? []
+  }
+}
+
+export class Fabric {
+  readonly #switches = new Map<string, ModelSwitch>()
+  readonly #hostAt = new Map<number, string>()
+  readonly #controller: Controller
+
+  constructor(controller: Controller) {
+    this.#controller = controller
+  }
+
+  /** `encapIp` is where tunnels to the host end. */
+  addHost(host: string, encapIp: number, ofports: Iterable<number>): void {
+    const model = new ModelSwitch(encapIp)
+    for (const number of ofports) model.ports.set(number, plainPort)
+    for (const number of Object.values(TUNNEL_PORTS)) model.ports.set(number, tunnelPort)
+    this.#switches.set(host, model)
+    this.#hostAt.set(encapIp, host)
+  }
+
+  switchOf(host: string): ModelSwitch {
+    const model = this.#switches.get(host)
+    if (model === undefined) throw new RangeError(`there is no host '${host}'`)
+    return model
+  }
+
+  apply(host: string, { remove, put }: { remove: Iterable<string>; put: ReadonlyMap<string, Item> }): void {
+    const model = this.switchOf(host)
+    for (const key of remove) model.remove(key)
+    for (const item of put.values()) model.put(item)
+  }
+
+  send(host: string, ofport: number, bytes: Uint8Array): readonly Delivery[] {
+    return this.follow(host, ofport, bytes).deliveries
+  }
+
+  /** Breadth first. Throws where packets multiply without end. */
+  follow(host: string, ofport: number, bytes: Uint8Array): Journey {
+    const deliveries: Delivery[] = []
+    const visits: Visit[] = []
+    const queue: { readonly host: string; readonly arrival: Arrival }[] = [{ host, arrival: { bytes, inPort: ofport } }]
+    const pass = (at: string, trace: Trace): void => {
+      visits.push({ host: at, trace })
+      if (visits.length > MAX_VISITS)
+        throw new RangeError(`a packet of ${host} passes more than ${MAX_VISITS} switches`)
+      for (const { port, tunnel, bytes: sent } of trace.outputs) {
+        if (tunnel === null) deliveries.push({ host: at, ofport: port, bytes: sent })
+        const next = tunnel === null ? undefined : this.#hostAt.get(tunnel.destination)
+        if (next !== undefined) queue.push({ host: next, arrival: { bytes: sent, inPort: port, tunnel } })
+      }
+      for (const punt of trace.packetIns) {
+        for (const { outPort, data } of this.#controller(at, punt)) {
+          const actions = [{ kind: 'output', port: outPort, maxLength: 0 }] as const
+          pass(at, this.switchOf(at).packetOut(data, reserved.controller, actions))
+        }
+      }
+    }
+    for (const each of queue) pass(each.host, this.switchOf(each.host).trace(each.arrival))
+    return { deliveries, visits }
+  }
+}

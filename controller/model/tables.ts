@@ -1,0 +1,30 @@
+// What a switch has that a packet's way through it depends on.
+import type { Bucket, GroupType } from '../../ofproto/messages/index.ts'
+import type { ModelFlow } from './classifier.ts'
+import type { ModelPacket } from './packet.ts'
+
+export interface ModelPort {
+  /** Null for a port without a tunnel. What the port does not fix comes from the packet's tunnel fields. */
+  readonly tunnel: { readonly remote: number | null; readonly key: bigint | null } | null
+  /** Fast failover groups pass over a bucket whose port is down. */
+  readonly up: boolean
+}
+
+export const plainPort: ModelPort = { tunnel: null, up: true }
+/** `remote_ip=flow`, `key=flow` */
+export const tunnelPort: ModelPort = { tunnel: { remote: null, key: null }, up: true }
+
+export interface ModelGroup {
+  readonly type: GroupType
+  readonly buckets: readonly Bucket[]
+}
+
+/** What a translation reads. */
+export interface Tables {
+  readonly ports: ReadonlyMap<number, ModelPort>
+  readonly groups: ReadonlyMap<number, ModelGroup>
+  /** The outer source address of what leaves by tunnels. */
+  readonly tunnelSource: number
+  lookup(table: number, read: (slot: string) => bigint): ModelFlow | null
+  select(buckets: readonly Bucket[], packet: ModelPacket): Bucket | undefined
+}

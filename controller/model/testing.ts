@@ -1,0 +1,139 @@
+// For tests: the network that rows describe, run by the apps on modelled hosts; and the packets that stations send.
+import { checksum, composeFrame, composeIpv4, parseFrame, parseIpv4 } from '../../packet/frame.ts'
+import { apps } from '../../apps/index.ts'
+import type { Host, Network, Port, Router, Subnet, Vif } from '../app.ts'
+import { ipv4, mac } from '../address.ts'
+import { Deployment } from '../deployment.ts'
+import { Derivation } from '../derivation.ts'
+import { appController, Fabric, type Delivery } from './fabric.ts'
+
+export interface Rows {
+  readonly hosts: readonly Host[]
+  readonly networks: readonly Network[]
+  readonly subnets: readonly Subnet[]
+  readonly ports: readonly Port[]
+  readonly routers?: readonly Router[]
+  readonly vifs: readonly Vif[]
+}
+
+export interface Simulated {
+  readonly fabric: Fabric
+  readonly derivation: Derivation
+  readonly deployment: Deployment
+}
+
+/** All rows at once, and everything that follows from them on every host. */
+export function simulate(rows: Rows): Simulated {
+  const derivation = new Derivation(apps)
+  const { inputs } = derivation
+  for (const row of rows.hosts) inputs.host.set(row.id, row)
+  for (const row of rows.networks) inputs.network.set(row.id, row)
+  for (const row of rows.subnets) inputs.subnet.set(row.id, row)
+  for (const row of rows.ports) inputs.port.set(row.id, row)
+  for (const row of rows.routers ?? []) inputs.router.set(row.id, row)
+  for (const row of rows.vifs) inputs.vif.set(`${row.host}/${row.name}`, row)
+  const { units, scopes } = derivation.commit()
+  const [problem] = derivation.problems()
+  if (problem !== undefined) throw new Error(JSON.stringify(problem))
+  const deployment = new Deployment()
+  deployment.update(units, scopes)
+  const fabric = new Fabric(appController(apps, derivation.reads))
+  for (const { id, encapIp } of rows.hosts) {
+    const ofports = rows.vifs.filter(({ host }) => host === id).map(({ ofport }) => ofport)
+    fabric.addHost(id, ipv4(encapIp) ?? 0, ofports)
+  }
+  for (const [host, delta] of deployment.take()) fabric.apply(host, delta)
+  return { fabric, derivation, deployment }
+}
+
+const bytesOf = (value: number, size: number): number[] =>
+  Array.from({ length: size }, (_, i) => Math.floor(value / 2 ** (8 * (size - 1 - i))) % 256)
+
+export const address = (text: string): number => ipv4(text) ?? 0
+
+export interface Arp {
+  readonly op: number
+  readonly sha: number
+  readonly spa: number
+  readonly tha: number
+  readonly tpa: number
+}
+
+export function arpFrame(source: number, destination: number, { op, sha, spa, tha, tpa }: Arp): Uint8Array {
+  const fixed = [0, 1, 8, 0, 6, 4]
+  const body = [...bytesOf(op, 2), ...bytesOf(sha, 6), ...bytesOf(spa, 4), ...bytesOf(tha, 6), ...bytesOf(tpa, 4)]
+  return composeFrame({ source, destination, etherType: 0x0806, payload: Uint8Array.of(...fixed, ...body) })
+}
+
+export const BROADCAST = 0xffff_ffff_ffff
+
+/** "Who has `wanted`?", from the owner of `hardware` and `own`. */
+export const whoHas = (hardware: string, own: string, wanted: string): Uint8Array =>
+  arpFrame(mac(hardware), BROADCAST, {
+    op: 1,
+    sha: mac(hardware),
+    spa: address(own),
+    tha: 0,
+    tpa: address(wanted),
+  })
+
+export function parseArp(bytes: Uint8Array): Arp | null {
+  const frame = parseFrame(bytes)
+  if (frame?.etherType !== 0x0806 || frame.payload.length < 28) return null
+  const at = (start: number, size: number): number =>
+    frame.payload.subarray(start, start + size).reduce((value, byte) => value * 256 + byte, 0)
+  return { op: at(6, 2), sha: at(8, 6), spa: at(14, 4), tha: at(18, 6), tpa: at(24, 4) }
+}
+
+export interface Ping {
+  readonly fromMac: string | number
+  readonly toMac: string | number
+  readonly from: string
+  readonly to: string
+  readonly ttl?: number
+  /** 8 for a request, 0 for a reply. */
+  readonly type?: number
+}
+
+const hardware = (value: string | number): number => (typeof value === 'number' ? value : mac(value))
+
+export function pingFrame({ fromMac, toMac, from, to, ttl = 64, type = 8 }: Ping): Uint8Array {
+  const icmp = Uint8Array.of(type, 0, 0, 0, 0x12, 0x34, 0, 1, 1, 2, 3, 4)
+  const sum = checksum(icmp)
+  icmp.set([sum >>> 8, sum & 0xff], 2)
+  const packet = { source: address(from), destination: address(to), protocol: 1, ttl, dscp: 0, payload: icmp }
+  return composeFrame({
+    source: hardware(fromMac),
+    destination: hardware(toMac),
+    etherType: 0x0800,
+    payload: composeIpv4(packet),
+  })
+}
+
+export interface Received {
+  readonly where: string
+  readonly fromMac: number
+  readonly toMac: number
+  readonly from: number
+  readonly to: number
+  readonly ttl: number
+  readonly icmp: number | null
+}
+
+/** An IPv4 packet as its receiver sees it, whose checksums are right; null for anything else. */
+export function received({ host, ofport, bytes }: Delivery): Received | null {
+  const frame = parseFrame(bytes)
+  const packet = frame === null ? null : parseIpv4(frame.payload)
+  if (frame === null || packet === null) return null
+  const isIcmp = packet.protocol === 1
+  if (isIcmp && checksum(packet.payload) !== 0) return null
+  return {
+    where: `${host}/${ofport}`,
+    fromMac: frame.source,
+    toMac: frame.destination,
+    from: packet.source,
+    to: packet.destination,
+    ttl: packet.ttl,
+    icmp: isIcmp ? (packet.payload[0] ?? null) : null,
+  }
+}

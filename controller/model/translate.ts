@@ -1,0 +1,324 @@
+// One packet through the tables of one switch, as xlate_actions() of OVS 3.1: lookups, instructions, the action set,
+// groups, outputs. The switch is only read. Bounded like OVS: 64 tables deep, 4,096 lookups.
+import type { Action, Instruction } from '../../ofproto/actions/index.ts'
+import { formatInstructions } from '../../ofproto/actions/index.ts'
+import { port10 } from '../../ofproto/fields/ports.ts'
+import { packetInReason } from '../../ofproto/messages/packet.ts'
+import { ANY_GROUP, ports, type Bucket } from '../../ofproto/messages/index.ts'
+import { actionList } from './action-set.ts'
+import type { ModelFlow } from './classifier.ts'
+import { handlers, type PuntOptions, type Walk } from './handlers.ts'
+import type { ModelPacket } from './packet.ts'
+import type { ModelGroup, ModelPort, Tables } from './tables.ts'
+import type { Output, Punt, Step, Trace } from './trace.ts'
+
+const MAX_DEPTH = 64
+const MAX_LOOKUPS = 4096
+/** Groups that watch groups (MAX_LIVENESS_RECURSION). */
+const MAX_CHAIN = 128
+
+const nothing = new Uint8Array()
+
+/** The order in which instructions of a flow are executed (OpenFlow 1.3.5 §5.9). */
+const order: readonly Instruction['kind'][] = [
+  'meter',
+  'apply_actions',
+  'clear_actions',
+  'write_actions',
+  'write_metadata',
+  'goto_table',
+]
+
+const isTableMiss = (flow: ModelFlow): boolean => flow.priority === 0 && flow.match.length === 0
+
+export class Translation implements Walk {
+  packet: ModelPacket
+  queue: number | null = null
+  exit = false
+  stack: bigint[] = []
+  table = 0
+  readonly #tables: Tables
+  readonly #steps: Step[] = []
+  readonly #outputs: Output[] = []
+  readonly #packetIns: Punt[] = []
+  readonly #meters: number[] = []
+  /** Packets for the tunnel end that this one was sent to are not sent out again. */
+  readonly #arrivedAt: number
+  #actionSet: Action[] = []
+  #flow: ModelFlow | null = null
+  #depth = 0
+  /** Of the steps: nesting without regard to what OVS counts. */
+  #level = 0
+  #lookups = 0
+  /** Whose action runs now: that decides what a packet-in is said to be for. */
+  #reason: number = packetInReason.action
+  #outerReason: number = packetInReason.action
+  #error: string | null = null
+
+  constructor(tables: Tables, packet: ModelPacket) {
+    this.#tables = tables
+    this.packet = packet
+    this.#arrivedAt = packet.tunnel.destination
+  }
+
+  get size(): number {
+    return this.packet.bytes.length
+  }
+
+  /** From table 0. */
+  arrive(): Trace {
+    this.lookup(0, this.packet.inPort)
+    this.#runActionSet()
+    return this.#result()
+  }
+
+  /** The actions of a packet-out. */
+  sendOut(actions: readonly Action[]): Trace {
+    this.#reason = this.#outerReason = packetInReason.packetOut
+    this.#run(actions)
+    this.#runActionSet()
+    return this.#result()
+  }
+
+  #result(): Trace {
+    const given = this.#error === null
+    return {
+      steps: this.#steps,
+      outputs: given ? this.#outputs : [],
+      packetIns: given ? this.#packetIns : [],
+      meters: this.#meters,
+      error: this.#error,
+    }
+  }
+
+  #step(step: Step): void {
+    this.#steps.push(step)
+  }
+
+  note(text: string): void {
+    this.#step({ kind: 'note', depth: this.#level, text })
+  }
+
+  fail(error: string): void {
+    this.#error ??= error
+  }
+
+  get #over(): boolean {
+    return this.exit || this.#error !== null
+  }
+
+  /** xlate_resubmit_resource_check() */
+  #withinBounds(): boolean {
+    if (this.#depth >= MAX_DEPTH) this.fail(`more than ${MAX_DEPTH} tables deep`)
+    else if (this.#lookups >= MAX_LOOKUPS) this.fail(`more than ${MAX_LOOKUPS} lookups`)
+    return this.#error === null
+  }
+
+  lookup(table: number, inPort: number): void {
+    if (!this.#withinBounds()) return
+    const { packet } = this
+    const port = BigInt(port10(inPort === ports.inPort ? packet.inPort : inPort) ?? 0xffff)
+    const flow = this.#tables.lookup(table, (slot) => (slot === 'in_port' ? port : packet.slot(slot)))
+    this.#step({ kind: 'table', depth: this.#level, table, flow })
+    if (flow === null) return
+    const outer = { table: this.table, flow: this.#flow, depth: this.#depth, reason: this.#reason }
+    if (outer.reason === packetInReason.group) this.#reason = this.#outerReason
+    this.#lookups += 1
+    // As in OVS, only going back counts as going deeper.
+    if (table <= outer.table) this.#depth += 1
+    this.#level += 1
+    this.table = table
+    this.#flow = flow
+    this.#instructions(flow)
+    this.table = outer.table
+    this.#flow = outer.flow
+    this.#reason = outer.reason
+    this.#depth = outer.depth
+    this.#level -= 1
+  }
+
+  #instructions(flow: ModelFlow): void {
+    for (const kind of order) {
+      const instruction = flow.instructions.find((each) => each.kind === kind)
+      if (this.#over) return
+      if (instruction !== undefined && this.#instruction(instruction) === 'stop') return
+    }
+    const unknown = flow.instructions.find((each) => each.kind === 'unknown')
+    if (unknown !== undefined) this.fail(`the model does not know ${formatInstructions([unknown])}`)
+  }
+
+  #instruction(instruction: Instruction): 'stop' | undefined {
+    switch (instruction.kind) {
+      case 'meter':
+        this.#meters.push(instruction.meter)
+        this.note(`meter ${instruction.meter}`)
+        return undefined
+      case 'apply_actions':
+        return this.#run(instruction.actions)
+      case 'clear_actions':
+        this.#actionSet = []
+        return undefined
+      case 'write_actions':
+        this.#actionSet.push(...instruction.actions)
+        return undefined
+      case 'write_metadata':
+        this.packet.write('metadata', instruction.metadata, instruction.mask)
+        return undefined
+      case 'goto_table':
+        this.lookup(instruction.table, this.packet.inPort)
+        return undefined
+      default:
+        return undefined
+    }
+  }
+
+  #run(actions: readonly Action[]): 'stop' | undefined {
+    for (const action of actions) {
+      if (this.#over) return undefined
+      this.#step({ kind: 'action', depth: this.#level, action })
+      // The table of handlers has for each kind one that takes it.
+      const handle = handlers[action.kind] as (walk: Walk, action: Action) => 'stop' | undefined
+      if (handle(this, action) === 'stop') return 'stop'
+    }
+    return undefined
+  }
+
+  #runActionSet(): void {
+    const actions = actionList(this.#actionSet)
+    this.#actionSet = []
+    if (actions.length === 0 || this.#over) return
+    this.note('action set')
+    const outer = { reason: this.#reason, outerReason: this.#outerReason }
+    if (this.#outerReason !== packetInReason.packetOut) this.#reason = this.#outerReason = packetInReason.actionSet
+    this.#run(actions)
+    this.#reason = outer.reason
+    this.#outerReason = outer.outerReason
+  }
+
+  clone(actions: readonly Action[]): void {
+    const { packet, stack, exit } = this
+    const actionSet = this.#actionSet
+    this.packet = packet.clone()
+    this.stack = [...stack]
+    this.#actionSet = [...actionSet]
+    this.#level += 1
+    this.#run(actions)
+    this.#runActionSet()
+    this.#level -= 1
+    this.packet = packet
+    this.stack = stack
+    this.#actionSet = actionSet
+    this.exit = exit
+  }
+
+  punt(reason: number, { controllerId = 0, userdata = nothing }: PuntOptions = {}): void {
+    const flow = this.#flow
+    // What a table-miss flow sends is a miss (OFPR_NO_MATCH), as OpenFlow 1.3 says it.
+    const isMiss = reason === packetInReason.action && flow !== null && isTableMiss(flow)
+    this.#packetIns.push({
+      reason: isMiss ? packetInReason.noMatch : reason,
+      table: this.table,
+      cookie: flow?.cookie ?? 0n,
+      controllerId,
+      userdata,
+      metadata: this.packet.metadata(),
+      bytes: this.packet.bytes.slice(),
+    })
+  }
+
+  output(port: number, maxLength?: number): void {
+    const { inPort } = this.packet
+    switch (port) {
+      case ports.inPort:
+        this.#emit(inPort, maxLength)
+        break
+      case ports.table:
+        this.lookup(0, inPort)
+        break
+      case ports.normal:
+        this.fail('the model does not do NORMAL')
+        break
+      case ports.flood:
+      case ports.all:
+        for (const number of this.#tables.ports.keys()) if (number !== inPort) this.#emit(number, maxLength)
+        break
+      case ports.controller:
+        this.punt(this.#reason)
+        break
+      case ports.any:
+        break
+      default:
+        if (port === inPort) this.note('not sent out of the port that it came from')
+        else this.#emit(port, maxLength)
+    }
+  }
+
+  #emit(number: number, maxLength = Number.POSITIVE_INFINITY): void {
+    const port = this.#tables.ports.get(number)
+    if (port === undefined) {
+      this.note(`there is no port ${number}`)
+      return
+    }
+    const tunnel = port.tunnel === null ? null : this.#encapsulate(port.tunnel)
+    if (tunnel === undefined) return
+    this.#outputs.push({ port: number, bytes: this.packet.bytes.slice(0, maxLength), tunnel, queue: this.queue })
+  }
+
+  /** The outer header (tnl_port_send): what the port fixes, the rest from the packet's tunnel fields. */
+  #encapsulate({ remote, key }: NonNullable<ModelPort['tunnel']>): Output['tunnel'] | undefined {
+    const { id, destination: wanted } = this.packet.tunnel
+    const destination = remote ?? wanted
+    if (destination === 0) {
+      this.note('no tunnel destination is set')
+      return undefined
+    }
+    if (destination === this.#arrivedAt) {
+      this.note('not tunnelled to our own address')
+      return undefined
+    }
+    return { id: key ?? id, source: this.#tables.tunnelSource, destination }
+  }
+
+  group(id: number): boolean {
+    if (!this.#withinBounds()) return true
+    const group = this.#tables.groups.get(id)
+    if (group === undefined) {
+      this.note(`there is no group ${id}`)
+      return false
+    }
+    for (const bucket of this.#chosen(group)) this.#bucket(id, group.buckets.indexOf(bucket), bucket)
+    return true
+  }
+
+  #chosen({ type, buckets }: ModelGroup): readonly Bucket[] {
+    if (type === 'all' || type === 'indirect') return buckets
+    const live = buckets.filter((bucket) => this.#isAlive(bucket, 0) && (type === 'ff' || bucket.weight > 0))
+    if (type === 'ff') return live.slice(0, 1)
+    const chosen = this.#tables.select(live, this.packet)
+    return chosen === undefined ? [] : [chosen]
+  }
+
+  #isAlive({ watchPort, watchGroup }: Bucket, depth: number): boolean {
+    if (watchPort === ports.any && watchGroup === ANY_GROUP) return true
+    if (this.#tables.ports.get(watchPort)?.up === true) return true
+    const watched = depth < MAX_CHAIN ? this.#tables.groups.get(watchGroup) : undefined
+    return watched?.buckets.some((bucket) => this.#isAlive(bucket, depth + 1)) ?? false
+  }
+
+  /** On a copy of the packet; only the flow of a resubmit can reach the stack and the action set. */
+  #bucket(group: number, index: number, bucket: Bucket): void {
+    const { packet } = this
+    const reason = this.#reason
+    this.packet = packet.clone()
+    if (reason !== packetInReason.packetOut) this.#reason = packetInReason.group
+    this.#depth += 1
+    this.#level += 1
+    this.#step({ kind: 'bucket', depth: this.#level, group, bucket: index })
+    this.#run(actionList(bucket.actions))
+    this.#level -= 1
+    this.#depth -= 1
+    this.#reason = reason
+    this.packet = packet
+    this.exit = false
+  }
+}

@@ -1,0 +1,11 @@
+// Weft's meters have numbers of their own range, so that those of others on the bridge can be told and left alone (a meter
+// that is deleted takes the flows that use it along).
+const FIRST = 0x1_0000
+const END = 0x2_0000
+
+export const isOurMeter = (meter: number): boolean => meter >= FIRST && meter < END
+
+/** The meter for what one port sends to the controller. */
+export const portMeter = (ofport: number): number => FIRST + ofport
+/** The meter for packets whose TTL runs out. OpenFlow port numbers end below 0xff00. */
+export const EXPIRED_METER = FIRST + 0xff01

@@ -1,0 +1,117 @@
+// `weft serve` as a process of its own in the controller's namespace of a Fabric: started, stopped and killed by tests,
+// with its data folder kept in between, and asked over REST.
+import { existsSync, readFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { join } from 'node:path'
+import type { Fabric } from './fabric.ts'
+import { startDaemon, until, type Daemon } from './run.ts'
+
+const API_PORT = 9696
+const MAIN = join(import.meta.dirname, '../../bin/main.ts')
+const RELAY = join(import.meta.dirname, '../../demo/relay.ts')
+
+/** JSON as the API gives it. */
+export type Json = Readonly<Record<string, unknown>>
+
+export interface Answer {
+  readonly status: number
+  readonly body: Json
+}
+
+export class ControllerProcess implements AsyncDisposable {
+  readonly #fabric: Fabric
+  readonly #relay: Daemon
+  readonly #socket: string
+  readonly #arguments: readonly string[]
+  #process: Daemon | null = null
+
+  private constructor(fabric: Fabric, relay: Daemon, socket: string, more: readonly string[]) {
+    this.#fabric = fabric
+    this.#relay = relay
+    this.#socket = socket
+    this.#arguments = [MAIN, 'serve', '--data', join(fabric.folder, 'data'), ...more]
+  }
+
+  /** `more`: flags of weft serve. */
+  static async start(fabric: Fabric, ...more: readonly string[]): Promise<ControllerProcess> {
+    const socket = join(fabric.folder, 'api.sock')
+    const relay = await startDaemon(process.execPath, [RELAY, socket, String(API_PORT)], {
+      namespace: fabric.controller,
+    })
+    const controller = new ControllerProcess(fabric, relay, socket, more)
+    await until('the relay listens', () => existsSync(socket))
+    await controller.run()
+    return controller
+  }
+
+  get #logFile(): string {
+    return join(this.#fabric.folder, 'controller.log')
+  }
+
+  /** Starts the process and waits until its API answers. */
+  async run(): Promise<void> {
+    const options = { namespace: this.#fabric.controller, log: this.#logFile }
+    this.#process = await startDaemon(process.execPath, this.#arguments, options)
+    const answers = (): Promise<boolean> =>
+      this.request('GET', '/healthz').then(
+        ({ status }) => status === 200,
+        () => false,
+      )
+    await until('the API answers', answers).catch((error: unknown) => {
+      throw new Error(`${String(error)}; log:\n${readFileSync(this.#logFile, 'utf8')}`)
+    })
+  }
+
+  /** Ends the process; SIGKILL gives it no chance to tidy up. */
+  async halt(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    await this.#process?.stop(signal)
+    this.#process = null
+  }
+
+  async restart(signal?: NodeJS.Signals): Promise<void> {
+    await this.halt(signal)
+    await this.run()
+  }
+
+  async stop(): Promise<void> {
+    await this.halt()
+    await this.#relay.stop()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  /** What all processes so far have logged, one object a line. */
+  log(): readonly Json[] {
+    const lines = readFileSync(this.#logFile, 'utf8').split('\n')
+    // The last line may be half written, and a crash writes what is not JSON.
+    return lines.flatMap((line) => (line.startsWith('{') && line.endsWith('}') ? [JSON.parse(line) as Json] : []))
+  }
+
+  request(method: string, path: string, body?: unknown): Promise<Answer> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+    const headers = body === undefined ? {} : { 'content-type': 'application/json' }
+    const call = request({ socketPath: this.#socket, method, path, headers, agent: false }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('error', reject)
+      response.on('end', () => {
+        const text = Buffer.concat(chunks).toString()
+        resolve({ status: response.statusCode ?? 0, body: text === '' ? {} : (JSON.parse(text) as Json) })
+      })
+    })
+    call.on('error', reject)
+    call.end(body === undefined ? undefined : JSON.stringify(body))
+    return promise
+  }
+
+  /** The body of an answer; one that is no 2xx rejects. */
+  async call(method: string, path: string, body?: unknown): Promise<Json> {
+    const answer = await this.request(method, path, body)
+    if (answer.status < 200 || answer.status > 299) {
+      throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`)
+    }
+    return answer.body
+  }
+}

@@ -1,0 +1,291 @@
+// Virtual networks on real hosts: what virtual machines send, who gets it, and what nobody gets.
+import { randomBytes, randomUUID } from 'node:crypto'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Cloud, warm, type Guest, type Network, type Subnet } from '../lab/cloud.ts'
+import type { Hypervisor, Vm } from '../lab/fabric.ts'
+import { startDaemon, until } from '../lab/run.ts'
+
+let cloud: Cloud
+let red: Network
+let redSubnet: Subnet
+let blue: Network
+let blueSubnet: Subnet
+let router: string
+/** On red: a1 and a2 on the first host, a3 on the second. On blue: b1 on the second, b2 on the third. */
+let a1: Guest
+let a2: Guest
+let a3: Guest
+let b1: Guest
+let b2: Guest
+
+beforeAll(async () => {
+  cloud = await Cloud.start(3)
+  red = await cloud.network()
+  blue = await cloud.network()
+  redSubnet = await cloud.subnet(red, '10.1.0.0/24')
+  blueSubnet = await cloud.subnet(blue, '10.2.0.0/24')
+  router = await cloud.router([redSubnet, blueSubnet])
+  a1 = await cloud.guest(cloud.host(0), red, redSubnet)
+  a2 = await cloud.guest(cloud.host(0), red, redSubnet)
+  a3 = await cloud.guest(cloud.host(1), red, redSubnet)
+  b1 = await cloud.guest(cloud.host(1), blue, blueSubnet)
+  b2 = await cloud.guest(cloud.host(2), blue, blueSubnet)
+  await Promise.all([warm(a1.vm, a3.port.address), warm(a1.vm, b2.port.address), warm(b1.vm, b2.port.address)])
+})
+
+afterAll(() => cloud?.stop())
+
+/** Sends `bytes` over TCP; what the other side received. */
+async function stream(from: Vm, to: Vm, address: string, bytes: Buffer): Promise<Buffer> {
+  const source = join(cloud.fabric.folder, randomUUID())
+  const target = `${source}.received`
+  writeFileSync(source, bytes)
+  const receive = `require('net').createServer((peer) => peer.pipe(process.stdout)).listen(5201)`
+  const send = `require('fs').createReadStream('${source}').pipe(require('net').connect(5201, '${address}'))`
+  const server = await startDaemon(process.execPath, ['-e', receive], { namespace: to.namespace, log: target })
+  try {
+    await until('the server listens', async () => (await to.exec('ss', '-Hltn', 'sport = :5201')) !== '')
+    await from.exec(process.execPath, '-e', send)
+    await until('all has arrived', () => statSync(target).size >= bytes.length)
+    return readFileSync(target)
+  } finally {
+    await server.stop()
+  }
+}
+
+/** The flows of a host that name the network, by the register that holds its number or by its VNI. */
+async function flowsOf(host: Hypervisor, network: Network): Promise<string[]> {
+  const flows = (await host.ovs.ofctl('--no-stats', 'dump-flows', 'br-int')).split('\n')
+  const number = network.id.replaceAll('-', '').slice(0, 16)
+  const hex = (text: string): string => `0x${BigInt(`0x${text}`).toString(16)}`
+  const registers = `reg0=${hex(number.slice(0, 8))},reg1=${hex(number.slice(8))}`
+  const names = [registers, `${hex(number)}->`, `tun_id=0x${network.vni.toString(16)},`]
+  return flows.filter((flow) => names.some((name) => flow.includes(name)))
+}
+
+describe('reachability', () => {
+  test('machines of a network reach each other, on one host and across hosts', async () => {
+    expect(await a1.vm.ping(a2.port.address)).toBe(1)
+    expect(await a1.vm.ping(a3.port.address)).toBe(1)
+  })
+
+  test('machines of routed networks reach each other, on one host and across hosts', async () => {
+    await warm(a3.vm, b1.port.address)
+    expect(await a3.vm.ping(b1.port.address)).toBe(1)
+    expect(await a1.vm.ping(b2.port.address)).toBe(1)
+  })
+
+  test('every gateway address answers, the near one and the far one', async () => {
+    expect(await a1.vm.ping('10.1.0.1')).toBe(1)
+    expect(await a1.vm.ping('10.2.0.1')).toBe(1)
+    expect(await b2.vm.ping('10.2.0.1')).toBe(1)
+  })
+
+  test('TCP passes unharmed on one host, across hosts and through the router', async () => {
+    const bytes = randomBytes(2_000_000)
+    for (const to of [a2, a3, b2]) {
+      const received = await stream(a1.vm, to.vm, to.port.address, bytes)
+      expect(received.equals(bytes)).toBe(true)
+    }
+  })
+
+  test('traceroute shows the router and then the machine, and the TTL is one less', async () => {
+    const text = await a1.vm.exec('traceroute', '-n', '-q', '1', '-w', '2', b2.port.address)
+    const hops = text.split('\n').flatMap((line) => /^ *\d+ +(\S+)/.exec(line)?.[1] ?? [])
+    expect(hops).toEqual(['10.1.0.1', b2.port.address])
+    expect(await a1.vm.exec('ping', '-n', '-c', '1', b2.port.address)).toContain('ttl=63')
+  })
+
+  test('a packet as large as the MTU of the network crosses the underlay unfragmented', async () => {
+    expect(red.mtu).toBe(1500 - 50)
+    expect(await a1.vm.ping(a3.port.address, '-M', 'do', '-s', `${red.mtu - 28}`)).toBe(1)
+  })
+})
+
+describe('DHCP', () => {
+  test('a machine gets its address, mask, router, DNS, MTU, routes, lease and options', async () => {
+    const network = await cloud.network()
+    const subnet = await cloud.subnet(network, '10.3.0.0/25', {
+      dns_nameservers: ['192.0.2.53', '192.0.2.54'],
+      host_routes: [{ destination: '198.51.100.0/24', nexthop: '10.3.0.9' }],
+    })
+    const port = await cloud.port(network, {
+      extra_dhcp_opts: [
+        { opt_name: 'domain-name', opt_value: 'red.example' },
+        { opt_name: 'ntp-server', opt_value: '192.0.2.123' },
+      ],
+    })
+    const vm = await cloud.fabric.addVm(cloud.host(2), 'dhcp', port.mac, port.id)
+    await cloud.becomes(port, 'ACTIVE')
+    const lease = await vm.dhcp('-O', 'mtu', '-O', 'staticroutes', '-O', 'ntpsrv', '-O', 'domain', '-O', 'lease')
+    expect(lease).toMatchObject({
+      ip: port.address,
+      mask: '25',
+      router: subnet.gateway,
+      dns: '192.0.2.53 192.0.2.54',
+      mtu: String(network.mtu),
+      lease: '86400',
+      domain: 'red.example',
+      ntpsrv: '192.0.2.123',
+      serverid: subnet.gateway,
+    })
+    expect(lease['staticroutes']).toBe(`198.51.100.0/24 10.3.0.9 0.0.0.0/0 ${subnet.gateway}`)
+  })
+
+  test('a machine that asks for another address is refused and then gets its own', async () => {
+    const lease = await a1.vm.dhcp('-r', '10.1.0.250')
+    expect(lease['ip']).toBe(a1.port.address)
+  })
+})
+
+describe('broadcast and ARP', () => {
+  test('every other member gets exactly one copy of a broadcast, the sender and other networks none', async () => {
+    const filter = ['icmp', 'and', 'ether', 'broadcast']
+    const captures = await Promise.all([a1, a2, a3, b1].map(({ vm }) => vm.capture(...filter)))
+    const counts = () => captures.map((each) => each.frames().length)
+    await a1.vm.exec('ping', '-n', '-b', '-c', '3', '-i', '0.2', '-W', '1', '10.1.0.255').catch(() => {})
+    await until('the broadcasts have arrived', () => (counts()[2] ?? 0) >= 3)
+    // What passes after a copy too many would have passed is seen by all.
+    expect(await a3.vm.ping(a2.port.address)).toBe(1)
+    expect(counts()).toEqual([0, 3, 3, 0])
+    await Promise.all(captures.map((each) => each.stop()))
+  })
+
+  test('ARP for an address of the network is answered without troubling anyone', async () => {
+    const captures = await Promise.all([a2, a3].map(({ vm }) => vm.capture('arp')))
+    const answer = await a1.vm.exec('busybox', 'arping', '-c', '1', '-w', '2', '-I', 'eth0', a3.port.address)
+    expect(answer.toLowerCase()).toContain(`from ${a3.port.address} [${a3.port.mac}]`)
+    await a1.vm.exec('busybox', 'arping', '-c', '2', '-w', '1', '-I', 'eth0', '10.1.0.200').then(
+      () => expect.unreachable('nobody has that address'),
+      (error: { stdout: string }) => expect(error.stdout).toContain('Received 0 response'),
+    )
+    expect(captures.map((each) => each.frames())).toEqual([[], []])
+    await Promise.all(captures.map((each) => each.stop()))
+  })
+
+  test('a probe for a duplicate address hears of the owner, and the owner hears nothing of itself', async () => {
+    const probe = (vm: Vm, address: string) =>
+      vm.exec('busybox', 'arping', '-D', '-c', '2', '-w', '2', '-I', 'eth0', address).then(
+        () => 'free',
+        () => 'taken',
+      )
+    expect(await probe(a1.vm, a3.port.address)).toBe('taken')
+    expect(await probe(a1.vm, a1.port.address)).toBe('free')
+  })
+})
+
+describe('port security', () => {
+  /** The frames of `send` that get to `to`; a permitted ping is sent afterwards, so that none can still be on its way. */
+  async function arriving(to: Guest, filter: readonly string[], send: () => Promise<unknown>): Promise<number> {
+    const capture = await to.vm.capture(...filter)
+    await send().catch(() => {})
+    await warm(a2.vm, to.port.address)
+    const { length } = capture.frames()
+    await capture.stop()
+    return length
+  }
+
+  test('IPv4 from an address that is not of the port is dropped', async () => {
+    await a1.vm.exec('ip', 'addr', 'add', '10.1.0.66/24', 'dev', 'eth0')
+    const send = () => a1.vm.exec('ping', '-c', '2', '-i', '0.2', '-W', '1', '-I', '10.1.0.66', a3.port.address)
+    expect(await arriving(a3, ['src', 'host', '10.1.0.66'], send)).toBe(0)
+    await a1.vm.exec('ip', 'addr', 'del', '10.1.0.66/24', 'dev', 'eth0')
+  })
+
+  test('ARP that claims the address of another is dropped', async () => {
+    await a1.vm.exec('ip', 'addr', 'add', `${a2.port.address}/32`, 'dev', 'eth0')
+    const claim = ['busybox', 'arping', '-U', '-c', '2', '-w', '1', '-I', 'eth0']
+    const send = () => a1.vm.exec(...claim, '-s', a2.port.address, a2.port.address)
+    expect(await arriving(a3, ['arp', 'and', 'ether', 'src', a1.port.mac], send)).toBe(0)
+    await a1.vm.exec('ip', 'addr', 'del', `${a2.port.address}/32`, 'dev', 'eth0')
+  })
+
+  test('another MAC is dropped, and allowed by an allowed address pair', async () => {
+    const strange = '02:00:00:00:00:77'
+    const send = async () => {
+      await a1.vm.exec('ip', 'link', 'set', 'eth0', 'address', strange)
+      await a1.vm.exec('ping', '-b', '-c', '2', '-i', '0.2', '-W', '1', '10.1.0.255').catch(() => {})
+      await a1.vm.exec('ip', 'link', 'set', 'eth0', 'address', a1.port.mac)
+    }
+    const filter = ['ether', 'src', strange]
+    expect(await arriving(a3, filter, send)).toBe(0)
+    const pair = { ip_address: a1.port.address, mac_address: strange }
+    await cloud.update('port', a1.port.id, { allowed_address_pairs: [pair] })
+    expect(await arriving(a3, filter, send)).toBe(2)
+    await cloud.update('port', a1.port.id, { allowed_address_pairs: [] })
+    expect(await arriving(a3, filter, send)).toBe(0)
+    await a1.vm.address(`${a1.port.address}/24`, redSubnet.gateway)
+  })
+
+  test('an address of an allowed address pair works both ways, also where the MAC is the own', async () => {
+    await cloud.update('port', a1.port.id, { allowed_address_pairs: [{ ip_address: '10.1.0.88' }] })
+    await a1.vm.exec('ip', 'addr', 'add', '10.1.0.88/24', 'dev', 'eth0')
+    await warm(a3.vm, '10.1.0.88')
+    expect(await a3.vm.ping('10.1.0.88')).toBe(1)
+    await a1.vm.exec('ip', 'addr', 'del', '10.1.0.88/24', 'dev', 'eth0')
+    await cloud.update('port', a1.port.id, { allowed_address_pairs: [] })
+  })
+
+  test('a port without port security sends and gets what it likes', async () => {
+    const body = { port_security_enabled: false, security_groups: [] }
+    await cloud.update('port', a1.port.id, body)
+    await a1.vm.exec('ip', 'addr', 'add', '10.1.0.99/24', 'dev', 'eth0')
+    await warm(a3.vm, '10.1.0.99')
+    expect(await a3.vm.ping('10.1.0.99')).toBe(1)
+    await cloud.update('port', a1.port.id, { port_security_enabled: true })
+    expect(await a3.vm.ping('10.1.0.99', '-c', '2')).toBe(0)
+    await a1.vm.exec('ip', 'addr', 'del', '10.1.0.99/24', 'dev', 'eth0')
+  })
+})
+
+describe('routers', () => {
+  test('routers with the same addresses stay apart', async () => {
+    const left = await cloud.network()
+    const right = await cloud.network()
+    const leftSubnet = await cloud.subnet(left, '10.1.0.0/24')
+    const rightSubnet = await cloud.subnet(right, '10.2.0.0/24')
+    await cloud.router([leftSubnet, rightSubnet])
+    const fixed = (subnet: Subnet, { port }: Guest) => ({
+      fixed_ips: [{ subnet_id: subnet.id, ip_address: port.address }],
+    })
+    // Twins of a1 and b2, with their very addresses and on the same hosts.
+    const twin = await cloud.guest(cloud.host(0), left, leftSubnet, fixed(leftSubnet, a1))
+    const far = await cloud.guest(cloud.host(2), right, rightSubnet, fixed(rightSubnet, b2))
+    const captures = await Promise.all([b2, far].map(({ vm }) => vm.capture('icmp', 'and', 'icmp[0]', '=', '8')))
+    await warm(twin.vm, far.port.address)
+    const seen = captures[1]?.frames().length ?? 0
+    expect(seen).toBeGreaterThan(0)
+    expect(captures[0]?.frames()).toEqual([])
+    expect(await a1.vm.ping(b2.port.address)).toBe(1)
+    expect(captures.map((each) => each.frames().length)).toEqual([3, seen])
+    await Promise.all(captures.map((each) => each.stop()))
+  })
+
+  test('an extra route leads through a machine, and ends when it is removed', async () => {
+    const gateway = await cloud.guest(cloud.host(1), red, redSubnet, {
+      allowed_address_pairs: [{ ip_address: '172.16.5.0/24' }],
+    })
+    await gateway.vm.exec('ip', 'addr', 'add', '172.16.5.1/32', 'dev', 'lo')
+    const routes = { routes: [{ destination: '172.16.5.0/24', nexthop: gateway.port.address }] }
+    expect(await b2.vm.ping('172.16.5.1', '-c', '1')).toBe(0)
+    await cloud.controller.call('PUT', `/v2.0/routers/${router}/add_extraroutes?wait=realized`, { router: routes })
+    await warm(b2.vm, '172.16.5.1')
+    expect(await b2.vm.ping('172.16.5.1')).toBe(1)
+    expect(await a1.vm.ping('172.16.5.1')).toBe(1)
+    await cloud.controller.call('PUT', `/v2.0/routers/${router}/remove_extraroutes?wait=realized`, { router: routes })
+    expect(await b2.vm.ping('172.16.5.1', '-c', '1')).toBe(0)
+  })
+
+  test('a host that does not need a network has none of its flows', async () => {
+    const lonely = await cloud.network()
+    const subnet = await cloud.subnet(lonely, '10.9.0.0/24')
+    await cloud.guest(cloud.host(2), lonely, subnet)
+    const counts = await Promise.all(cloud.fabric.hosts.map(async (host) => (await flowsOf(host, lonely)).length))
+    expect(counts[2]).toBeGreaterThan(0)
+    expect(counts.slice(0, 2)).toEqual([0, 0])
+    // Red has no port on the third host, but a router leads there.
+    expect((await flowsOf(cloud.host(2), red)).length).toBeGreaterThan(0)
+  })
+})

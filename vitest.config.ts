@@ -25,7 +25,7 @@ export default defineConfig({
     ],
     coverage: {
       include: ['ofproto/**', 'ovsdb/**', 'controller/**', 'apps/**'],
-      exclude: ['**/*.test.ts', '**/*.bench.ts'],
+      exclude: ['**/*.test.ts', '**/*.arbitrary.ts', '**/testing*.ts', '**/testing/**', '**/samples.ts'],
     },
   },
 })

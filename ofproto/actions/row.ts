@@ -33,10 +33,10 @@ export interface ParseContext {
 export type ParseWord = (argument: string, context: ParseContext) => readonly Action[]
 
 interface Text<A> {
-  format(action: A): string
+  format(this: void, action: A): string
   readonly words?: Readonly<Record<string, ParseWord>>
   /** Refuses what the layout allows and the action does not; `at` is where the action starts. */
-  check?(action: A, r: Reader, at: number): void
+  check?(this: void, action: A, r: Reader, at: number): void
 }
 
 export interface Row<A> extends Text<A> {

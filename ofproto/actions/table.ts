@@ -58,7 +58,17 @@ export const rows: Rows = {
 }
 
 type AnyRow = Row<Action>
-const allRows = Object.values(rows) as unknown as readonly AnyRow[]
+/** All of one shape, which the families' rows are not: looking for a property in 60 shapes costs 10 ns each time. */
+const allRows: readonly AnyRow[] = (Object.values(rows) as unknown as readonly AnyRow[]).map((row) => ({
+  kind: row.kind,
+  id: row.id,
+  min: row.min,
+  max: row.max,
+  codec: row.codec,
+  format: row.format,
+  words: row.words ?? {},
+  check: row.check ?? (() => {}),
+}))
 const byType = (vendor: number): ReadonlyMap<number, AnyRow> =>
   new Map(allRows.filter((row) => row.id.vendor === vendor).map((row) => [row.id.type, row]))
 const standard = byType(0)
@@ -66,7 +76,7 @@ const nicira = byType(NX)
 const onf = byType(ONF)
 const words: ReadonlyMap<string, ParseWord> = new Map(allRows.flatMap((row) => Object.entries(row.words ?? {})))
 // A Map: reading a property of an object with this many costs 15 ns more.
-const byKind: ReadonlyMap<string, AnyRow> = new Map(Object.entries(rows))
+const byKind: ReadonlyMap<string, AnyRow> = new Map(allRows.map((row) => [row.kind, row]))
 const rowOf = (action: KnownAction): AnyRow => byKind.get(action.kind) as AnyRow
 
 /** The row of the action at `at`, or what OpenFlow answers to an action without one. */

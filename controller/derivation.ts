@@ -17,7 +17,7 @@ import { sameItem, scopeKey, type Unit } from './deployment.ts'
 import { Engine, type Change, type Output, type Problem } from './engine/index.ts'
 import { flowMaker, missFlows, packetMeter } from './pipeline/flow.ts'
 import { layout, type Layout } from './pipeline/layout.ts'
-import type { Flow, Item } from './pipeline/value.ts'
+import type { Item } from './pipeline/value.ts'
 
 const NONE: readonly string[] = []
 
@@ -116,8 +116,9 @@ function unitsOf(
       const item = packetMeter(meter, packetsPerSecond, burst)
       items.set(item.key, item)
     }
+    const flowOf = make({ app, object })
     for (const spec of flows) {
-      const flow: Flow = make({ app, object }, spec)
+      const flow = flowOf(spec)
       items.set(flow.key, flow)
     }
   }

@@ -67,7 +67,7 @@ export class Deployment {
     for (const scope of this.#scopesOf.get(host) ?? NONE) {
       if (after.has(scope)) continue
       drop(this.#hostsOf, scope, host)
-      for (const unit of this.#unitsIn(scope)) this.#remove(unit.items.keys(), [host])
+      for (const unit of this.#unitsIn(scope)) this.#remove(unit.items.keys(), host)
     }
   }
 
@@ -76,7 +76,7 @@ export class Deployment {
     for (const scope of after ?? NONE) {
       if (before.has(scope)) continue
       add(this.#hostsOf, scope, host)
-      for (const unit of this.#unitsIn(scope)) this.#put(unit.items.values(), [host])
+      for (const unit of this.#unitsIn(scope)) this.#put(unit.items.values(), host)
     }
     if (after === null) {
       this.#scopesOf.delete(host)
@@ -89,7 +89,7 @@ export class Deployment {
     if (before === undefined) return
     const moved = before.scope !== after?.scope
     const gone = Array.from(before.items.keys()).filter((item) => moved || !after.items.has(item))
-    this.#remove(gone, this.#hostsOf.get(before.scope) ?? NONE)
+    for (const host of this.#hostsOf.get(before.scope) ?? NONE) this.#remove(gone, host)
     if (moved) drop(this.#unitsOf, before.scope, key)
   }
 
@@ -101,9 +101,10 @@ export class Deployment {
     }
     this.#units.set(key, after)
     add(this.#unitsOf, after.scope, key)
+    if (!this.#hostsOf.has(after.scope)) return
     const same = before?.scope === after.scope ? before.items : new Map<string, Item>()
     const changed = Array.from(after.items.values()).filter((item) => !sameItem(same.get(item.key), item))
-    this.#put(changed, this.#hostsOf.get(after.scope) ?? NONE)
+    for (const host of this.#hostsOf.get(after.scope) ?? NONE) this.#put(changed, host)
   }
 
   /** What has changed for each host since the last call. */
@@ -128,29 +129,23 @@ export class Deployment {
     return items
   }
 
-  #unitsIn(scope: string): Unit[] {
-    return Array.from(this.#unitsOf.get(scope) ?? NONE, (key) => this.#units.get(key) as Unit)
+  *#unitsIn(scope: string): Generator<Unit> {
+    for (const key of this.#unitsOf.get(scope) ?? NONE) yield this.#units.get(key) as Unit
   }
 
-  #put(items: Iterable<Item>, hosts: Iterable<string>): void {
-    const list = Array.from(items)
-    for (const host of hosts) {
-      const delta = this.#deltaOf(host)
-      for (const item of list) {
-        delta.remove.delete(item.key)
-        delta.put.set(item.key, item)
-      }
+  #put(items: Iterable<Item>, host: string): void {
+    const { put, remove } = this.#deltaOf(host)
+    for (const item of items) {
+      if (remove.size > 0) remove.delete(item.key)
+      put.set(item.key, item)
     }
   }
 
-  #remove(keys: Iterable<string>, hosts: Iterable<string>): void {
-    const list = Array.from(keys)
-    for (const host of hosts) {
-      const delta = this.#deltaOf(host)
-      for (const key of list) {
-        delta.put.delete(key)
-        delta.remove.add(key)
-      }
+  #remove(keys: Iterable<string>, host: string): void {
+    const { put, remove } = this.#deltaOf(host)
+    for (const key of keys) {
+      put.delete(key)
+      remove.add(key)
     }
   }
 

@@ -127,12 +127,13 @@ function unitsOf(
 }
 
 function sameUnits(a: readonly Unit[], b: readonly Unit[]): boolean {
-  if (a.length !== b.length) return false
-  return a.every(({ scope, items }, i) => {
-    const other = b[i] as Unit
-    if (scope !== other.scope || items.size !== other.items.size) return false
-    return Array.from(items.values()).every((item) => sameItem(other.items.get(item.key), item))
-  })
+  return a.length === b.length && a.every((unit, i) => sameUnit(unit, b[i] as Unit))
+}
+
+function sameUnit(a: Unit, b: Unit): boolean {
+  if (a.scope !== b.scope || a.items.size !== b.items.size) return false
+  for (const item of a.items.values()) if (!sameItem(b.items.get(item.key), item)) return false
+  return true
 }
 
 function unitChanges({

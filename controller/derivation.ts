@@ -74,10 +74,10 @@ export class Derivation {
     this.#constants = apps.map((app) => {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
       const [unit] = unitsOf(app.name, '0', [everywhere], make)
-      const misses = missFlows(app.name, app.stages, make).map((flow): [string, Item] => [flow.key, flow])
+      const misses = missFlows(app.name, app.stages, make)
       return [
         `${app.name} constant`,
-        { scope: 'all', objects: [], items: new Map([...(unit?.items ?? []), ...misses]) },
+        { scope: 'all', objects: [], items: [...(unit?.items ?? []), ...misses] },
       ] as const
     })
   }
@@ -123,7 +123,7 @@ function unitsOf(
       items.set(flow.key, flow)
     }
   }
-  return Array.from(byScope, ([scope, items]) => ({ scope, objects, items }))
+  return Array.from(byScope, ([scope, items]) => ({ scope, objects, items: [...items.values()] }))
 }
 
 function sameUnits(a: readonly Unit[], b: readonly Unit[]): boolean {
@@ -131,9 +131,8 @@ function sameUnits(a: readonly Unit[], b: readonly Unit[]): boolean {
 }
 
 function sameUnit(a: Unit, b: Unit): boolean {
-  if (a.scope !== b.scope || a.items.size !== b.items.size) return false
-  for (const item of a.items.values()) if (!sameItem(b.items.get(item.key), item)) return false
-  return true
+  if (a.scope !== b.scope || a.items.length !== b.items.length) return false
+  return a.items.every((item, i) => sameItem(b.items[i], item))
 }
 
 function unitChanges({

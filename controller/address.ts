@@ -1,22 +1,23 @@
 // Addresses as the API writes them and as the wire has them: numbers for IPv4 and MAC, bytes for IPv6.
-import ipaddr from 'ipaddr.js'
-
-const number = (bytes: readonly number[]): number => bytes.reduce((sum, byte) => sum * 256 + byte, 0)
 
 /** The 32 bits of an IPv4 address; null for IPv6. The API has validated the text. */
 export function ipv4(text: string): number | null {
-  const address = ipaddr.parse(text)
-  return address.kind() === 'ipv4' ? number(address.toByteArray()) : null
+  if (text.includes(':')) return null
+  let bits = 0
+  for (const part of text.split('.')) bits = bits * 256 + Number(part)
+  return bits
 }
 
 export const mac = (text: string): number => Number.parseInt(text.replaceAll(':', ''), 16)
 
 /** An IPv4 prefix as network address, mask and length; null for IPv6. */
 export function prefix(cidr: string): { network: number; mask: number; length: number } | null {
-  const [address, length] = ipaddr.parseCIDR(cidr)
-  if (address.kind() !== 'ipv4') return null
+  const slash = cidr.indexOf('/')
+  const address = ipv4(cidr.slice(0, slash))
+  if (address === null) return null
+  const length = Number(cidr.slice(slash + 1))
   const mask = length === 0 ? 0 : (0xffff_ffff << (32 - length)) >>> 0
-  return { network: (number(address.toByteArray()) & mask) >>> 0, mask, length }
+  return { network: (address & mask) >>> 0, mask, length }
 }
 
 /**

@@ -79,6 +79,14 @@ export interface Binding {
   readonly rivals: readonly string[]
 }
 
+/** A port on the host that has it. */
+export interface LocalPort {
+  readonly id: string
+  readonly ofport: number
+  /** Its admin_state_up. */
+  readonly up: boolean
+}
+
 /** Tracked reads. Lists are sorted and hold what exists now. */
 export interface Reads {
   network(id: string): Network | undefined
@@ -90,6 +98,11 @@ export interface Reads {
   /** The interface with an OpenFlow number on a host. */
   vifAt(host: string, ofport: number): Vif | undefined
   portsOf(network: string): readonly string[]
+  /**
+   * A network's ports that may have addresses which the API does not know: without port security, or with allowed
+   * address pairs. A router's, though without port security, has none.
+   */
+  openPorts(network: string): readonly string[]
   subnetsOf(network: string): readonly string[]
   /** The ports by which a router stands on its networks. */
   interfacesOf(router: string): readonly string[]
@@ -98,7 +111,7 @@ export interface Reads {
   /** The hosts with a port of the network. */
   membersOf(network: string): readonly string[]
   /** A network's ports on one host. */
-  localPorts(host: string, network: string): readonly string[]
+  localPorts(host: string, network: string): readonly LocalPort[]
 }
 
 /** Which hosts get the flows of a rule. */

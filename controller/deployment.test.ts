@@ -17,9 +17,7 @@ const unit = (name: string) =>
     fc.tuple(scope, versions).map(([where, content]): Unit => ({
       scope: where,
       objects: [],
-      items: new Map(
-        Object.entries(content).map(([key, version]) => [`${name}${key}`, item(`${name}${key}`, version)]),
-      ),
+      items: Object.entries(content).map(([key, version]) => item(`${name}${key}`, version)),
     })),
   )
 const edit: fc.Arbitrary<Edit> = fc.record({
@@ -65,7 +63,7 @@ test('a key that moves between units in one update stays in place', () => {
   const unitWith = (version: number): Unit => ({
     scope: 'all',
     objects: [],
-    items: new Map([['k', item('k', version)]]),
+    items: [item('k', version)],
   })
   deployment.update([['u', unitWith(1)]], [['h', new Set(['all'])]])
   deployment.take()
@@ -83,7 +81,7 @@ test('a key that moves between units in one update stays in place', () => {
 
 test('an equal contribution touches no host', () => {
   const deployment = new Deployment()
-  const unitWith = (): Unit => ({ scope: 'all', objects: [], items: new Map([['k', item('k', 1)]]) })
+  const unitWith = (): Unit => ({ scope: 'all', objects: [], items: [item('k', 1)] })
   deployment.update([['u', unitWith()]], [['h', new Set(['all'])]])
   deployment.take()
   deployment.update([['u', unitWith()]], [])

@@ -6,6 +6,7 @@ import {
   type Binding,
   type Contribution,
   type Host,
+  type LocalPort,
   type Network,
   type Port,
   type Reads,
@@ -17,7 +18,7 @@ import { sameItem, scopeKey, type Unit } from './deployment.ts'
 import { Engine, type Change, type Output, type Problem } from './engine/index.ts'
 import { flowMaker, missFlows, packetMeter } from './pipeline/flow.ts'
 import { layout, type Layout } from './pipeline/layout.ts'
-import type { Flow, Item } from './pipeline/value.ts'
+import type { Item } from './pipeline/value.ts'
 
 const NONE: readonly string[] = []
 
@@ -86,10 +87,10 @@ export class Derivation {
     this.#constants = apps.map((app) => {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
       const [unit] = unitsOf(app.name, '0', [everywhere], make)
-      const misses = missFlows(app.name, app.stages, make).map((flow): [string, Item] => [flow.key, flow])
+      const misses = missFlows(app.name, app.stages, make)
       return [
         `${app.name} constant`,
-        { scope: 'all', objects: [], items: new Map([...(unit?.items ?? []), ...misses]) },
+        { scope: 'all', objects: [], items: [...(unit?.items ?? []), ...misses] },
       ] as const
     })
   }
@@ -137,21 +138,22 @@ function unitsOf(
       const item = packetMeter(meter, packetsPerSecond, burst)
       items.set(item.key, item)
     }
+    const flowOf = make({ app, object })
     for (const spec of flows) {
-      const flow: Flow = make({ app, object }, spec)
+      const flow = flowOf(spec)
       items.set(flow.key, flow)
     }
   }
-  return Array.from(byScope, ([scope, items]) => ({ scope, objects, items }))
+  return Array.from(byScope, ([scope, items]) => ({ scope, objects, items: [...items.values()] }))
 }
 
 function sameUnits(a: readonly Unit[], b: readonly Unit[]): boolean {
-  if (a.length !== b.length) return false
-  return a.every(({ scope, items }, i) => {
-    const other = b[i] as Unit
-    if (scope !== other.scope || items.size !== other.items.size) return false
-    return Array.from(items.values()).every((item) => sameItem(other.items.get(item.key), item))
-  })
+  return a.length === b.length && a.every((unit, i) => sameUnit(unit, b[i] as Unit))
+}
+
+function sameUnit(a: Unit, b: Unit): boolean {
+  if (a.scope !== b.scope || a.items.length !== b.items.length) return false
+  return a.items.every((item, i) => sameItem(b.items[i], item))
 }
 
 function unitChanges({
@@ -181,6 +183,10 @@ function connect(engine: Engine, inputs: Inputs): { reads: Reads; scopesOf: (hos
   const { network, subnet, port, router, host, vif } = inputs
   const isInterface = (row: Port): boolean => row.device_owner === ROUTER_INTERFACE
   const portsOf = engine.grouping('ports of network', port, (row) => [row.network_id])
+  const isOpen = (row: Port): boolean => !row.port_security_enabled || row.allowed_address_pairs.length > 0
+  const openPorts = engine.grouping('open ports of network', port, (row) =>
+    isOpen(row) && !isInterface(row) ? [row.network_id] : NONE,
+  )
   const subnetsOf = engine.grouping('subnets of network', subnet, (row) => [row.network_id])
   const interfacesOf = engine.grouping('interfaces of router', port, (row) =>
     isInterface(row) ? [row.device_id] : NONE,
@@ -199,15 +205,16 @@ function connect(engine: Engine, inputs: Inputs): { reads: Reads; scopesOf: (hos
       claims.filter((row) => host.get(row.host) !== undefined),
     )
   })
-  /** Ports by host, of one network. */
-  const placement = engine.query('placement', (id: string): ReadonlyMap<string, readonly string[]> => {
-    const hosts = new Map<string, string[]>()
+  /** Ports by host, of one network: what its flooding depends on, so that other edits of a port stop here. */
+  const placement = engine.query('placement', (id: string): ReadonlyMap<string, readonly LocalPort[]> => {
+    const hosts = new Map<string, LocalPort[]>()
     for (const each of portsOf.get(id)) {
-      const at = binding.get(each)?.host
-      if (at === undefined) continue
-      const there = hosts.get(at)
-      if (there === undefined) hosts.set(at, [each])
-      else there.push(each)
+      const at = binding.get(each)
+      if (at === null) continue
+      const local = { id: each, ofport: at.ofport, up: port.get(each)?.admin_state_up === true }
+      const there = hosts.get(at.host)
+      if (there === undefined) hosts.set(at.host, [local])
+      else there.push(local)
     }
     return hosts
   })
@@ -226,12 +233,12 @@ function connect(engine: Engine, inputs: Inputs): { reads: Reads; scopesOf: (hos
     }
     return found
   })
+  /** Apart from the port, since a host has many and reads only this of them. */
+  const networkOf = engine.query('network of port', (id: string) => port.get(id)?.network_id)
   /** The networks with a port that is bound to the host. */
   const networksOf = engine.query('networks of host', (id: string): ReadonlySet<string> => {
     const ports = vifsOf.get(id).flatMap((key) => vif.get(key)?.port ?? [])
-    return new Set(
-      ports.filter((each) => binding.get(each)?.host === id).flatMap((each) => port.get(each)?.network_id ?? []),
-    )
+    return new Set(ports.filter((each) => binding.get(each)?.host === id).flatMap((each) => networkOf.get(each) ?? []))
   })
   const scopesOf = (id: string): ReadonlySet<string> => {
     const scopes = new Set([scopeKey({ kind: 'all' }), scopeKey({ kind: 'host', host: id })])
@@ -249,11 +256,12 @@ function connect(engine: Engine, inputs: Inputs): { reads: Reads; scopesOf: (hos
     vif: (key) => vif.get(key),
     vifAt: (id, ofport) => vif.get(vifAt.get(`${id}/${ofport}`)[0] ?? ''),
     portsOf: (id) => portsOf.get(id),
+    openPorts: (id) => openPorts.get(id),
     subnetsOf: (id) => subnetsOf.get(id),
     interfacesOf: (id) => interfacesOf.get(id),
     binding: (id) => binding.get(id),
     membersOf: (id) => membersOf.get(id),
-    localPorts: (id, on) => placement.get(on).get(id) ?? NONE,
+    localPorts: (id, on) => placement.get(on).get(id) ?? [],
   }
   return { reads, scopesOf }
 }

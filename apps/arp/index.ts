@@ -6,7 +6,6 @@ import {
   ipv4,
   mac,
   NETWORK,
-  ROUTER_INTERFACE,
   tag,
   type App,
   type Contribution,
@@ -41,17 +40,10 @@ function owned(read: Reads, id: string): readonly Contribution[] {
   ]
 }
 
-/** A port that may have addresses which the API does not know. A router's, though without port security, has none. */
-function isOpen(read: Reads, id: string): boolean {
-  const port = read.port(id)
-  if (port === undefined || port.device_owner === ROUTER_INTERFACE) return false
-  return !port.port_security_enabled || port.allowed_address_pairs.length > 0
-}
-
-/** Silence for unknown addresses, unless some port of the network is open. */
+/** Silence for unknown addresses, unless some port may have others than the API knows. */
 function unknown(read: Reads, id: string): readonly Contribution[] {
   if (read.network(id) === undefined) return []
-  const open = read.portsOf(id).some((port) => isOpen(read, port))
+  const open = read.openPorts(id).length > 0
   const match = { [NETWORK]: tag(id), eth_type: ARP, arp_op: REQUEST }
   const silence: FlowSpec = {
     stage: 'arp',

@@ -9,13 +9,13 @@ import {
   MARKS,
   NETWORK,
   output,
-  ROUTER_INTERFACE,
   set,
   tag,
   TUNNEL_PORTS,
   type App,
   type Contribution,
   type FlowSpec,
+  type LocalPort,
   type Network,
   type Reads,
 } from '../../controller/app.ts'
@@ -107,41 +107,47 @@ function located(read: Reads, id: string): readonly Contribution[] {
   return [{ scope: { kind: 'network', network: port.network_id }, flows: [flow] }]
 }
 
-/** A port that may use MACs which no other port says it has: unknown unicast must reach it. */
+/** An open port that may use MACs which no other port says it has: unknown unicast must reach it. */
 function listensToAll(read: Reads, id: string): boolean {
   const port = read.port(id)
-  if (port === undefined || port.device_owner === ROUTER_INTERFACE) return false
+  if (port === undefined) return false
   return !port.port_security_enabled || port.allowed_address_pairs.some((pair) => pair.mac_address !== port.mac_address)
 }
 
-const localOutputs = (read: Reads, ports: readonly string[]): Action[] =>
-  ports.flatMap((id) => {
-    const ofport = read.binding(id)?.ofport
-    return ofport === undefined || read.port(id)?.admin_state_up !== true ? [] : [output(ofport)]
-  })
+const localOutputs = (ports: readonly LocalPort[]): Action[] =>
+  ports.flatMap(({ ofport, up }) => (up ? [output(ofport)] : []))
 
 /** How each host with ports of a network copies what is not for one known port. */
 function copied(read: Reads, id: string): readonly Contribution[] {
   const network = read.network(id)
   if (!network?.admin_state_up) return []
   const tunnel = tunnelOf(network)
-  const members = read.membersOf(id)
-  const listening = new Set(read.portsOf(id).filter((port) => listensToAll(read, port)))
-  const flood = (host: string, priority: number, match: object, wants: (port: string) => boolean): FlowSpec[] => {
-    const local = localOutputs(read, read.localPorts(host, id).filter(wants))
-    const others = members.filter((member) => member !== host && read.localPorts(member, id).some(wants))
-    const remote = tunnel ? toHosts(read, tunnel, others) : []
-    const on = { [NETWORK]: tag(id), ...match }
-    return [
-      { stage: 'l2', priority, match: { ...on, [MARKS]: [0, FROM_TUNNEL] }, actions: [...local, ...remote] },
-      { stage: 'l2', priority, match: { ...on, [MARKS]: [FROM_TUNNEL, FROM_TUNNEL] }, actions: local },
-    ]
+  const members = read.membersOf(id).map((host) => ({
+    host,
+    ports: read.localPorts(host, id),
+    copy: tunnel ? toHosts(read, tunnel, [host]) : [],
+  }))
+  const listening = new Set(read.openPorts(id).filter((port) => listensToAll(read, port)))
+  const on = { [NETWORK]: tag(id) }
+  const floods = (priority: number, match: object, wants: (port: LocalPort) => boolean) => {
+    const wanting = members.map(({ host, ports, copy }) => ({ host, ports: ports.filter(wants), copy }))
+    const remote = wanting.filter(({ ports }) => ports.length > 0)
+    return (to: string): FlowSpec[] => {
+      const local = localOutputs(wanting.find(({ host }) => host === to)?.ports ?? [])
+      const copies = remote.flatMap(({ host, copy }) => (host === to ? [] : copy))
+      const whole = { ...on, ...match }
+      return [
+        { stage: 'l2', priority, match: { ...whole, [MARKS]: [0, FROM_TUNNEL] }, actions: [...local, ...copies] },
+        { stage: 'l2', priority, match: { ...whole, [MARKS]: [FROM_TUNNEL, FROM_TUNNEL] }, actions: local },
+      ]
+    }
   }
-  return members.map((host) => {
-    const multicast = flood(host, priorities.multicast, { eth_dst: [MULTICAST, MULTICAST] }, () => true)
-    const unknown = listening.size === 0 ? [] : flood(host, priorities.unknown, {}, (port) => listening.has(port))
-    return { scope: { kind: 'host', host }, flows: [...multicast, ...unknown] }
-  })
+  const multicast = floods(priorities.multicast, { eth_dst: [MULTICAST, MULTICAST] }, () => true)
+  const unknown = floods(priorities.unknown, {}, (port) => listening.has(port.id))
+  return members.map(({ host }) => ({
+    scope: { kind: 'host', host },
+    flows: [...multicast(host), ...(listening.size === 0 ? [] : unknown(host))],
+  }))
 }
 
 export const overlay: App = {

@@ -1,7 +1,7 @@
 // Port security: a port sends with its own MAC and addresses only, or with one of its allowed address pairs. What does
 // not match is dropped where it enters (the table's miss).
 import ipaddr from 'ipaddr.js'
-import { ipv4, mac, type App, type Contribution, type FlowSpec, type Port, type Reads } from '../../controller/app.ts'
+import { mac, prefix, type App, type Contribution, type FlowSpec, type Port, type Reads } from '../../controller/app.ts'
 
 const IPV4 = 0x0800
 const IPV6 = 0x86dd
@@ -25,6 +25,15 @@ function maskOf(length: number): Uint8Array {
   return Uint8Array.from({ length: 16 }, (_, i) => (0xff00 >> Math.min(8, Math.max(0, length - 8 * i))) & 0xff)
 }
 
+const widthOf = (address: string): 32 | 128 => (address.includes(':') ? 128 : 32)
+
+/** An IPv6 prefix as network address and mask. */
+function ipv6Prefix(cidr: string): readonly [Uint8Array, Uint8Array] {
+  const [address, length] = ipaddr.IPv6.parseCIDR(cidr)
+  const mask = maskOf(length)
+  return [Uint8Array.from(address.toByteArray(), (byte, i) => byte & (mask[i] ?? 0)), mask]
+}
+
 /** The MACs that a port may use, each with its addresses. */
 function sendersOf(port: Port): Sender[] {
   const pairs = [
@@ -33,25 +42,16 @@ function sendersOf(port: Port): Sender[] {
   ]
   const macs = new Set([port.mac_address, ...pairs.map((pair) => pair.mac_address)])
   return Array.from(macs, (text) => {
-    const prefixes = pairs
+    const ranges = pairs
       .filter((pair) => pair.mac_address === text)
-      .map(({ ip_address }) =>
-        ipaddr.parseCIDR(
-          ip_address.includes('/') ? ip_address : `${ip_address}/${ip_address.includes(':') ? 128 : 32}`,
-        ),
-      )
-    const v4 = prefixes.filter(([address]) => address.kind() === 'ipv4')
-    const v6 = prefixes.filter(([address]) => address.kind() === 'ipv6')
+      .map(({ ip_address }) => (ip_address.includes('/') ? ip_address : `${ip_address}/${widthOf(ip_address)}`))
     return {
       mac: mac(text),
-      v4: v4.map(([address, length]) => {
-        const mask = length === 0 ? 0 : (0xffff_ffff << (32 - length)) >>> 0
-        return [((ipv4(address.toString()) ?? 0) & mask) >>> 0, mask] as const
+      v4: ranges.flatMap((range) => {
+        const at = prefix(range)
+        return at === null ? [] : [[at.network, at.mask] as const]
       }),
-      v6: v6.map(([address, length]) => {
-        const mask = maskOf(length)
-        return [Uint8Array.from(address.toByteArray(), (byte, i) => byte & (mask[i] ?? 0)), mask] as const
-      }),
+      v6: ranges.filter((range) => widthOf(range) === 128).map(ipv6Prefix),
     }
   })
 }

@@ -5,7 +5,7 @@ import type { Instruction } from '../../ofproto/actions/index.ts'
 import { formatMatch } from '../../ofproto/fields/match-text.ts'
 import type { Match } from '../../ofproto/fields/match.ts'
 
-/** A flow as far as packets see it: a pipeline Flow and a decoded flow_mod are such. */
+/** A flow as far as packets see it: a decoded flow_mod is one. */
 export interface ModelFlow {
   readonly table: number
   readonly priority: number

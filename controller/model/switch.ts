@@ -1,7 +1,7 @@
 // A switch in memory: flows, groups and ports, and what happens to a packet that arrives. Tests ask it, and so do
 // operators (trace). Real switches are asked the same in test/system/model.test.ts, and the answers compared.
 import type { Action } from '../../ofproto/actions/index.ts'
-import { decodeMessage, ports as reserved, type Bucket } from '../../ofproto/messages/index.ts'
+import { decodeMessage, type Message, ports as reserved, type Bucket } from '../../ofproto/messages/index.ts'
 import type { Item } from '../pipeline/value.ts'
 import { Classifier, type ModelFlow } from './classifier.ts'
 import { ModelPacket, type Tunnel } from './packet.ts'
@@ -30,7 +30,7 @@ export class ModelSwitch implements Tables {
   readonly groups = new Map<number, ModelGroup>()
   readonly tunnelSource: number
   readonly #tables = new Map<number, Classifier>()
-  readonly #items = new Map<string, Item>()
+  readonly #items = new Map<string, Message>()
 
   constructor(tunnelSource = 0) {
     this.tunnelSource = tunnelSource
@@ -46,20 +46,19 @@ export class ModelSwitch implements Tables {
     this.#tables.get(flow.table)?.remove(flow)
   }
 
-  /** What the controller puts on a switch. Meters let everything pass here. */
-  put(item: Item): void {
-    this.#items.set(item.key, item)
-    if (item.kind === 'flow') this.addFlow(item)
-    if (item.kind !== 'group') return
-    const message = decodeMessage(item.frame)
-    if (message.kind === 'group_mod') this.groups.set(item.id, message)
+  /** What the controller puts on a switch, read from its wire bytes. Meters let everything pass here. */
+  put({ key, frame }: Item): void {
+    const message = decodeMessage(frame)
+    this.#items.set(key, message)
+    if (message.kind === 'flow_mod') this.addFlow(message)
+    if (message.kind === 'group_mod') this.groups.set(message.group, message)
   }
 
   remove(key: string): void {
-    const item = this.#items.get(key)
+    const message = this.#items.get(key)
     this.#items.delete(key)
-    if (item?.kind === 'flow') this.removeFlow(item)
-    if (item?.kind === 'group') this.groups.delete(item.id)
+    if (message?.kind === 'flow_mod') this.removeFlow(message)
+    if (message?.kind === 'group_mod') this.groups.delete(message.group)
   }
 
   lookup(table: number, read: (slot: string) => bigint): ModelFlow | null {

@@ -3,8 +3,6 @@ import type { Action, Instruction } from '../../ofproto/actions/index.ts'
 import { match, type MatchFields } from '../../ofproto/fields/build.ts'
 import type { FieldName } from '../../ofproto/fields/table.ts'
 import { encodeMessage } from '../../ofproto/messages/index.ts'
-import { matchCodec } from '../../ofproto/fields/match.ts'
-import { Writer } from '../../ofproto/wire/writer.ts'
 import { cookieOf, type Origin } from './cookie.ts'
 import { flowKey } from './key.ts'
 import { checkMatched, type Layout, type Stage } from './layout.ts'
@@ -22,12 +20,15 @@ export interface FlowSpec {
 }
 
 const ANY = 0xffff_ffff
-const scratch = new Writer(256)
 
-function identity(table: number, priority: number, entries: Flow['match']): string {
-  scratch.offset = 0
-  matchCodec.write(scratch, entries)
-  return flowKey(table, priority, Buffer.from(scratch.bytes.buffer), 0, scratch.offset)
+/** Where struct ofp_match starts in a flow_mod (OpenFlow 1.3.5 §7.3.4.1). */
+const MATCH_AT = 48
+
+/** The identity of the flow in a flow_mod. */
+function identity(table: number, priority: number, frame: Uint8Array): string {
+  const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.length)
+  const length = bytes.readUInt16BE(MATCH_AT + 2)
+  return flowKey(table, priority, bytes, MATCH_AT, MATCH_AT + ((length + 7) & ~7))
 }
 
 function instructionsOf(spec: FlowSpec, tables: Layout): Instruction[] {
@@ -40,33 +41,32 @@ function instructionsOf(spec: FlowSpec, tables: Layout): Instruction[] {
   return out
 }
 
-/** Makes flows for one layout and list of apps. */
-export function flowMaker(tables: Layout, apps: readonly string[]): (origin: Origin, spec: FlowSpec) => Flow {
-  return (origin, spec) => {
-    const entries = match(spec.match)
-    checkMatched(tables.stage(spec.stage), Object.keys(spec.match) as FieldName[])
-    const table = tables.table(spec.stage)
+/** Makes flows for one layout and list of apps: first for an origin, as many flows share one. */
+export function flowMaker(tables: Layout, apps: readonly string[]): (origin: Origin) => (spec: FlowSpec) => Flow {
+  return (origin) => {
     const cookie = cookieOf(origin, apps)
-    const instructions = instructionsOf(spec, tables)
-    const frame = encodeMessage({
-      kind: 'flow_mod',
-      xid: 0,
-      cookie,
-      cookieMask: 0n,
-      table,
-      command: 'add',
-      idleTimeoutSeconds: 0,
-      hardTimeoutSeconds: 0,
-      priority: spec.priority,
-      bufferId: ANY,
-      outPort: ANY,
-      outGroup: ANY,
-      flags: 0,
-      match: entries,
-      instructions,
-    })
-    const key = identity(table, spec.priority, entries)
-    return { kind: 'flow', key, table, priority: spec.priority, match: entries, cookie, instructions, frame }
+    return (spec) => {
+      checkMatched(tables.stage(spec.stage), Object.keys(spec.match) as FieldName[])
+      const table = tables.table(spec.stage)
+      const frame = encodeMessage({
+        kind: 'flow_mod',
+        xid: 0,
+        cookie,
+        cookieMask: 0n,
+        table,
+        command: 'add',
+        idleTimeoutSeconds: 0,
+        hardTimeoutSeconds: 0,
+        priority: spec.priority,
+        bufferId: ANY,
+        outPort: ANY,
+        outGroup: ANY,
+        flags: 0,
+        match: match(spec.match),
+        instructions: instructionsOf(spec, tables),
+      })
+      return { kind: 'flow', key: identity(table, spec.priority, frame), frame }
+    }
   }
 }
 
@@ -88,5 +88,5 @@ export function packetMeter(id: number, rate: number, burst: number): Meter {
 export function missFlows(app: string, stages: readonly Stage[], make: ReturnType<typeof flowMaker>): Flow[] {
   return stages
     .filter(({ miss }) => miss !== 'drop')
-    .map(({ name, miss }) => make({ app, object: '0' }, { stage: name, priority: 0, match: {}, actions: [], to: miss }))
+    .map(({ name, miss }) => make({ app, object: '0' })({ stage: name, priority: 0, match: {}, actions: [], to: miss }))
 }

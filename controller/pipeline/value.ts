@@ -1,17 +1,10 @@
 // What Weft wants on a switch: flows, groups and meters as immutable values with their wire bytes, made once and shared
 // by every host that carries them.
-import type { Instruction } from '../../ofproto/actions/index.ts'
-import type { Match } from '../../ofproto/fields/match.ts'
 
 export interface Flow {
   readonly kind: 'flow'
   /** Identity on a switch (OpenFlow 1.3.5 §6.4): table, priority and match. */
   readonly key: string
-  readonly table: number
-  readonly priority: number
-  readonly match: Match
-  readonly cookie: bigint
-  readonly instructions: readonly Instruction[]
   /** The OFPT_FLOW_MOD that adds it, xid 0. */
   readonly frame: Uint8Array
 }

@@ -46,11 +46,11 @@ export function isValid(field: Field, value: AnyValue): boolean {
   return field.name === 'nsh_mdtype' ? value === 1 || value === 2 : isPort(value as number)
 }
 
-/** All ones in so many bytes. */
-const numericOnes: readonly number[] = [0, 0xff, 0xffff, 0, 0xffff_ffff, 0, 0xffff_ffff_ffff]
+/** All ones in so many bytes, where a number holds them. */
+export const numericOnes: readonly number[] = [0, 0xff, 0xffff, 0, 0xffff_ffff, 0, 0xffff_ffff_ffff]
 
 /** -1 for all ones, 0 for all zeros, otherwise 1. */
-function maskKind(mask: AnyValue, bytes: number): -1 | 0 | 1 {
+export function maskKind(mask: AnyValue, bytes: number): -1 | 0 | 1 {
   if (typeof mask === 'number') return mask === 0 ? 0 : mask === numericOnes[bytes] ? -1 : 1
   if (typeof mask === 'bigint') return mask === 0n ? 0 : mask === 0xffff_ffff_ffff_ffffn ? -1 : 1
   if (mask.every((byte) => byte === 0)) return 0

@@ -17,11 +17,10 @@ const OURS = 0x5700_0000_0000_0001n
 
 /** An item of a flow_mod; the cookie is ours. */
 function made(mod: FlowMod): Item {
-  const { table, priority, match, instructions } = mod
   const frame = encodeMessage({ ...mod, cookie: OURS, xid: 0 })
   const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.length)
-  const key = flowKey(table, priority, bytes, 48, 48 + ((bytes.readUInt16BE(50) + 7) & ~7))
-  return { kind: 'flow', key, table, priority, match, cookie: OURS, instructions, frame }
+  const key = flowKey(mod.table, mod.priority, bytes, 48, 48 + ((bytes.readUInt16BE(50) + 7) & ~7))
+  return { kind: 'flow', key, frame }
 }
 
 /** A flow in ovs-ofctl's language. */

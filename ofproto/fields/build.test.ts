@@ -1,0 +1,74 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { foldedMatch, plainMatch, type MatchFields } from './build.ts'
+import { parseMatch } from './match-text.ts'
+import { fields, type AnyValue, type Field } from './table.ts'
+import { matchText } from './testing.ts'
+
+/** What foldedMatch makes of them, null for what it refuses. */
+function folded(asked: MatchFields): unknown {
+  try {
+    return foldedMatch(asked)
+  } catch (error) {
+    expect(error).toBeInstanceOf(RangeError)
+    return null
+  }
+}
+
+const interesting = [0, 1, 6, 17, 58, 1, 2, 0x800, 0x806, 0x86dd, 0xff, 0xffff, 0xffff_ffff, 0xffff_ffff_ffff]
+const value = (field: Field): fc.Arbitrary<AnyValue> => {
+  if (field.bytes > 8) return fc.uint8Array({ minLength: field.bytes, maxLength: field.bytes })
+  if (field.bytes === 8) return fc.oneof(fc.bigInt({ min: 0n, max: 1n << 64n }), fc.constantFrom(0n, (1n << 64n) - 1n))
+  return fc.oneof(fc.constantFrom(...interesting), fc.nat(2 ** (8 * Math.min(field.bytes, 3)) - 1))
+}
+const operand = (field: Field): fc.Arbitrary<readonly [string, unknown]> =>
+  fc.oneof(value(field), fc.tuple(value(field), value(field))).map((what) => [field.aka ?? field.name, what])
+
+/** Fields that apps match, more often than others. */
+const plain = fields.filter(({ name }) =>
+  /^(eth|ip|ipv6|arp)_|^x?reg[0-3]$|_(src|dst)$|icmp|nw_|tun_id|in_port_oxm|metadata/.test(name),
+)
+const anyFields: fc.Arbitrary<MatchFields> = fc
+  .array(fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...plain) }, fc.constantFrom(...fields)).chain(operand), {
+    maxLength: 5,
+  })
+  .map((entries) => Object.fromEntries(entries) as MatchFields)
+
+test('a match on plain fields is the one that OVS would make of them, or is left to the slower way', () => {
+  fc.assert(
+    fc.property(anyFields, (asked) => {
+      const match = plainMatch(asked)
+      if (match !== null) expect(match).toEqual(folded(asked))
+    }),
+    { numRuns: 3000 },
+  )
+})
+
+test('whatever match text can say, both ways agree on it', () => {
+  fc.assert(
+    fc.property(matchText, (text) => {
+      const asked = Object.fromEntries(
+        parseMatch(text).flatMap((entry) =>
+          entry.kind === 'unknown' ? [] : [[entry.kind, entry.mask === null ? entry.value : [entry.value, entry.mask]]],
+        ),
+      ) as MatchFields
+      const match = plainMatch(asked)
+      if (match !== null) expect(match).toEqual(folded(asked))
+    }),
+    { numRuns: 1000 },
+  )
+})
+
+test('what apps match is plain', () => {
+  const dhcp = { in_port_oxm: 1, eth_type: 0x0800, nw_proto: 17, udp_src: 68, udp_dst: 67 }
+  for (const asked of [
+    {},
+    dhcp,
+    { xreg0: 5n, reg5: [0, 1], eth_dst: 0x0200_0000_0001 },
+    { xreg0: 5n, arp_op: 1, arp_tpa: 0x0a000001, arp_sha: 2 },
+    { in_port_oxm: 1, eth_type: 0x86dd, ipv6_src: [new Uint8Array(16), new Uint8Array(16).fill(255, 0, 8)] },
+    { xreg1: 7n, eth_type: 0x0800, ip_dst: [0x0a000000, 0xff000000], nw_proto: 1, icmp_type: 8, icmp_code: 0 },
+  ] satisfies MatchFields[]) {
+    expect(plainMatch(asked)).toEqual(foldedMatch(asked))
+  }
+})

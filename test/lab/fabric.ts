@@ -59,7 +59,7 @@ export class Vm {
   readonly namespace: string
   readonly interface: string
   host: Hypervisor
-  readonly #folder: string
+  readonly folder: string
   #captures = 0
 
   constructor(name: string, namespace: string, device: string, host: Hypervisor, folder: string) {
@@ -67,7 +67,7 @@ export class Vm {
     this.namespace = namespace
     this.interface = device
     this.host = host
-    this.#folder = folder
+    this.folder = folder
   }
 
   exec(...command: readonly string[]): Promise<string> {
@@ -76,8 +76,8 @@ export class Vm {
 
   /** Takes an address by DHCP; the lease as udhcpc names its parts. */
   async dhcp(...options: readonly string[]): Promise<Record<string, string>> {
-    const script = join(this.#folder, 'udhcpc.sh')
-    const lease = join(this.#folder, `${this.name}.lease`)
+    const script = join(this.folder, 'udhcpc.sh')
+    const lease = join(this.folder, `${this.name}.lease`)
     const udhcpc = ['busybox', 'udhcpc', '-i', 'eth0', '-n', '-q', '-f', '-t', '8', '-T', '1', '-s', script, ...options]
     await this.exec('env', `WEFT_LEASE=${lease}`, ...udhcpc)
     const text = await run('cat', [lease])
@@ -98,7 +98,7 @@ export class Vm {
   /** Starts to record the frames that reach the machine and that the filter (pcap-filter(7)) selects. */
   async capture(...filter: readonly string[]): Promise<Capture> {
     this.#captures += 1
-    const log = join(this.#folder, `${this.name}.${this.#captures}.capture`)
+    const log = join(this.folder, `${this.name}.${this.#captures}.capture`)
     const options = ['-i', 'eth0', '-Q', 'in', '-n', '-e', '-l', '-t', '--immediate-mode']
     const tcpdump = await startDaemon('tcpdump', [...options, ...filter], { namespace: this.namespace, log })
     const read = (): string[] => readFileSync(log, 'utf8').split('\n')

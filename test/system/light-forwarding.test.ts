@@ -104,42 +104,6 @@ describe('reachability', () => {
   })
 })
 
-describe('DHCP', () => {
-  test('a machine gets its address, mask, router, DNS, MTU, routes, lease and options', async () => {
-    const network = await cloud.network()
-    const subnet = await cloud.subnet(network, '10.3.0.0/25', {
-      dns_nameservers: ['192.0.2.53', '192.0.2.54'],
-      host_routes: [{ destination: '198.51.100.0/24', nexthop: '10.3.0.9' }],
-    })
-    const port = await cloud.port(network, {
-      extra_dhcp_opts: [
-        { opt_name: 'domain-name', opt_value: 'red.example' },
-        { opt_name: 'ntp-server', opt_value: '192.0.2.123' },
-      ],
-    })
-    const vm = await cloud.fabric.addVm(cloud.host(2), 'dhcp', port.mac, port.id)
-    await cloud.becomes(port, 'ACTIVE')
-    const lease = await vm.dhcp('-O', 'mtu', '-O', 'staticroutes', '-O', 'ntpsrv', '-O', 'domain', '-O', 'lease')
-    expect(lease).toMatchObject({
-      ip: port.address,
-      mask: '25',
-      router: subnet.gateway,
-      dns: '192.0.2.53 192.0.2.54',
-      mtu: String(network.mtu),
-      lease: '86400',
-      domain: 'red.example',
-      ntpsrv: '192.0.2.123',
-      serverid: subnet.gateway,
-    })
-    expect(lease['staticroutes']).toBe(`198.51.100.0/24 10.3.0.9 0.0.0.0/0 ${subnet.gateway}`)
-  })
-
-  test('a machine that asks for another address is refused and then gets its own', async () => {
-    const lease = await a1.vm.dhcp('-r', '10.1.0.250')
-    expect(lease['ip']).toBe(a1.port.address)
-  })
-})
-
 describe('broadcast and ARP', () => {
   test('every other member gets exactly one copy of a broadcast, the sender and other networks none', async () => {
     const filter = ['icmp', 'and', 'ether', 'broadcast']

@@ -1,6 +1,7 @@
 // The engine's dataflow: rows of intent and of hosts in, units of items and the scopes of hosts out. Apps see it as
 // `Reads`; nothing here knows what an app does.
 import {
+  physicalNetwork,
   ROUTER_INTERFACE,
   type App,
   type Binding,
@@ -39,6 +40,14 @@ export interface Derived {
   readonly scopes: readonly (readonly [string, ReadonlySet<string> | null])[]
   /** Ports that several hosts claim, or claimed. */
   readonly contests: readonly Contest[]
+  /** For each host whose ports are on other physical networks than before to which it has no way: which these are. */
+  readonly stranded: readonly (readonly [string, Stranded])[]
+}
+
+/** Physical networks that a host has ports on but no way to: before and after a commit. */
+export interface Stranded {
+  readonly before: readonly string[]
+  readonly after: readonly string[]
 }
 
 /** The hosts that claim one port, the one that has it first; none when there is no contest (any more). */
@@ -56,6 +65,7 @@ export class Derivation {
   readonly #rules: readonly Output<string, readonly Unit[]>[]
   readonly #scopes: Output<string, ReadonlySet<string>>
   readonly #contests: Output<string, readonly string[]>
+  readonly #stranded: Output<string, readonly string[]>
   readonly #constants: readonly (readonly [string, Unit])[]
   #started = false
 
@@ -69,7 +79,7 @@ export class Derivation {
       host: engine.table('host'),
       vif: engine.table('vif'),
     }
-    const { reads, scopesOf } = connect(engine, this.inputs)
+    const { reads, scopesOf, strandedOf } = connect(engine, this.inputs)
     this.reads = reads
     this.tables = layout(apps.flatMap(({ stages }) => stages))
     const names = apps.map(({ name }) => name)
@@ -84,6 +94,7 @@ export class Derivation {
     this.#contests = engine.output('contests', this.inputs.port, (id) => claimantsOf(reads.binding(id)), {
       equals: (a, b) => a.join() === b.join(),
     })
+    this.#stranded = engine.output('stranded', this.inputs.host, strandedOf)
     this.#constants = apps.map((app) => {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
       const [unit] = unitsOf(app.name, '0', [everywhere], make)
@@ -105,7 +116,11 @@ export class Derivation {
       .of(changes)
       .map(({ key, before = NONE, after = NONE }) => ({ port: key, before, after }))
       .filter(({ before, after }) => before.length + after.length > 0)
-    return { units, scopes, contests }
+    const stranded = this.#stranded
+      .of(changes)
+      .map(({ key, before = NONE, after = NONE }) => [key, { before, after }] as const)
+      .filter(([, { before, after }]) => before.length + after.length > 0)
+    return { units, scopes, contests, stranded }
   }
 
   get pending(): boolean {
@@ -178,8 +193,15 @@ function winner(port: Port | undefined, claims: readonly Vif[]): Binding | null 
   return { host: first.host, ofport: first.ofport, rivals }
 }
 
+interface Connected {
+  readonly reads: Reads
+  scopesOf(host: string): ReadonlySet<string>
+  /** The physical networks on which the host has ports and to which it has no way. */
+  strandedOf(host: string): readonly string[]
+}
+
 /** Groupings and queries between the tables and the apps. */
-function connect(engine: Engine, inputs: Inputs): { reads: Reads; scopesOf: (host: string) => ReadonlySet<string> } {
+function connect(engine: Engine, inputs: Inputs): Connected {
   const { network, subnet, port, router, host, vif } = inputs
   const isInterface = (row: Port): boolean => row.device_owner === ROUTER_INTERFACE
   const portsOf = engine.grouping('ports of network', port, (row) => [row.network_id])
@@ -233,6 +255,9 @@ function connect(engine: Engine, inputs: Inputs): { reads: Reads; scopesOf: (hos
     }
     return found
   })
+  const hostsOf = engine.query('hosts of network', (id: string): readonly string[] =>
+    [...new Set(Array.from(domain.get(id)).flatMap((each) => membersOf.get(each)))].toSorted(),
+  )
   /** Apart from the port, since a host has many and reads only this of them. */
   const networkOf = engine.query('network of port', (id: string) => port.get(id)?.network_id)
   /** The networks with a port that is bound to the host. */
@@ -246,6 +271,15 @@ function connect(engine: Engine, inputs: Inputs): { reads: Reads; scopesOf: (hos
       for (const each of domain.get(near)) scopes.add(scopeKey({ kind: 'network', network: each }))
     }
     return scopes
+  }
+  const strandedOf = (id: string): readonly string[] => {
+    const uplinks = host.get(id)?.uplinks ?? {}
+    const physical = Array.from(networksOf.get(id)).flatMap((each) => {
+      const row = network.get(each)
+      const name = row === undefined ? null : physicalNetwork(row)
+      return name === null || Object.hasOwn(uplinks, name) ? [] : [name]
+    })
+    return [...new Set(physical)].toSorted()
   }
   const reads: Reads = {
     network: (id) => network.get(id),
@@ -261,7 +295,8 @@ function connect(engine: Engine, inputs: Inputs): { reads: Reads; scopesOf: (hos
     interfacesOf: (id) => interfacesOf.get(id),
     binding: (id) => binding.get(id),
     membersOf: (id) => membersOf.get(id),
+    hostsOf: (id) => hostsOf.get(id),
     localPorts: (id, on) => placement.get(on).get(id) ?? [],
   }
-  return { reads, scopesOf }
+  return { reads, scopesOf, strandedOf }
 }

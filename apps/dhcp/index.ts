@@ -7,6 +7,7 @@ import {
   ipv4,
   mac,
   NETWORK,
+  physicalNetwork,
   portMeter,
   prefix,
   subnetMac,
@@ -244,11 +245,15 @@ function asked(read: Reads, key: string): readonly Contribution[] {
   ]
 }
 
-/** A client that renews asks for the server by ARP: answered also where no router stands on the gateway address. */
+/**
+ * A client that renews asks for the server by ARP: answered also where no router stands on the gateway address, unless a
+ * machine on the wire may be the gateway.
+ */
 function present(read: Reads, id: string): readonly Contribution[] {
   const subnet = read.subnet(id)
+  const network = subnet && read.network(subnet.network_id)
   const gateway = ipv4(subnet?.gateway_ip ?? '::')
-  if (!subnet?.enable_dhcp || gateway === null) return []
+  if (!subnet?.enable_dhcp || gateway === null || network === undefined || physicalNetwork(network) !== null) return []
   return [
     {
       scope: { kind: 'network', network: subnet.network_id },

@@ -41,7 +41,8 @@ function portRow(i: number, rest: Partial<Port> = {}): Port {
 
 function fill(derivation: Derivation): void {
   const { network, subnet, port, router, host, vif } = derivation.inputs
-  for (let h = 0; h < HOSTS; h += 1) host.set(`h${h}`, { id: `h${h}`, name: `h${h}`, encapIp: `192.0.2.${h}` })
+  for (let h = 0; h < HOSTS; h += 1)
+    host.set(`h${h}`, { id: `h${h}`, name: `h${h}`, encapIp: `192.0.2.${h}`, uplinks: {} })
   router.set(uuid(4, 0), { id: uuid(4, 0), admin_state_up: true, routes: [] })
   for (let n = 0; n < NETWORKS; n += 1) {
     const id = uuid(1, n)
@@ -51,6 +52,7 @@ function fill(derivation: Derivation): void {
       mtu: 1450,
       dns_domain: '',
       'provider:network_type': 'vxlan',
+      'provider:physical_network': null,
       'provider:segmentation_id': n + 1,
     })
     subnet.set(uuid(2, n), {

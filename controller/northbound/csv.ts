@@ -1,8 +1,10 @@
 // Comma-separated values as RFC 4180 has them: quoted fields hold commas, line breaks and doubled quotes.
 
-export function formatCsv(rows: readonly (readonly unknown[])[]): string {
-  const field = (value: unknown): string => {
-    const text = value === null || value === undefined ? '' : String(value)
+type Cell = string | number | boolean | null
+
+export function formatCsv(rows: readonly (readonly Cell[])[]): string {
+  const field = (value: Cell): string => {
+    const text = value === null ? '' : String(value)
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
   }
   return rows.map((row) => `${row.map(field).join(',')}\r\n`).join('')

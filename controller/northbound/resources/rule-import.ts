@@ -25,18 +25,19 @@ const columns = [
 ] as const satisfies readonly (keyof SecurityGroupRule)[]
 
 type Row = Readonly<Record<string, unknown>>
+type ExportedRow = Readonly<Record<(typeof columns)[number], string | number | boolean | null>>
 
 /** In the place of a group's own id, so that the list means the same in another group. */
 const self = 'self'
 
-export function exportRules(group: SecurityGroup, rules: readonly SecurityGroupRule[]): Row[] {
+export function exportRules(group: SecurityGroup, rules: readonly SecurityGroupRule[]): ExportedRow[] {
   return rules.toSorted(inOrder).map((rule) => {
-    const row = Object.fromEntries(columns.map((column) => [column, rule[column]]))
+    const row = Object.fromEntries(columns.map((column) => [column, rule[column]])) as ExportedRow
     return rule.remote_group_id === group.id ? { ...row, remote_group_id: self } : row
   })
 }
 
-export const rowsToCsv = (rows: readonly Row[]): string =>
+export const rowsToCsv = (rows: readonly ExportedRow[]): string =>
   formatCsv([columns, ...rows.map((row) => columns.map((column) => row[column]))])
 
 /** An empty field is one that is not given. */

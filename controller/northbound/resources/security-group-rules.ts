@@ -22,10 +22,11 @@ const protocol: AttributeType = {
   schema: { type: 'string', nullable: true, description: 'a name, a number from 0 to 255, or null for any' },
   parse(value) {
     if (value === null) return null
-    const canonical = canonicalProtocol(String(value))
+    const text = typeof value === 'string' || typeof value === 'number' ? String(value) : ''
+    const canonical = canonicalProtocol(text)
     if (canonical !== undefined) return canonical
     const known = Object.keys(protocolNumbers).join(', ')
-    throw new InvalidValue(`protocol '${String(value)}' is none of any, ${known}, or a number from 0 to 255`)
+    throw new InvalidValue(`protocol '${text}' is none of any, ${known}, or a number from 0 to 255`)
   },
 }
 const ethertype: AttributeType = {

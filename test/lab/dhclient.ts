@@ -1,8 +1,8 @@
-// ISC's DHCP client in a virtual machine: it prints each message that it sends and gets, asks for its last address again,
+// ISC's DHCP client in a machine: it prints each message that it sends and gets, asks for its last address again,
 // takes T1 and T2 from the server, and declines a lease when its script says so.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Vm } from './fabric.ts'
+import type { Machine } from './fabric.ts'
 import { run, startDaemon, until, type Daemon } from './run.ts'
 
 /** A lease for `$refused` fails, which dhclient takes for a duplicate address. */
@@ -38,17 +38,17 @@ const lastLease = (address: string): string => `lease {
 `
 
 export class Dhclient implements AsyncDisposable {
-  readonly #vm: Vm
+  readonly #vm: Machine
   readonly #files: string
   readonly #daemon: Daemon
 
-  private constructor(vm: Vm, files: string, daemon: Daemon) {
+  private constructor(vm: Machine, files: string, daemon: Daemon) {
     this.#vm = vm
     this.#files = files
     this.#daemon = daemon
   }
 
-  static async start(vm: Vm, { last, refused = '' }: Settings = {}): Promise<Dhclient> {
+  static async start(vm: Machine, { last, refused = '' }: Settings = {}): Promise<Dhclient> {
     const files = join(vm.folder, `${vm.name}.dhclient`)
     writeFileSync(`${files}.conf`, SETTINGS)
     writeFileSync(`${files}.script`, script(refused), { mode: 0o755 })

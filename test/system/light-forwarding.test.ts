@@ -1,11 +1,10 @@
 // Virtual networks on real hosts: what virtual machines send, who gets it, and what nobody gets.
-import { randomBytes, randomUUID } from 'node:crypto'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Cloud, warm, type Guest, type Network, type Subnet } from '../lab/cloud.ts'
 import type { Hypervisor, Vm } from '../lab/fabric.ts'
-import { startDaemon, until } from '../lab/run.ts'
+import { until } from '../lab/run.ts'
+import { stream } from '../lab/stream.ts'
 
 let cloud: Cloud
 let red: Network
@@ -36,24 +35,6 @@ beforeAll(async () => {
 })
 
 afterAll(() => cloud?.stop())
-
-/** Sends `bytes` over TCP; what the other side received. */
-async function stream(from: Vm, to: Vm, address: string, bytes: Buffer): Promise<Buffer> {
-  const source = join(cloud.fabric.folder, randomUUID())
-  const target = `${source}.received`
-  writeFileSync(source, bytes)
-  const receive = `require('net').createServer((peer) => peer.pipe(process.stdout)).listen(5201)`
-  const send = `require('fs').createReadStream('${source}').pipe(require('net').connect(5201, '${address}'))`
-  const server = await startDaemon(process.execPath, ['-e', receive], { namespace: to.namespace, log: target })
-  try {
-    await until('the server listens', async () => (await to.exec('ss', '-Hltn', 'sport = :5201')) !== '')
-    await from.exec(process.execPath, '-e', send)
-    await until('all has arrived', () => statSync(target).size >= bytes.length)
-    return readFileSync(target)
-  } finally {
-    await server.stop()
-  }
-}
 
 /** The flows of a host that name the network, by the register that holds its number or by its VNI. */
 async function flowsOf(host: Hypervisor, network: Network): Promise<string[]> {

@@ -13,7 +13,7 @@ export interface Size {
 const hex = (n: number, width: number): string => n.toString(16).padStart(width, '0')
 const uuid = (kind: number, n: number): string => `${hex(kind, 2)}${hex(n, 6)}-0000-4000-8000-000000000000`
 
-export const networkId = (n: number): string => uuid(1, n)
+const networkId = (n: number): string => uuid(1, n)
 const subnetId = (n: number): string => uuid(2, n)
 export const portId = (n: number): string => uuid(3, n)
 

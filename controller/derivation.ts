@@ -14,7 +14,7 @@ import {
   type Subnet,
   type Vif,
 } from './app.ts'
-import { sameItem, scopeKey, type Unit } from './deployment.ts'
+import { sameItem, scopeKey, type Unit, type UnitChange } from './deployment.ts'
 import { Engine, type Change, type Output, type Problem } from './engine/index.ts'
 import { flowMaker, missFlows, packetMeter } from './pipeline/flow.ts'
 import { layout, type Layout } from './pipeline/layout.ts'
@@ -35,7 +35,7 @@ export interface Inputs {
 
 /** What a commit changed. */
 export interface Derived {
-  readonly units: readonly (readonly [string, Unit | null])[]
+  readonly units: readonly UnitChange[]
   readonly scopes: readonly (readonly [string, ReadonlySet<string> | null])[]
   /** Ports that several hosts claim, or claimed. */
   readonly contests: readonly Contest[]
@@ -56,7 +56,7 @@ export class Derivation {
   readonly #rules: readonly Output<string, readonly Unit[]>[]
   readonly #scopes: Output<string, ReadonlySet<string>>
   readonly #contests: Output<string, readonly string[]>
-  readonly #constants: readonly (readonly [string, Unit])[]
+  readonly #constants: readonly UnitChange[]
   #started = false
 
   constructor(apps: readonly App[]) {
@@ -88,18 +88,15 @@ export class Derivation {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
       const [unit] = unitsOf(app.name, '0', [everywhere], make)
       const misses = missFlows(app.name, app.stages, make)
-      return [
-        `${app.name} constant`,
-        { scope: 'all', objects: [], items: [...(unit?.items ?? []), ...misses] },
-      ] as const
+      return { scope: 'all', object: '0', before: null, after: [...(unit?.items ?? []), ...misses] }
     })
   }
 
   commit(): Derived {
     const changes = this.#engine.commit()
-    const units: (readonly [string, Unit | null])[] = this.#started ? [] : [...this.#constants]
+    const units: UnitChange[] = this.#started ? [] : [...this.#constants]
     this.#started = true
-    for (const output of this.#rules) for (const change of output.of(changes)) units.push(...unitChanges(change))
+    for (const output of this.#rules) for (const change of output.of(changes)) pairUnits(change, units)
     const scopes = this.#scopes.of(changes).map(({ key, after }) => [key, after ?? null] as const)
     const contests = this.#contests
       .of(changes)
@@ -121,30 +118,36 @@ export class Derivation {
 const claimantsOf = (binding: Binding | null): readonly string[] =>
   binding === null || binding.rivals.length === 0 ? NONE : [binding.host, ...binding.rivals]
 
-/** Contributions by scope: one unit for each. */
+/** Contributions by scope and object: one unit for each. */
 function unitsOf(
   app: string,
   key: string,
   contributions: readonly Contribution[],
   make: ReturnType<typeof flowMaker>,
 ): readonly Unit[] {
-  const byScope = new Map<string, Map<string, Item>>()
-  const objects = [...new Set(contributions.map(({ object = key }) => object))]
+  const units = new Map<string, { scope: string; object: string; items: Item[] }>()
   for (const { scope, object = key, flows, limits = [] } of contributions) {
     const name = scopeKey(scope)
-    const items = byScope.get(name) ?? new Map<string, Item>()
-    byScope.set(name, items)
+    const id = contributions.length === 1 ? '' : `${name} ${object}`
+    let unit = units.get(id)
+    if (unit === undefined) units.set(id, (unit = { scope: name, object, items: [] }))
     for (const { meter, packetsPerSecond, burst } of limits) {
-      const item = packetMeter(meter, packetsPerSecond, burst)
-      items.set(item.key, item)
+      unit.items.push(packetMeter(meter, packetsPerSecond, burst))
     }
     const flowOf = make({ app, object })
-    for (const spec of flows) {
-      const flow = flowOf(spec)
-      items.set(flow.key, flow)
-    }
+    for (const spec of flows) unit.items.push(flowOf(spec))
   }
-  return Array.from(byScope, ([scope, items]) => ({ scope, objects, items: [...items.values()] }))
+  return Array.from(units.values(), ({ scope, object, items }) => ({ scope, object, items: lastOfEach(items) }))
+}
+
+const FEW = 8
+
+/** Of items with one key the last. */
+function lastOfEach(items: readonly Item[]): readonly Item[] {
+  // Comparing a few costs less than a map of them, and repetitions are rare.
+  const differ = (item: Item, at: number): boolean => !items.some(({ key }, i) => i < at && key === item.key)
+  if (items.length <= FEW && items.every(differ)) return items
+  return [...new Map(items.map((item) => [item.key, item])).values()]
 }
 
 function sameUnits(a: readonly Unit[], b: readonly Unit[]): boolean {
@@ -152,21 +155,19 @@ function sameUnits(a: readonly Unit[], b: readonly Unit[]): boolean {
 }
 
 function sameUnit(a: Unit, b: Unit): boolean {
-  if (a.scope !== b.scope || a.items.length !== b.items.length) return false
+  if (a.scope !== b.scope || a.object !== b.object || a.items.length !== b.items.length) return false
   return a.items.every((item, i) => sameItem(b.items[i], item))
 }
 
-function unitChanges({
-  name,
-  key,
-  before = [],
-  after = [],
-}: Change<string, readonly Unit[]>): (readonly [string, Unit | null])[] {
-  const scopes = new Set(after.map(({ scope }) => scope))
-  return [
-    ...before.filter(({ scope }) => !scopes.has(scope)).map(({ scope }) => [`${name} ${key} ${scope}`, null] as const),
-    ...after.map((unit) => [`${name} ${key} ${unit.scope}`, unit] as const),
-  ]
+/** Units of one scope and object replace one another. */
+function pairUnits({ before = [], after = [] }: Change<string, readonly Unit[]>, into: UnitChange[]): void {
+  const old = new Map(before.map((unit) => [`${unit.scope} ${unit.object}`, unit]))
+  for (const { scope, object, items } of after) {
+    const id = `${scope} ${object}`
+    into.push({ scope, object, before: old.get(id)?.items ?? null, after: items })
+    old.delete(id)
+  }
+  for (const { scope, object, items } of old.values()) into.push({ scope, object, before: items, after: null })
 }
 
 /** Which host has a port: the one that the port asks for, else the first by id. The others are rivals. */

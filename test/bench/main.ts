@@ -5,6 +5,7 @@ export type Sizes = Readonly<Record<string, number>>
 const benchmarks: Record<string, () => Promise<{ run(sizes: Sizes): Promise<void> }>> = {
   derivation: () => import('./derivation.ts'),
   engine: () => import('./engine.ts'),
+  install: () => import('./install.ts'),
   ofproto: () => import('./ofproto.ts'),
   ovsdb: () => import('./ovsdb.ts'),
   store: () => import('./store.ts'),

@@ -15,7 +15,7 @@ import {
   type Vif,
 } from './app.ts'
 import { sameItem, scopeKey, type Unit, type UnitChange } from './deployment.ts'
-import { Engine, type Change, type Output, type Problem } from './engine/index.ts'
+import { Engine, type Change, type KeySource, type Output, type Problem } from './engine/index.ts'
 import { flowMaker, missFlows, packetMeter } from './pipeline/flow.ts'
 import { layout, type Layout } from './pipeline/layout.ts'
 import type { Item } from './pipeline/value.ts'
@@ -69,7 +69,7 @@ export class Derivation {
       host: engine.table('host'),
       vif: engine.table('vif'),
     }
-    const { reads, scopesOf } = connect(engine, this.inputs)
+    const { reads, scopesOf, contested } = connect(engine, this.inputs)
     this.reads = reads
     this.tables = layout(apps.flatMap(({ stages }) => stages))
     const names = apps.map(({ name }) => name)
@@ -81,9 +81,7 @@ export class Derivation {
       }),
     )
     this.#scopes = engine.output('scopes', this.inputs.host, scopesOf)
-    this.#contests = engine.output('contests', this.inputs.port, (id) => claimantsOf(reads.binding(id)), {
-      equals: (a, b) => a.join() === b.join(),
-    })
+    this.#contests = engine.output('contests', contested, (id) => claimantsOf(reads.binding(id)))
     this.#constants = apps.map((app) => {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
       const [unit] = unitsOf(app.name, '0', [everywhere], make)
@@ -101,7 +99,6 @@ export class Derivation {
     const contests = this.#contests
       .of(changes)
       .map(({ key, before = NONE, after = NONE }) => ({ port: key, before, after }))
-      .filter(({ before, after }) => before.length + after.length > 0)
     return { units, scopes, contests }
   }
 
@@ -116,7 +113,7 @@ export class Derivation {
 }
 
 const claimantsOf = (binding: Binding | null): readonly string[] =>
-  binding === null || binding.rivals.length === 0 ? NONE : [binding.host, ...binding.rivals]
+  binding === null ? NONE : [binding.host, ...binding.rivals]
 
 /** Contributions by scope and object: one unit for each. */
 function unitsOf(
@@ -170,17 +167,35 @@ function pairUnits({ before = [], after = [] }: Change<string, readonly Unit[]>,
   for (const { scope, object, items } of old.values()) into.push({ scope, object, before: items, after: null })
 }
 
-/** Which host has a port: the one that the port asks for, else the first by id. The others are rivals. */
-function winner(port: Port | undefined, claims: readonly Vif[]): Binding | null {
-  const wanted = port?.['binding:host_id']
-  const first = claims.find(({ host }) => host === wanted) ?? claims[0]
-  if (first === undefined) return null
-  const rivals = [...new Set(claims.map(({ host }) => host))].filter((host) => host !== first.host)
-  return { host: first.host, ofport: first.ofport, rivals }
+/** A port where it is plugged in. */
+interface Place extends Binding, LocalPort {
+  /** Its network and host, as memberKey joins them. */
+  readonly member: string
 }
 
-/** Groupings and queries between the tables and the apps. */
-function connect(engine: Engine, inputs: Inputs): { reads: Reads; scopesOf: (host: string) => ReadonlySet<string> } {
+// The ids of networks are UUIDs.
+const memberKey = (network: string, host: string): string => `${network}/${host}`
+const networkOf = (member: string): string => member.slice(0, member.indexOf('/'))
+const hostOf = (member: string): string => member.slice(member.indexOf('/') + 1)
+
+/** Which host has a port: the one that the port asks for, else the first by id. The others are rivals. */
+function winner(port: Port, claims: readonly Vif[]): Binding | undefined {
+  const first = claims.find(({ host }) => host === port['binding:host_id']) ?? claims[0]
+  if (first === undefined) return undefined
+  const rivals = [...new Set(claims.map(({ host }) => host))].filter((host) => host !== first.host)
+  return { host: first.host, ofport: first.ofport, rivals: rivals.length > 0 ? rivals : NONE }
+}
+
+/** Tables, groupings and queries between the inputs and the apps. */
+function connect(
+  engine: Engine,
+  inputs: Inputs,
+): {
+  readonly reads: Reads
+  scopesOf(this: void, host: string): ReadonlySet<string>
+  /** The ports that several hosts claim. */
+  readonly contested: KeySource<string>
+} {
   const { network, subnet, port, router, host, vif } = inputs
   const isInterface = (row: Port): boolean => row.device_owner === ROUTER_INTERFACE
   const portsOf = engine.grouping('ports of network', port, (row) => [row.network_id])
@@ -196,30 +211,27 @@ function connect(engine: Engine, inputs: Inputs): { reads: Reads; scopesOf: (hos
     isInterface(row) ? [row.network_id] : NONE,
   )
   const claimsOf = engine.grouping('interfaces of port', vif, (row) => [row.port])
-  const vifsOf = engine.grouping('interfaces of host', vif, (row) => [row.host])
   const vifAt = engine.grouping('interface by number', vif, (row) => [`${row.host}/${row.ofport}`])
 
-  const binding = engine.query('binding', (id: string): Binding | null => {
-    const claims = claimsOf.get(id).flatMap((key) => vif.get(key) ?? [])
-    return winner(
-      port.get(id),
-      claims.filter((row) => host.get(row.host) !== undefined),
-    )
+  const placeOf = engine.derivedTable('place', port, (id: string): Place | undefined => {
+    const row = port.get(id)
+    if (row === undefined) return undefined
+    const claims = claimsOf
+      .get(id)
+      .flatMap((key) => vif.get(key) ?? [])
+      .filter((each) => host.get(each.host) !== undefined)
+    const binding = winner(row, claims)
+    return binding && { id, ...binding, up: row.admin_state_up, member: memberKey(row.network_id, binding.host) }
   })
-  /** Ports by host, of one network: what its flooding depends on, so that other edits of a port stop here. */
-  const placement = engine.query('placement', (id: string): ReadonlyMap<string, readonly LocalPort[]> => {
-    const hosts = new Map<string, LocalPort[]>()
-    for (const each of portsOf.get(id)) {
-      const at = binding.get(each)
-      if (at === null) continue
-      const local = { id: each, ofport: at.ofport, up: port.get(each)?.admin_state_up === true }
-      const there = hosts.get(at.host)
-      if (there === undefined) hosts.set(at.host, [local])
-      else there.push(local)
-    }
-    return hosts
-  })
-  const membersOf = engine.query('members', (id: string): readonly string[] => [...placement.get(id).keys()].toSorted())
+  /** Ports by `network/host`: what flooding depends on, so that other edits of a port stop here. */
+  const placesOn = engine.grouping('ports of member', placeOf, ({ member }) => [member])
+  const membersOf = engine.grouping('members of network', placesOn, (_, member) => [networkOf(member)])
+  const networksOn = engine.grouping('networks of host', placesOn, (_, member) => [hostOf(member)])
+  const contested = engine.grouping('contested ports', placeOf, ({ rivals }, id) => (rivals.length > 0 ? [id] : NONE))
+  const hostsOf = engine.query('hosts of network', (id: string): readonly string[] => membersOf.get(id).map(hostOf))
+  const localPorts = engine.query('local ports', (member: string): readonly LocalPort[] =>
+    placesOn.get(member).flatMap((id) => placeOf.get(id) ?? []),
+  )
   /** The networks that a network is connected with by routers, itself included. */
   const domain = engine.query('domain', (id: string): ReadonlySet<string> => {
     const found = new Set([id])
@@ -234,17 +246,10 @@ function connect(engine: Engine, inputs: Inputs): { reads: Reads; scopesOf: (hos
     }
     return found
   })
-  /** Apart from the port, since a host has many and reads only this of them. */
-  const networkOf = engine.query('network of port', (id: string) => port.get(id)?.network_id)
-  /** The networks with a port that is bound to the host. */
-  const networksOf = engine.query('networks of host', (id: string): ReadonlySet<string> => {
-    const ports = vifsOf.get(id).flatMap((key) => vif.get(key)?.port ?? [])
-    return new Set(ports.filter((each) => binding.get(each)?.host === id).flatMap((each) => networkOf.get(each) ?? []))
-  })
   const scopesOf = (id: string): ReadonlySet<string> => {
     const scopes = new Set([scopeKey({ kind: 'all' }), scopeKey({ kind: 'host', host: id })])
-    for (const near of networksOf.get(id)) {
-      for (const each of domain.get(near)) scopes.add(scopeKey({ kind: 'network', network: each }))
+    for (const member of networksOn.get(id)) {
+      for (const each of domain.get(networkOf(member))) scopes.add(scopeKey({ kind: 'network', network: each }))
     }
     return scopes
   }
@@ -260,9 +265,9 @@ function connect(engine: Engine, inputs: Inputs): { reads: Reads; scopesOf: (hos
     openPorts: (id) => openPorts.get(id),
     subnetsOf: (id) => subnetsOf.get(id),
     interfacesOf: (id) => interfacesOf.get(id),
-    binding: (id) => binding.get(id),
-    membersOf: (id) => membersOf.get(id),
-    localPorts: (id, on) => placement.get(on).get(id) ?? [],
+    binding: (id) => placeOf.get(id) ?? null,
+    membersOf: (id) => hostsOf.get(id),
+    localPorts: (id, on) => localPorts.get(memberKey(on, id)),
   }
-  return { reads, scopesOf }
+  return { reads, scopesOf, contested }
 }

@@ -192,14 +192,14 @@ export interface Reads {
   binding(port: string): Binding | null
   /** The hosts with a port of the network. */
   membersOf(network: string): readonly string[]
-  /** The hosts with a port of the network, or of one that routers connect with it. */
-  hostsOf(network: string): readonly string[]
   /** Null: nothing of the port is filtered. */
   policy(port: string): Policy | null
   securityGroup(id: string): SecurityGroup | undefined
   securityGroupRule(id: string): SecurityGroupRule | undefined
   rulesOf(group: string): readonly string[]
   zone(key: string): Zone | undefined
+  /** The hosts with a port of the network, or of one that routers connect with it. */
+  hostsOf(network: string): readonly string[]
   /** A network's ports on one host. */
   localPorts(host: string, network: string): readonly LocalPort[]
 }

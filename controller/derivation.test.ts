@@ -186,9 +186,19 @@ test('a port that two hosts claim is a contest, with the same winner whoever cam
   ]) {
     const { derivation } = new World().apply(...everything.filter(([table]) => table !== 'vif'))
     for (const h of order) derivation.inputs.vif.set(`host${h}/tap1-10`, vif(h, 1, 10))
-    expect(derivation.commit().contests).toEqual([{ port: id, before: [], after: ['host1', 'host2'] }])
+    expect(derivation.commit().contests).toEqual([{ port: id, before: [], after: ['host1/tap1-10', 'host2/tap1-10'] }])
     derivation.inputs.vif.delete('host1/tap1-10')
-    expect(derivation.commit().contests).toEqual([{ port: id, before: ['host1', 'host2'], after: [] }])
+    expect(derivation.commit().contests).toEqual([{ port: id, before: ['host1/tap1-10', 'host2/tap1-10'], after: [] }])
     expect(derivation.reads.binding(id)?.host).toBe('host2')
   }
+})
+
+test('a port that two interfaces of one host claim is a contest, too, and the first by name has it', () => {
+  const { derivation } = new World().apply(...everything.filter(([table]) => table !== 'vif'))
+  const twin = { ...vif(1, 1, 10), name: 'tap0', ofport: 77 }
+  derivation.inputs.vif.set('host1/tap1-10', vif(1, 1, 10))
+  derivation.inputs.vif.set('host1/tap0', twin)
+  const after = ['host1/tap0', 'host1/tap1-10']
+  expect(derivation.commit().contests).toEqual([{ port: uuid('p', 266), before: [], after }])
+  expect(derivation.reads.binding(uuid('p', 266))).toMatchObject({ host: 'host1', ofport: 77 })
 })

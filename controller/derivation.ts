@@ -42,21 +42,21 @@ export interface Derived {
   readonly scopes: readonly (readonly [string, ReadonlySet<string> | null])[]
   /** Ports that several interfaces claim, or claimed. */
   readonly contests: readonly Contest[]
-  /** Hosts whose ports are on other physical networks than before to which the host has no way: which these are. */
-  readonly stranded: readonly (readonly [string, Stranded])[]
   /** The networks and routers for which each host needs a conntrack zone. */
   readonly zones: readonly (readonly [string, ReadonlySet<string> | null])[]
+  /** For each host whose ports are on other physical networks than before to which it has no way: which these are. */
+  readonly stranded: readonly (readonly [string, Stranded])[]
+}
+
+/** Physical networks that a host has ports on but no way to: before and after a commit. */
+export interface Stranded {
+  readonly before: readonly string[]
+  readonly after: readonly string[]
 }
 
 /** The interfaces that claim one port, as HOST/INTERFACE, the one that has it first; none without a contest. */
 export interface Contest {
   readonly port: string
-  readonly before: readonly string[]
-  readonly after: readonly string[]
-}
-
-/** Physical networks that a host has ports on but no way to: before and after a commit. */
-export interface Stranded {
   readonly before: readonly string[]
   readonly after: readonly string[]
 }
@@ -69,8 +69,8 @@ export class Derivation {
   readonly #rules: readonly Output<string, readonly Unit[]>[]
   readonly #scopes: Output<string, ReadonlySet<string>>
   readonly #contests: Output<string, readonly string[]>
-  readonly #stranded: Output<string, readonly string[]>
   readonly #zones: Output<string, ReadonlySet<string>>
+  readonly #stranded: Output<string, readonly string[]>
   readonly #constants: readonly UnitChange[]
   #started = false
 
@@ -101,8 +101,8 @@ export class Derivation {
     )
     this.#scopes = engine.output('scopes', this.inputs.host, scopesOf)
     this.#contests = engine.output('contests', contested, (id) => claimantsOf(reads.binding(id)))
-    this.#stranded = engine.output('stranded', this.inputs.host, strandedOf)
     this.#zones = engine.output('zones', this.inputs.host, zonesOf)
+    this.#stranded = engine.output('stranded', this.inputs.host, strandedOf)
     this.#constants = apps.map((app) => {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
       const [unit] = unitsOf(app.name, '0', [everywhere], make)
@@ -125,7 +125,7 @@ export class Derivation {
       .of(changes)
       .map(({ key, before = NONE, after = NONE }) => [key, { before, after }] as const)
       .filter(([, { before, after }]) => before.length + after.length > 0)
-    return { units, scopes, contests, stranded, zones }
+    return { units, scopes, contests, zones, stranded }
   }
 
   get pending(): boolean {
@@ -226,11 +226,7 @@ function winner(port: Port, claims: readonly Claim[]): Binding | undefined {
   return { host, ofport, vif: key, rivals }
 }
 
-/** Tables, groupings and queries between the inputs and the apps. */
-function connect(
-  engine: Engine,
-  inputs: Inputs,
-): {
+interface Connected {
   readonly reads: Reads
   readonly members: readonly KeySource<string>[]
   scopesOf(this: void, host: string): ReadonlySet<string>
@@ -239,7 +235,10 @@ function connect(
   strandedOf(this: void, host: string): readonly string[]
   /** The ports that several interfaces claim. */
   readonly contested: KeySource<string>
-} {
+}
+
+/** Tables, groupings and queries between the inputs and the apps. */
+function connect(engine: Engine, inputs: Inputs): Connected {
   const { network, subnet, port, router, host, vif } = inputs
   const isInterface = (row: Port): boolean => row.device_owner === ROUTER_INTERFACE
   const portsOf = engine.grouping('ports of network', port, (row) => [row.network_id])
@@ -272,7 +271,7 @@ function connect(
   const membersOf = engine.grouping('members of network', placesOn, (_, member) => [networkOf(member)])
   const networksOn = engine.grouping('networks of host', placesOn, (_, member) => [hostOf(member)])
   const contested = engine.grouping('contested ports', placeOf, ({ rivals }, id) => (rivals.length > 0 ? [id] : NONE))
-  const memberHosts = engine.query('member hosts', (id: string): readonly string[] => membersOf.get(id).map(hostOf))
+  const memberHosts = engine.query('hosts of network', (id: string): readonly string[] => membersOf.get(id).map(hostOf))
   const localPorts = engine.query('local ports', (member: string): readonly LocalPort[] =>
     placesOn.get(member).flatMap((id) => placeOf.get(id) ?? []),
   )
@@ -290,7 +289,7 @@ function connect(
     }
     return found
   })
-  const hostsOf = engine.query('hosts of network', (id: string): readonly string[] =>
+  const hostsOf = engine.query('hosts of domain', (id: string): readonly string[] =>
     [...new Set(Array.from(domain.get(id)).flatMap((each) => memberHosts.get(each)))].toSorted(),
   )
   const portsAt = engine.query('ports at host', (id: string): readonly string[] =>

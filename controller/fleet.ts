@@ -189,7 +189,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   commit(): void {
-    const { units, scopes, contests, stranded, zones } = this.#options.derivation.commit()
+    const { units, scopes, contests, zones, stranded } = this.#options.derivation.commit()
     for (const contest of contests) this.#onContest(contest)
     for (const [host, change] of stranded) this.#onStranded(host, change)
     for (const [host, objects] of zones) this.#zones.want(host, objects ?? new Set())
@@ -294,10 +294,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
 
   /** An alarm for each physical network that ports of the host are on and that the host cannot reach. */
   #onStranded(host: string, { before, after }: Stranded): void {
-    const why = 'weft-bridge-mappings has no bridge for it, or one that does not exist'
     for (const name of new Set([...before, ...after])) {
-      const text = after.includes(name) ? `ports on physical network '${name}' are DOWN: ${why}` : null
-      if (before.includes(name) !== after.includes(name)) this.#alarm(host, `physical network ${name}`, text)
+      const why = `weft-bridge-mappings has no bridge for it, or one that does not exist`
+      const text = `ports on physical network '${name}' are DOWN: ${why}`
+      if (before.includes(name) !== after.includes(name)) {
+        this.#alarm(host, `physical network ${name}`, after.includes(name) ? text : null)
+      }
     }
   }
 

@@ -25,7 +25,7 @@ export {
   REMOTE_IPV4,
   POLICY,
   ROUTER,
-  SCRATCH,
+  SENDER,
   SET,
   SUBJECT,
   tag,
@@ -186,6 +186,8 @@ export interface Reads {
    */
   openPorts(network: string): readonly string[]
   subnetsOf(network: string): readonly string[]
+  /** The ports by which routers stand on a network. */
+  gatewaysOf(network: string): readonly string[]
   /** The ports by which a router stands on its networks. */
   interfacesOf(router: string): readonly string[]
   /** Null while no host has the port. */
@@ -200,6 +202,8 @@ export interface Reads {
   zone(key: string): Zone | undefined
   /** The hosts with a port of the network, or of one that routers connect with it. */
   hostsOf(network: string): readonly string[]
+  /** The routers that networks connect with a router, itself included; none while it is on no network. */
+  connectedRouters(router: string): readonly string[]
   /** A network's ports on one host. */
   localPorts(host: string, network: string): readonly LocalPort[]
 }

@@ -289,6 +289,10 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     }
     return found
   })
+  const routersOf = engine.query('routers of domain', (id: string): readonly string[] => {
+    const gateways = Array.from(domain.get(id)).flatMap((each) => gatewaysOf.get(each))
+    return [...new Set(gateways.flatMap((each) => port.get(each)?.device_id ?? []))].toSorted()
+  })
   const hostsOf = engine.query('hosts of domain', (id: string): readonly string[] =>
     [...new Set(Array.from(domain.get(id)).flatMap((each) => memberHosts.get(each)))].toSorted(),
   )
@@ -307,16 +311,17 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     }
     return scopes
   }
-  /** Of each network with a port here that is tracked: itself, and the routers through which its traffic may go. */
+  /**
+   * Of each network with a port here that is tracked: itself, and the routers through which its traffic may go. Routers
+   * on one network have one zone, as a connection may enter one and its replies another: that of the first.
+   */
   const zonesOf = (id: string): ReadonlySet<string> => {
     const isTracked = (each: string): boolean => policyReads.policy(each)?.stateful === true
     const networks = networksOn
       .get(id)
       .filter((member) => placesOn.get(member).some(isTracked))
       .map(networkOf)
-    const routers = networks.flatMap((each) =>
-      gatewaysOf.get(each).flatMap((gateway) => port.get(gateway)?.device_id ?? []),
-    )
+    const routers = networks.flatMap((each) => routersOf.get(each).slice(0, 1))
     return new Set([...networks, ...routers])
   }
   const strandedOf = (id: string): readonly string[] => {
@@ -339,10 +344,12 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     portsOf: (id) => portsOf.get(id),
     openPorts: (id) => openPorts.get(id),
     subnetsOf: (id) => subnetsOf.get(id),
+    gatewaysOf: (id) => gatewaysOf.get(id),
     interfacesOf: (id) => interfacesOf.get(id),
     binding: (id) => placeOf.get(id) ?? null,
     membersOf: (id) => memberHosts.get(id),
     hostsOf: (id) => hostsOf.get(id),
+    connectedRouters: (id) => routersOf.get(port.get(interfacesOf.get(id)[0] ?? '')?.network_id ?? ''),
     localPorts: (id, on) => localPorts.get(memberKey(on, id)),
     ...policyReads,
   }

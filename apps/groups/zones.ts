@@ -1,5 +1,6 @@
-// The conntrack zone of a packet's connection: one for each network and router on a host. What a router forwards is in
-// the router's zone on both hosts, so that both directions of a connection are in one.
+// The conntrack zone of a packet's connection: one for each network, and for each router with those that it shares
+// networks with, on a host. What routers forward is in their zone on both hosts, so that both directions of a connection
+// are in one.
 import {
   FROM_TUNNEL,
   mac,
@@ -24,15 +25,15 @@ export function zoned(read: Reads, key: string): readonly Contribution[] {
   const flows: FlowSpec[] =
     read.network(object) !== undefined
       ? [{ ...found, priority: priorities.bridged, match: { [NETWORK]: tag(object) } }]
-      : [
-          { ...found, priority: priorities.routed, match: { [ROUTER]: tag(object) } },
+      : read.connectedRouters(object).flatMap((router) => [
+          { ...found, priority: priorities.routed, match: { [ROUTER]: tag(router) } },
           // It was routed on its sender's host.
-          ...read.interfacesOf(object).flatMap((id): FlowSpec[] => {
+          ...read.interfacesOf(router).flatMap((id): FlowSpec[] => {
             const port = read.port(id)
             if (port === undefined) return []
             const from = { [NETWORK]: tag(port.network_id), eth_src: mac(port.mac_address) }
             return [{ ...found, priority: priorities.routed, match: { ...from, [MARKS]: [FROM_TUNNEL, FROM_TUNNEL] } }]
           }),
-        ]
+        ])
   return [{ scope: { kind: 'host', host }, object, flows }]
 }

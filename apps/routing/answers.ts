@@ -1,0 +1,40 @@
+// What a router answers through the controller.
+import { ipv4, mac, subnetMac, type PacketIn, type PacketOut, type Port, type Reads } from '../../controller/app.ts'
+import { parseFrame } from '../../packet/frame.ts'
+import { timeExceeded } from '../../packet/icmp.ts'
+
+/** A guest that asked for its gateway before the router came has the subnet's MAC in its ARP cache, for up to minutes. */
+export const gatewayMacs = (read: Reads, port: Port): number[] => [
+  mac(port.mac_address),
+  ...port.fixed_ips
+    .filter(({ subnet_id, ip_address }) => read.subnet(subnet_id)?.gateway_ip === ip_address)
+    .map(({ subnet_id }) => subnetMac(subnet_id)),
+]
+
+/** The interface with a MAC: of a router on the network, else of the next ones that can be reached from there. */
+function interfaceWith(read: Reads, hardware: number, network: string): Port | undefined {
+  const networks = new Set([network])
+  for (const each of networks) {
+    for (const id of read.gatewaysOf(each)) {
+      const port = read.port(id)
+      if (port === undefined) continue
+      if (gatewayMacs(read, port).includes(hardware)) return port
+      for (const other of read.interfacesOf(port.device_id)) {
+        const beyond = read.port(other)?.network_id
+        if (beyond !== undefined) networks.add(beyond)
+      }
+    }
+  }
+  return undefined
+}
+
+/** A packet whose TTL runs out is answered by the interface that it was sent to. */
+export function packetIn(read: Reads, packet: PacketIn): readonly PacketOut[] {
+  const frame = parseFrame(packet.data)
+  const sender = read.port(read.vifAt(packet.host, packet.inPort)?.port ?? '')
+  const port = frame && sender && interfaceWith(read, frame.destination, sender.network_id)
+  const address = ipv4(port?.fixed_ips[0]?.ip_address ?? '::')
+  if (!frame || address === null) return []
+  const data = timeExceeded(packet.data, { mac: frame.destination, address })
+  return data === null ? [] : [{ outPort: packet.inPort, data }]
+}

@@ -258,12 +258,21 @@ export interface PacketOut {
   readonly data: Uint8Array
 }
 
+/** A frame that every port of a network is to get once: somebody's address has another MAC now. */
+export interface Announcement {
+  readonly network: string
+  readonly address: string
+  readonly data: Uint8Array
+}
+
 export interface App {
   readonly name: string
   readonly stages: readonly Stage[]
   /** What every host gets, whatever exists. */
   readonly constant?: Omit<Contribution, 'scope'>
   readonly rules: readonly Rule[]
+  /** What holds for a router: what is new in it is announced. */
+  announce?(read: Reads, router: string): readonly Announcement[]
   packetIn?(read: Reads, packet: PacketIn): readonly PacketOut[]
 }
 

@@ -3,6 +3,7 @@
 import {
   physicalNetwork,
   ROUTER_INTERFACE,
+  type Announcement,
   type App,
   type Binding,
   type Contribution,
@@ -46,6 +47,8 @@ export interface Derived {
   readonly zones: readonly (readonly [string, ReadonlySet<string> | null])[]
   /** For each host whose ports are on other physical networks than before to which it has no way: which these are. */
   readonly stranded: readonly (readonly [string, Stranded])[]
+  /** What is true of routers now and was not before; none of what was so from the start. */
+  readonly announcements: readonly Announcement[]
 }
 
 /** Physical networks that a host has ports on but no way to: before and after a commit. */
@@ -71,6 +74,7 @@ export class Derivation {
   readonly #contests: Output<string, readonly string[]>
   readonly #zones: Output<string, ReadonlySet<string>>
   readonly #stranded: Output<string, readonly string[]>
+  readonly #announcements: readonly Output<string, readonly Announcement[]>[]
   readonly #constants: readonly UnitChange[]
   #started = false
 
@@ -103,6 +107,11 @@ export class Derivation {
     this.#contests = engine.output('contests', contested, (id) => claimantsOf(reads.binding(id)))
     this.#zones = engine.output('zones', this.inputs.host, zonesOf)
     this.#stranded = engine.output('stranded', this.inputs.host, strandedOf)
+    this.#announcements = apps.flatMap(({ name, announce }) =>
+      announce === undefined
+        ? []
+        : [engine.output(`${name} announcements`, this.inputs.router, (id) => announce(reads, id))],
+    )
     this.#constants = apps.map((app) => {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
       const [unit] = unitsOf(app.name, '0', [everywhere], make)
@@ -113,8 +122,9 @@ export class Derivation {
 
   commit(): Derived {
     const changes = this.#engine.commit()
-    const units: UnitChange[] = this.#started ? [] : [...this.#constants]
+    const first = !this.#started
     this.#started = true
+    const units: UnitChange[] = first ? [...this.#constants] : []
     for (const output of this.#rules) for (const change of output.of(changes)) pairUnits(change, units)
     const scopes = this.#scopes.of(changes).map(({ key, after }) => [key, after ?? null] as const)
     const zones = this.#zones.of(changes).map(({ key, after }) => [key, after ?? null] as const)
@@ -125,7 +135,8 @@ export class Derivation {
       .of(changes)
       .map(({ key, before = NONE, after = NONE }) => [key, { before, after }] as const)
       .filter(([, { before, after }]) => before.length + after.length > 0)
-    return { units, scopes, contests, zones, stranded }
+    const announcements = first ? [] : this.#announcements.flatMap((output) => output.of(changes).flatMap(added))
+    return { units, scopes, contests, zones, stranded, announcements }
   }
 
   get pending(): boolean {
@@ -136,6 +147,12 @@ export class Derivation {
   problems(): readonly Problem[] {
     return this.#engine.problems()
   }
+}
+
+function added({ before = [], after = [] }: Change<string, readonly Announcement[]>): readonly Announcement[] {
+  const same = (a: Announcement, b: Announcement): boolean =>
+    a.network === b.network && Buffer.compare(a.data, b.data) === 0
+  return after.filter((each) => !before.some((old) => same(old, each)))
 }
 
 const claimantsOf = (binding: Binding | null): readonly string[] =>

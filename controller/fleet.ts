@@ -4,7 +4,7 @@ import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
 import type { Message } from '../ofproto/messages/index.ts'
 import type { Connection } from '../ovsdb/index.ts'
-import type { App, PacketOut, Zone } from './app.ts'
+import type { Announcement, App, PacketOut, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import { Deployment, type UnitChange } from './deployment.ts'
 import type { Contest, Derivation, Stranded } from './derivation.ts'
@@ -54,6 +54,20 @@ export class HostRecord {
   constructor(facts: HostFacts, control: SwitchSession) {
     this.facts = facts
     this.control = control
+  }
+
+  /** What its ports are to hear as soon as the switch is current, by port and subject. */
+  readonly #announcements = new Map<string, PacketOut>()
+
+  announce(about: string, packet: PacketOut): void {
+    this.#announcements.set(`${packet.outPort} ${about}`, packet)
+  }
+
+  /** A guest that hears where its gateway is now must find the flows in place. */
+  sendAnnouncements(): void {
+    if (this.channel === null || !this.current) return
+    for (const packet of this.#announcements.values()) sendOut(this.channel, packet)
+    this.#announcements.clear()
   }
 
   get connected(): boolean {
@@ -189,9 +203,10 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   commit(): void {
-    const { units, scopes, contests, zones, stranded } = this.#options.derivation.commit()
+    const { units, scopes, contests, zones, stranded, announcements } = this.#options.derivation.commit()
     for (const contest of contests) this.#onContest(contest)
     for (const [host, change] of stranded) this.#onStranded(host, change)
+    for (const announcement of announcements) this.#announce(announcement)
     for (const [host, objects] of zones) this.#zones.want(host, objects ?? new Set())
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
     if (units.length === 0 && scopes.length === 0) return
@@ -229,6 +244,16 @@ export class Fleet extends EventEmitter<FleetEvents> {
         reason: connected === null ? 'its switch is not connected' : 'its switch has not confirmed yet',
       }
     })
+  }
+
+  /** To every port of the network, once its switch has what was derived together with it. */
+  #announce({ network, address, data }: Announcement): void {
+    const { reads } = this.#options.derivation
+    for (const host of reads.membersOf(network)) {
+      for (const { ofport } of reads.localPorts(host, network)) {
+        this.hosts.get(host)?.announce(address, { outPort: ofport, data })
+      }
+    }
   }
 
   // Databases.
@@ -359,6 +384,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
       case 'confirmed':
         record.confirmed = event.revision
         this.#realized.tidy()
+        record.sendAnnouncements()
         this.emit('progress')
         return
       case 'synchronized':

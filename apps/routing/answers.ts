@@ -1,5 +1,15 @@
-// What a router answers through the controller.
-import { ipv4, mac, subnetMac, type PacketIn, type PacketOut, type Port, type Reads } from '../../controller/app.ts'
+// What a router says through the controller: answers, and where its addresses are.
+import {
+  ipv4,
+  mac,
+  subnetMac,
+  type Announcement,
+  type PacketIn,
+  type PacketOut,
+  type Port,
+  type Reads,
+} from '../../controller/app.ts'
+import { announcement } from '../../packet/arp.ts'
 import { parseFrame } from '../../packet/frame.ts'
 import { timeExceeded } from '../../packet/icmp.ts'
 
@@ -37,4 +47,18 @@ export function packetIn(read: Reads, packet: PacketIn): readonly PacketOut[] {
   if (!frame || address === null) return []
   const data = timeExceeded(packet.data, { mac: frame.destination, address })
   return data === null ? [] : [{ outPort: packet.inPort, data }]
+}
+
+/** Guests learn the MAC of an interface that has come; in place of another one with its address, too. */
+export function announce(read: Reads, id: string): readonly Announcement[] {
+  if (read.router(id)?.admin_state_up !== true) return []
+  return read.interfacesOf(id).flatMap((key) => {
+    const port = read.port(key)
+    if (port?.admin_state_up !== true) return []
+    return port.fixed_ips.flatMap(({ ip_address }) => {
+      const address = ipv4(ip_address)
+      if (address === null) return []
+      return [{ network: port.network_id, address: ip_address, data: announcement(mac(port.mac_address), address) }]
+    })
+  })
 }

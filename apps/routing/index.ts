@@ -25,7 +25,7 @@ import {
   type Reads,
 } from '../../controller/app.ts'
 import type { Action } from '../../ofproto/actions/index.ts'
-import { gatewayMacs, packetIn } from './answers.ts'
+import { announce, gatewayMacs, packetIn } from './answers.ts'
 
 const IPV4 = 0x0800
 const ICMP = 1
@@ -203,5 +203,6 @@ export const routing: App = {
     { over: 'port', contribute: neighbour },
   ],
   constant,
+  announce,
   packetIn,
 }

@@ -4,6 +4,7 @@ import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
 import type { Message } from '../ofproto/messages/index.ts'
 import type { Connection } from '../ovsdb/index.ts'
+import { Announcements } from './announcements.ts'
 import type { Announcement, App, PacketOut, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import { Deployment, type UnitChange } from './deployment.ts'
@@ -50,24 +51,11 @@ export class HostRecord {
   desired = 0
   /** Things that an operator should look at, in words. */
   readonly alarms = new Map<string, string>()
+  readonly announcements = new Announcements()
 
   constructor(facts: HostFacts, control: SwitchSession) {
     this.facts = facts
     this.control = control
-  }
-
-  /** What its ports are to hear as soon as the switch is current, by port and subject. */
-  readonly #announcements = new Map<string, PacketOut>()
-
-  announce(about: string, packet: PacketOut): void {
-    this.#announcements.set(`${packet.outPort} ${about}`, packet)
-  }
-
-  /** A guest that hears where its gateway is now must find the flows in place. */
-  sendAnnouncements(): void {
-    if (this.channel === null || !this.current) return
-    for (const packet of this.#announcements.values()) sendOut(this.channel, packet)
-    this.#announcements.clear()
   }
 
   get connected(): boolean {
@@ -107,7 +95,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#names = options.apps.map(({ name }) => name)
     this.#zones = new Zones((key, zone) => this.#onZone(key, zone))
     this.#ticker = setInterval(() => {
-      for (const { control } of this.hosts.values()) control.tick(performance.now())
+      for (const record of this.hosts.values()) tick(record, performance.now())
     }, TICK_MILLISECONDS)
   }
 
@@ -251,7 +239,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const { reads } = this.#options.derivation
     for (const host of reads.membersOf(network)) {
       for (const { ofport } of reads.localPorts(host, network)) {
-        this.hosts.get(host)?.announce(address, { outPort: ofport, data })
+        this.hosts.get(host)?.announcements.add(address, { outPort: ofport, data })
       }
     }
   }
@@ -384,7 +372,6 @@ export class Fleet extends EventEmitter<FleetEvents> {
       case 'confirmed':
         record.confirmed = event.revision
         this.#realized.tidy()
-        record.sendAnnouncements()
         this.emit('progress')
         return
       case 'synchronized':
@@ -450,6 +437,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
       this.#options.log.error({ host: packet.host, app: app.name, err: error }, 'packet not handled')
     }
   }
+}
+
+function tick({ control, channel, current, announcements }: HostRecord, now: number): void {
+  control.tick(now)
+  // A guest that hears where its gateway is now must find the flows in place.
+  if (channel !== null && current) for (const packet of announcements.due(now)) sendOut(channel, packet)
 }
 
 function sendOut(channel: Channel, { outPort, data }: PacketOut): void {

@@ -37,7 +37,7 @@ class World {
     const { units, scopes } = this.derivation.commit()
     this.deployment.update(units, scopes)
     this.sent.clear()
-    for (const [name, delta] of this.deployment.take()) this.sent.set(name, delta.put.size + delta.remove.size)
+    for (const [name, delta] of this.deployment.take()) this.sent.set(name, delta.size)
     expect(this.derivation.problems()).toEqual([])
     return this
   }

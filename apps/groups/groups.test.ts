@@ -42,9 +42,7 @@ class World {
     const { units, scopes } = this.derivation.commit()
     this.deployment.update(units, scopes)
     expect(this.derivation.problems()).toEqual([])
-    return Object.fromEntries(
-      Array.from(this.deployment.take(), ([id, { put, remove }]) => [id, put.size + remove.size]),
-    )
+    return Object.fromEntries(Array.from(this.deployment.take(), ([id, delta]) => [id, delta.size]))
   }
 
   /** How many flows of the stages a host has. */

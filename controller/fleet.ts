@@ -239,7 +239,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const network = reads.port(port)?.network_id
     const host = reads.binding(port)?.host
     if (network === undefined || host === undefined || reads.policy(port)?.stateful !== true) return null
-    const ready = reads.zone(`${host}/${network}`) !== undefined && !this.#realized.unconfirmed(network).includes(host)
+    const ready = reads.zone(`${host}/${network}`) !== undefined && !this.#realized.unconfirmed(network).has(host)
     return ready ? null : host
   }
 

@@ -4,7 +4,7 @@ import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
 import type { Message } from '../ofproto/messages/index.ts'
 import type { Connection } from '../ovsdb/index.ts'
-import type { App, PacketOut, Zone } from './app.ts'
+import type { App, PacketOut, Report, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import { Deployment, type UnitChange } from './deployment.ts'
 import type { Contest, Derivation } from './derivation.ts'
@@ -69,6 +69,8 @@ export class HostRecord {
 interface FleetEvents {
   /** A host's connections, facts or alarms changed. */
   host: [id: string]
+  /** What an app says of a packet. */
+  report: [host: string, report: Report]
   /** A switch confirmed a revision, or what it is to have changed. */
   progress: []
 }
@@ -419,7 +421,14 @@ export class Fleet extends EventEmitter<FleetEvents> {
     if (typeof inPort !== 'number') return
     const packet = { host: record.facts.id, inPort, origin: origin.object, metadata, data: message.data }
     try {
-      for (const out of app.packetIn(this.#options.derivation.reads, packet)) sendOut(channel, out)
+      for (const out of app.packetIn(this.#options.derivation.reads, packet)) {
+        const to = out.host === undefined ? channel : (this.hosts.get(out.host)?.channel ?? null)
+        if (to !== null) sendOut(to, out)
+      }
+      const report = app.report?.(this.#options.derivation.reads, packet) ?? null
+      if (report === null) return
+      this.#options.log.info({ host: packet.host, ...report }, 'matched')
+      this.emit('report', packet.host, report)
     } catch (error) {
       this.#options.log.error({ host: packet.host, app: app.name, err: error }, 'packet not handled')
     }

@@ -20,7 +20,7 @@ import { Engine, type Change, type KeySource, type Output, type Problem } from '
 import { flowMaker, missFlows, packetMeter } from './pipeline/flow.ts'
 import { layout, type Layout } from './pipeline/layout.ts'
 import type { Item } from './pipeline/value.ts'
-import { connectPolicy, policyInputs, type PolicyInputs } from './policy.ts'
+import { connectPolicy, goneFrom, policyInputs, prefixesOf, type PolicyInputs, type Tracked } from './policy.ts'
 
 const NONE: readonly string[] = []
 
@@ -43,6 +43,8 @@ export interface Derived {
   readonly contests: readonly Contest[]
   /** The networks and routers for which each host needs a conntrack zone. */
   readonly zones: readonly (readonly [string, ReadonlySet<string> | null])[]
+  /** Whose connections hosts shall forget. */
+  readonly gone: readonly Tracked[]
 }
 
 /** The hosts that claim one port, the one that has it first; none when there is no contest (any more). */
@@ -61,6 +63,7 @@ export class Derivation {
   readonly #scopes: Output<string, ReadonlySet<string>>
   readonly #contests: Output<string, readonly string[]>
   readonly #zones: Output<string, ReadonlySet<string>>
+  readonly #tracked: Output<string, Tracked | null>
   readonly #constants: readonly UnitChange[]
   #started = false
 
@@ -75,7 +78,7 @@ export class Derivation {
       vif: engine.table('vif'),
       ...policyInputs(engine),
     }
-    const { reads, members, scopesOf, zonesOf, contested } = connect(engine, this.inputs)
+    const { reads, members, scopesOf, zonesOf, contested, trackedOf } = connect(engine, this.inputs)
     this.reads = reads
     this.tables = layout(apps.flatMap(({ stages }) => stages))
     const names = apps.map(({ name }) => name)
@@ -92,6 +95,7 @@ export class Derivation {
     this.#scopes = engine.output('scopes', this.inputs.host, scopesOf)
     this.#contests = engine.output('contests', contested, (id) => claimantsOf(reads.binding(id)))
     this.#zones = engine.output('zones', this.inputs.host, zonesOf)
+    this.#tracked = engine.output('tracked', this.inputs.vif, trackedOf)
     this.#constants = apps.map((app) => {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
       const [unit] = unitsOf(app.name, '0', [everywhere], make)
@@ -110,7 +114,8 @@ export class Derivation {
     const contests = this.#contests
       .of(changes)
       .map(({ key, before = NONE, after = NONE }) => ({ port: key, before, after }))
-    return { units, scopes, contests, zones }
+    const gone = this.#tracked.of(changes).flatMap(({ before, after }) => goneFrom(before ?? null, after ?? null))
+    return { units, scopes, contests, zones, gone }
   }
 
   get pending(): boolean {
@@ -219,6 +224,7 @@ function connect(
   zonesOf(this: void, host: string): ReadonlySet<string>
   /** The ports that several hosts claim. */
   readonly contested: KeySource<string>
+  trackedOf(this: void, vif: string): Tracked | null
 } {
   const { network, subnet, port, router, host, vif } = inputs
   const isInterface = (row: Port): boolean => row.device_owner === ROUTER_INTERFACE
@@ -285,17 +291,21 @@ function connect(
     }
     return scopes
   }
-  /** Of each network with a port here that is tracked: itself, and the routers through which its traffic may go. */
+  /** In whose zones a network's traffic may be: its own, and those of the routers that stand on it. */
+  const zonedWith = (id: string): readonly string[] => [
+    id,
+    ...gatewaysOf.get(id).flatMap((gateway) => port.get(gateway)?.device_id ?? []),
+  ]
   const zonesOf = (id: string): ReadonlySet<string> => {
     const isTracked = (each: string): boolean => policyReads.policy(each)?.stateful === true
-    const networks = networksOn
-      .get(id)
-      .filter((member) => placesOn.get(member).some(isTracked))
-      .map(networkOf)
-    const routers = networks.flatMap((each) =>
-      gatewaysOf.get(each).flatMap((gateway) => port.get(gateway)?.device_id ?? []),
-    )
-    return new Set([...networks, ...routers])
+    const networks = networksOn.get(id).filter((member) => placesOn.get(member).some(isTracked))
+    return new Set(networks.flatMap((member) => zonedWith(networkOf(member))))
+  }
+  const trackedOf = (key: string): Tracked | null => {
+    const at = vif.get(key)
+    const row = at && port.get(at.port)
+    if (!row || placeOf.get(row.id)?.host !== at.host || policyReads.policy(row.id)?.stateful !== true) return null
+    return { host: at.host, objects: zonedWith(row.network_id), prefixes: prefixesOf(row) }
   }
   const reads: Reads = {
     network: (id) => network.get(id),
@@ -314,5 +324,5 @@ function connect(
     localPorts: (id, on) => localPorts.get(memberKey(on, id)),
     ...policyReads,
   }
-  return { reads, members, scopesOf, zonesOf, contested }
+  return { reads, members, scopesOf, zonesOf, contested, trackedOf }
 }

@@ -16,6 +16,7 @@ import { Realized } from './realized.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
+import { singleAddress } from './address.ts'
 import { Zones } from './zones.ts'
 
 const CONTROLLER_PORT = 0xffff_fffd
@@ -191,7 +192,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   commit(): void {
-    const { units, scopes, contests, zones } = this.#options.derivation.commit()
+    const { units, scopes, contests, zones, gone } = this.#options.derivation.commit()
     for (const contest of contests) this.#onContest(contest)
     for (const [host, objects] of zones) this.#zones.want(host, objects ?? new Set())
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
@@ -212,6 +213,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
       const hosts = new Set([...(before.get(scope) ?? []), ...(after.get(scope) ?? [])])
       return [...hosts].filter((host) => told.has(host))
     })
+    // After the flows: packets that are still on their way must not bring back what is forgotten.
+    for (const { host, objects, prefixes } of gone) this.#zones.forget(host, objects, prefixes.flatMap(singleAddress))
     this.emit('progress')
   }
 

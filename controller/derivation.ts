@@ -1,6 +1,7 @@
 // The engine's dataflow: rows of intent and of hosts in, units of items and the scopes of hosts out. Apps see it as
 // `Reads`; nothing here knows what an app does.
 import {
+  physicalNetwork,
   ROUTER_INTERFACE,
   type App,
   type Binding,
@@ -45,6 +46,14 @@ export interface Derived {
   readonly zones: readonly (readonly [string, ReadonlySet<string> | null])[]
   /** Whose connections hosts shall forget. */
   readonly gone: readonly Tracked[]
+  /** For each host whose ports are on other physical networks than before to which it has no way: which these are. */
+  readonly stranded: readonly (readonly [string, Stranded])[]
+}
+
+/** Physical networks that a host has ports on but no way to: before and after a commit. */
+export interface Stranded {
+  readonly before: readonly string[]
+  readonly after: readonly string[]
 }
 
 /** The hosts that claim one port, the one that has it first; none when there is no contest (any more). */
@@ -64,6 +73,7 @@ export class Derivation {
   readonly #contests: Output<string, readonly string[]>
   readonly #zones: Output<string, ReadonlySet<string>>
   readonly #tracked: Output<string, Tracked | null>
+  readonly #stranded: Output<string, readonly string[]>
   readonly #constants: readonly UnitChange[]
   #started = false
 
@@ -78,7 +88,7 @@ export class Derivation {
       vif: engine.table('vif'),
       ...policyInputs(engine),
     }
-    const { reads, members, scopesOf, zonesOf, contested, trackedOf } = connect(engine, this.inputs)
+    const { reads, members, scopesOf, zonesOf, strandedOf, trackedOf, contested } = connect(engine, this.inputs)
     this.reads = reads
     this.tables = layout(apps.flatMap(({ stages }) => stages))
     const names = apps.map(({ name }) => name)
@@ -96,6 +106,7 @@ export class Derivation {
     this.#contests = engine.output('contests', contested, (id) => claimantsOf(reads.binding(id)))
     this.#zones = engine.output('zones', this.inputs.host, zonesOf)
     this.#tracked = engine.output('tracked', this.inputs.vif, trackedOf)
+    this.#stranded = engine.output('stranded', this.inputs.host, strandedOf)
     this.#constants = apps.map((app) => {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
       const [unit] = unitsOf(app.name, '0', [everywhere], make)
@@ -115,7 +126,11 @@ export class Derivation {
       .of(changes)
       .map(({ key, before = NONE, after = NONE }) => ({ port: key, before, after }))
     const gone = this.#tracked.of(changes).flatMap(({ before, after }) => goneFrom(before ?? null, after ?? null))
-    return { units, scopes, contests, zones, gone }
+    const stranded = this.#stranded
+      .of(changes)
+      .map(({ key, before = NONE, after = NONE }) => [key, { before, after }] as const)
+      .filter(([, { before, after }]) => before.length + after.length > 0)
+    return { units, scopes, contests, zones, gone, stranded }
   }
 
   get pending(): boolean {
@@ -213,19 +228,20 @@ function winner(port: Port, claims: readonly Vif[]): Binding | undefined {
   return { host: first.host, ofport: first.ofport, rivals: rivals.length > 0 ? rivals : NONE }
 }
 
-/** Tables, groupings and queries between the inputs and the apps. */
-function connect(
-  engine: Engine,
-  inputs: Inputs,
-): {
+interface Connected {
   readonly reads: Reads
   readonly members: readonly KeySource<string>[]
   scopesOf(this: void, host: string): ReadonlySet<string>
   zonesOf(this: void, host: string): ReadonlySet<string>
+  /** The physical networks on which the host has ports and to which it has no way. */
+  strandedOf(this: void, host: string): readonly string[]
   /** The ports that several hosts claim. */
   readonly contested: KeySource<string>
   trackedOf(this: void, vif: string): Tracked | null
-} {
+}
+
+/** Tables, groupings and queries between the inputs and the apps. */
+function connect(engine: Engine, inputs: Inputs): Connected {
   const { network, subnet, port, router, host, vif } = inputs
   const isInterface = (row: Port): boolean => row.device_owner === ROUTER_INTERFACE
   const portsOf = engine.grouping('ports of network', port, (row) => [row.network_id])
@@ -258,7 +274,7 @@ function connect(
   const membersOf = engine.grouping('members of network', placesOn, (_, member) => [networkOf(member)])
   const networksOn = engine.grouping('networks of host', placesOn, (_, member) => [hostOf(member)])
   const contested = engine.grouping('contested ports', placeOf, ({ rivals }, id) => (rivals.length > 0 ? [id] : NONE))
-  const hostsOf = engine.query('hosts of network', (id: string): readonly string[] => membersOf.get(id).map(hostOf))
+  const memberHosts = engine.query('hosts of network', (id: string): readonly string[] => membersOf.get(id).map(hostOf))
   const localPorts = engine.query('local ports', (member: string): readonly LocalPort[] =>
     placesOn.get(member).flatMap((id) => placeOf.get(id) ?? []),
   )
@@ -276,6 +292,9 @@ function connect(
     }
     return found
   })
+  const hostsOf = engine.query('hosts of domain', (id: string): readonly string[] =>
+    [...new Set(Array.from(domain.get(id)).flatMap((each) => memberHosts.get(each)))].toSorted(),
+  )
   const portsAt = engine.query('ports at host', (id: string): readonly string[] =>
     networksOn.get(id).flatMap((member) => placesOn.get(member)),
   )
@@ -307,6 +326,15 @@ function connect(
     if (!row || placeOf.get(row.id)?.host !== at.host || policyReads.policy(row.id)?.stateful !== true) return null
     return { host: at.host, objects: zonedWith(row.network_id), prefixes: prefixesOf(row) }
   }
+  const strandedOf = (id: string): readonly string[] => {
+    const uplinks = host.get(id)?.uplinks ?? {}
+    const physical = networksOn.get(id).flatMap((member) => {
+      const row = network.get(networkOf(member))
+      const name = row === undefined ? null : physicalNetwork(row)
+      return name === null || Object.hasOwn(uplinks, name) ? [] : [name]
+    })
+    return [...new Set(physical)].toSorted()
+  }
   const reads: Reads = {
     network: (id) => network.get(id),
     subnet: (id) => subnet.get(id),
@@ -320,9 +348,10 @@ function connect(
     subnetsOf: (id) => subnetsOf.get(id),
     interfacesOf: (id) => interfacesOf.get(id),
     binding: (id) => placeOf.get(id) ?? null,
-    membersOf: (id) => hostsOf.get(id),
+    membersOf: (id) => memberHosts.get(id),
+    hostsOf: (id) => hostsOf.get(id),
     localPorts: (id, on) => localPorts.get(memberKey(on, id)),
     ...policyReads,
   }
-  return { reads, members, scopesOf, zonesOf, contested, trackedOf }
+  return { reads, members, scopesOf, zonesOf, strandedOf, trackedOf, contested }
 }

@@ -7,7 +7,7 @@ import type { Connection } from '../ovsdb/index.ts'
 import type { App, PacketOut, Report, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import { Deployment, type UnitChange } from './deployment.ts'
-import type { Contest, Derivation } from './derivation.ts'
+import type { Contest, Derivation, Stranded } from './derivation.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
 import { isOurMeter } from './pipeline/meters.ts'
@@ -192,8 +192,9 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   commit(): void {
-    const { units, scopes, contests, zones, gone } = this.#options.derivation.commit()
+    const { units, scopes, contests, zones, gone, stranded } = this.#options.derivation.commit()
     for (const contest of contests) this.#onContest(contest)
+    for (const [host, change] of stranded) this.#onStranded(host, change)
     for (const [host, objects] of zones) this.#zones.want(host, objects ?? new Set())
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
     if (units.length === 0 && scopes.length === 0) return
@@ -281,7 +282,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     if (record === undefined) this.hosts.set(facts.id, (record = new HostRecord(facts, this.#newControl(facts.id))))
     record.facts = facts
     const { host, vif } = this.#options.derivation.inputs
-    host.set(facts.id, { id: facts.id, name: facts.name, encapIp: facts.encapIp })
+    host.set(facts.id, { id: facts.id, name: facts.name, encapIp: facts.encapIp, uplinks: facts.uplinks })
     const names = new Set(facts.vifs.map(({ name }) => name))
     for (const { name } of before) if (!names.has(name)) vif.delete(`${facts.id}/${name}`)
     for (const row of facts.vifs) vif.set(`${facts.id}/${row.name}`, row)
@@ -305,6 +306,17 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const text = `port ${port} is plugged in on ${after.join(' and ')}: ${winner} has it`
     for (const host of new Set([...before, ...after])) {
       this.#alarm(host, `contest ${port}`, rivals.length > 0 && after.includes(host) ? text : null)
+    }
+  }
+
+  /** An alarm for each physical network that ports of the host are on and that the host cannot reach. */
+  #onStranded(host: string, { before, after }: Stranded): void {
+    for (const name of new Set([...before, ...after])) {
+      const why = `weft-bridge-mappings has no bridge for it, or one that does not exist`
+      const text = `ports on physical network '${name}' are DOWN: ${why}`
+      if (before.includes(name) !== after.includes(name)) {
+        this.#alarm(host, `physical network ${name}`, after.includes(name) ? text : null)
+      }
     }
   }
 

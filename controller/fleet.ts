@@ -5,7 +5,7 @@ import type { Logger } from 'pino'
 import type { Message } from '../ofproto/messages/index.ts'
 import type { Connection } from '../ovsdb/index.ts'
 import { Announcements } from './announcements.ts'
-import type { Announcement, App, PacketOut, Zone } from './app.ts'
+import type { Announcement, App, PacketOut, Report, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import { Deployment, type UnitChange } from './deployment.ts'
 import type { Contest, Derivation, Stranded } from './derivation.ts'
@@ -17,6 +17,7 @@ import { Realized } from './realized.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
+import { singleAddress } from './address.ts'
 import { Zones } from './zones.ts'
 
 const CONTROLLER_PORT = 0xffff_fffd
@@ -71,6 +72,8 @@ export class HostRecord {
 interface FleetEvents {
   /** A host's connections, facts or alarms changed. */
   host: [id: string]
+  /** What an app says of a packet. */
+  report: [host: string, report: Report]
   /** A switch confirmed a revision, or what it is to have changed. */
   progress: []
 }
@@ -191,7 +194,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   commit(): void {
-    const { units, scopes, contests, zones, stranded, announcements } = this.#options.derivation.commit()
+    const { units, scopes, contests, zones, gone, stranded, announcements } = this.#options.derivation.commit()
     for (const contest of contests) this.#onContest(contest)
     for (const [host, change] of stranded) this.#onStranded(host, change)
     for (const announcement of announcements) this.#announce(announcement)
@@ -214,6 +217,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
       const hosts = new Set([...(before.get(scope) ?? []), ...(after.get(scope) ?? [])])
       return [...hosts].filter((host) => told.has(host))
     })
+    // After the flows: packets that are still on their way must not bring back what is forgotten.
+    for (const { host, objects, prefixes } of gone) this.#zones.forget(host, objects, prefixes.flatMap(singleAddress))
     this.emit('progress')
   }
 
@@ -225,7 +230,10 @@ export class Fleet extends EventEmitter<FleetEvents> {
 
   /** Hosts that have not confirmed what the object causes there, each with the reason. */
   unconfirmed(object: string): readonly { readonly host: string; readonly reason: string }[] {
-    return Array.from(this.#realized.unconfirmed(object), (host) => {
+    const hosts = new Set(this.#realized.unconfirmed(object))
+    const untracked = this.#untracked(object)
+    if (untracked !== null) hosts.add(untracked)
+    return Array.from(hosts, (host) => {
       const connected = this.hosts.get(host)?.channel ?? null
       return {
         host,
@@ -242,6 +250,16 @@ export class Fleet extends EventEmitter<FleetEvents> {
         this.hosts.get(host)?.announcements.add(address, { outPort: ofport, data })
       }
     }
+  }
+
+  /** The host of a port whose connections it cannot track yet: the conntrack zone of the network is not ready. */
+  #untracked(port: string): string | null {
+    const { reads } = this.#options.derivation
+    const network = reads.port(port)?.network_id
+    const host = reads.binding(port)?.host
+    if (network === undefined || host === undefined || reads.policy(port)?.stateful !== true) return null
+    const ready = reads.zone(`${host}/${network}`) !== undefined && !this.#realized.unconfirmed(network).has(host)
+    return ready ? null : host
   }
 
   // Databases.
@@ -432,7 +450,14 @@ export class Fleet extends EventEmitter<FleetEvents> {
     if (typeof inPort !== 'number') return
     const packet = { host: record.facts.id, inPort, origin: origin.object, metadata, data: message.data }
     try {
-      for (const out of app.packetIn(this.#options.derivation.reads, packet)) sendOut(channel, out)
+      for (const out of app.packetIn(this.#options.derivation.reads, packet)) {
+        const to = out.host === undefined ? channel : (this.hosts.get(out.host)?.channel ?? null)
+        if (to !== null) sendOut(to, out)
+      }
+      const report = app.report?.(this.#options.derivation.reads, packet) ?? null
+      if (report === null) return
+      this.#options.log.info({ host: packet.host, ...report }, 'matched')
+      this.emit('report', packet.host, report)
     } catch (error) {
       this.#options.log.error({ host: packet.host, app: app.name, err: error }, 'packet not handled')
     }

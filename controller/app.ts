@@ -8,7 +8,7 @@ export type { FlowAction } from './pipeline/stage-action.ts'
 export { bounce, commit, decrementTtl, load, move, output, outputTo, punt, resubmit, set, track } from './actions.ts'
 export { asPrefix, hostMac, ipv4, ipv6Prefix, linkLocal, mac, prefix, subnetMac } from './address.ts'
 export { arpAnswer } from './arp-answer.ts'
-export { EXPIRED_METER, LOG_METER, portMeter, REJECT_METER } from './pipeline/meters.ts'
+export { ROUTER_METER, LOG_METER, portMeter, REJECT_METER } from './pipeline/meters.ts'
 export { memberOf, prefixesOf, remoteSetOf } from './policy.ts'
 export {
   directions,

@@ -10,8 +10,9 @@ import {
   type Reads,
 } from '../../controller/app.ts'
 import { announcement } from '../../packet/arp.ts'
-import { parseFrame } from '../../packet/frame.ts'
+import { parseFrame, parseIpv4 } from '../../packet/frame.ts'
 import { timeExceeded } from '../../packet/icmp.ts'
+import { nobodyListens } from '../../packet/refusal.ts'
 
 /** A guest that asked for its gateway before the router came has the subnet's MAC in its ARP cache, for up to minutes. */
 export const gatewayMacs = (read: Reads, port: Port): number[] => [
@@ -38,14 +39,22 @@ function interfaceWith(read: Reads, hardware: number, network: string): Port | u
   return undefined
 }
 
-/** A packet whose TTL runs out is answered by the interface that it was sent to. */
+function isOwn(read: Reads, router: string, address: number): boolean {
+  const ports = read.interfacesOf(router).flatMap((id) => read.port(id) ?? [])
+  return ports.some((port) => port.fixed_ips.some(({ ip_address }) => ipv4(ip_address) === address))
+}
+
+/** Nothing listens on a router's addresses. A packet whose TTL runs out is answered by the interface it was sent to. */
 export function packetIn(read: Reads, packet: PacketIn): readonly PacketOut[] {
   const frame = parseFrame(packet.data)
+  const ip = frame && parseIpv4(frame.payload)
   const sender = read.port(read.vifAt(packet.host, packet.inPort)?.port ?? '')
   const port = frame && sender && interfaceWith(read, frame.destination, sender.network_id)
   const address = ipv4(port?.fixed_ips[0]?.ip_address ?? '::')
-  if (!frame || address === null) return []
-  const data = timeExceeded(packet.data, { mac: frame.destination, address })
+  if (!ip || !port || address === null) return []
+  const data = isOwn(read, port.device_id, ip.destination)
+    ? nobodyListens(packet.data)
+    : timeExceeded(packet.data, { mac: frame.destination, address })
   return data === null ? [] : [{ outPort: packet.inPort, data }]
 }
 

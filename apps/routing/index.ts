@@ -4,7 +4,7 @@
 import {
   bounce,
   decrementTtl,
-  EXPIRED_METER,
+  ROUTER_METER,
   ipv4,
   mac,
   move,
@@ -30,7 +30,9 @@ import { announce, gatewayMacs, packetIn } from './answers.ts'
 const IPV4 = 0x0800
 const ICMP = 1
 const ECHO_REQUEST = 8
-const priorities = { echo: 30_000, self: 29_000, expired: 20_000, prefix: 100 } as const
+const TCP = 6
+const UDP = 17
+const priorities = { echo: 30_000, closed: 29_500, self: 29_000, expired: 20_000, prefix: 100 } as const
 
 /** Longest prefix first; on one prefix a connected network before a route. */
 const priorityOf = (length: number, connected: boolean): number => priorities.prefix + 2 * length + (connected ? 1 : 0)
@@ -76,6 +78,13 @@ function ownAddress(router: bigint, address: number): FlowSpec[] {
         bounce,
       ],
     },
+    ...[TCP, UDP].map((protocol): FlowSpec => ({
+      stage: 'route',
+      priority: priorities.closed,
+      match: { ...match, nw_proto: protocol },
+      actions: [restoreSender, punt],
+      meter: ROUTER_METER,
+    })),
     { stage: 'route', priority: priorities.self, match, actions: [] },
   ]
 }
@@ -174,7 +183,7 @@ function neighbour(read: Reads, id: string): readonly Contribution[] {
 }
 
 const constant: Omit<Contribution, 'scope'> = {
-  limits: [{ meter: EXPIRED_METER, packetsPerSecond: 100, burst: 100 }],
+  limits: [{ meter: ROUTER_METER, packetsPerSecond: 100, burst: 100 }],
   flows: [
     { stage: 'forward', priority: 100, match: { [ROUTER]: 0n }, actions: [], to: 'l2' },
     { stage: 'forward', priority: 90, match: {}, actions: [keepSender], to: 'next' },
@@ -183,7 +192,7 @@ const constant: Omit<Contribution, 'scope'> = {
       priority: priorities.expired,
       match: { eth_type: IPV4, nw_ttl: 1 },
       actions: [restoreSender, punt],
-      meter: EXPIRED_METER,
+      meter: ROUTER_METER,
     },
     { stage: 'route', priority: priorities.expired, match: { eth_type: IPV4, nw_ttl: 0 }, actions: [] },
   ],

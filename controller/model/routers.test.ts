@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { mac } from '../address.ts'
 import { gateway, host, network, port, router, subnet, uuid, vif } from '../testing.ts'
+import { composeFrame, composeIpv4, composeUdp, parseIpv4 } from '../../packet/frame.ts'
 import { pingFrame, received, simulate, type Rows } from './testing.ts'
 
 const stations = [
@@ -40,12 +41,22 @@ const rows: Rows = {
 const { fabric } = simulate(rows)
 const macOf = (n: number, i: number): string => port(n, i).mac_address
 
+const address = (text: string): number => text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
+const ends = (to: string) => ({ source: address('10.0.1.10'), destination: address(to) })
+const toGateway = (payload: Uint8Array): Uint8Array =>
+  composeFrame({ source: mac(macOf(1, 10)), destination: mac(macOf(1, 1)), etherType: 0x0800, payload })
+
+/** From port 4000 to port 80, sequence number 7: a first segment, or a reset. */
+function tcp({ syn }: { syn: boolean }): Uint8Array {
+  const ports = [0x0f, 0xa0, 0, 80]
+  return Uint8Array.of(...ports, 0, 0, 0, 7, 0, 0, 0, 0, 0x50, syn ? 2 : 4, 255, 255, 0, 0, 0, 0)
+}
+
 /** What becomes of a ping that 10.0.1.10 sends by way of its gateway. */
 const ping = (to: string, ttl = 64) => {
   const frame = pingFrame({ fromMac: macOf(1, 10), toMac: macOf(1, 1), from: '10.0.1.10', to, ttl })
   return fabric.send('host1', 266, frame).map(received)
 }
-const address = (text: string): number => text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
 
 test.each([
   ['on the same host', '10.0.2.10', 'host1/522'],
@@ -79,4 +90,28 @@ test('a router that is down leads nowhere', () => {
   const down = simulate({ ...rows, routers }).fabric
   const frame = pingFrame({ fromMac: macOf(1, 10), toMac: macOf(1, 1), from: '10.0.1.10', to: '10.0.2.11' })
   expect(down.send('host1', 266, frame)).toEqual([])
+})
+
+test.each([
+  ['UDP', 17, composeUdp({ sourcePort: 4000, destinationPort: 53, payload: new Uint8Array(9) }, ends('10.0.1.1')), 1],
+  ['TCP', 6, tcp({ syn: true }), 6],
+])('%s to an address of a router is answered: nobody listens', (_, protocol, payload, answered) => {
+  for (const to of ['10.0.1.1', '10.0.2.1']) {
+    const packet = composeIpv4({ ...ends(to), protocol, ttl: 64, dscp: 0, payload })
+    const [delivery, ...more] = fabric.send('host1', 266, toGateway(packet))
+    expect(more).toEqual([])
+    const answer = delivery && received(delivery)
+    expect(answer).toMatchObject({ where: 'host1/266', from: address(to), to: address('10.0.1.10'), ttl: 64 })
+    expect(answer?.toMac).toBe(mac(macOf(1, 10)))
+    const ip = parseIpv4(delivery?.bytes.subarray(14) ?? new Uint8Array())
+    expect(ip?.protocol).toBe(answered)
+    // Port unreachable; reset and acknowledgement of the first byte.
+    expect([...(ip?.payload.subarray(0, 2) ?? [])]).toEqual(answered === 1 ? [3, 3] : [0, 80])
+    if (answered === 6) expect([...(ip?.payload.subarray(8, 14) ?? [])]).toEqual([0, 0, 0, 8, 0x50, 0x14])
+  }
+})
+
+test('a reset to an address of a router is met with silence', () => {
+  const packet = composeIpv4({ ...ends('10.0.1.1'), protocol: 6, ttl: 64, dscp: 0, payload: tcp({ syn: false }) })
+  expect(fabric.send('host1', 266, toGateway(packet))).toEqual([])
 })

@@ -70,6 +70,12 @@ describe('reachability', () => {
     expect(await b2.vm.ping('10.2.0.1')).toBe(1)
   })
 
+  test('nobody listens on a gateway address, and who tries hears so at once', async () => {
+    expect(await hops(a1, '10.2.0.1')).toEqual(['10.2.0.1'])
+    const connect = a1.vm.exec('timeout', '5', 'bash', '-c', 'echo >/dev/tcp/10.1.0.1/80')
+    await expect(connect).rejects.toThrow('Connection refused')
+  })
+
   test('TCP passes unharmed on one host, across hosts and through the router', async () => {
     const bytes = randomBytes(2_000_000)
     for (const to of [a2, a3, b2]) {

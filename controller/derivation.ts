@@ -42,7 +42,7 @@ export interface Derived {
   readonly scopes: readonly (readonly [string, ReadonlySet<string> | null])[]
   /** Ports that several hosts claim, or claimed. */
   readonly contests: readonly Contest[]
-  /** The networks and routers for which each host needs a conntrack zone. */
+  /** The networks for which each host needs a conntrack zone. */
   readonly zones: readonly (readonly [string, ReadonlySet<string> | null])[]
   /** For each host whose ports are on other physical networks than before to which it has no way: which these are. */
   readonly stranded: readonly (readonly [string, Stranded])[]
@@ -273,18 +273,25 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     placesOn.get(member).flatMap((id) => placeOf.get(id) ?? []),
   )
   /** The networks that a network is connected with by routers, itself included. */
-  const domain = engine.query('domain', (id: string): ReadonlySet<string> => {
+  const connected = (id: string, joins: (network: string) => boolean): ReadonlySet<string> => {
     const found = new Set([id])
-    for (const each of found) {
+    for (const each of joins(id) ? found : NONE) {
       for (const gateway of gatewaysOf.get(each)) {
         const owner = port.get(gateway)?.device_id
         for (const other of owner === undefined ? NONE : interfacesOf.get(owner)) {
-          const connected = port.get(other)?.network_id
-          if (connected !== undefined) found.add(connected)
+          const next = port.get(other)?.network_id
+          if (next !== undefined && joins(next)) found.add(next)
         }
       }
     }
     return found
+  }
+  const domain = engine.query('domain', (id: string) => connected(id, () => true))
+  /** Tenants with the same addresses may stand on a shared network: what lies behind it is not in its zone. */
+  const zoneMates = engine.query('zone mates', (id: string): readonly string[] => {
+    const ageOf = (each: string): string => `${network.get(each)?.created_at} ${each}`
+    const mates = connected(id, (each) => network.get(each)?.shared !== true)
+    return [...mates].toSorted((a, b) => (ageOf(a) < ageOf(b) ? -1 : 1))
   })
   const hostsOf = engine.query('hosts of domain', (id: string): readonly string[] =>
     [...new Set(Array.from(domain.get(id)).flatMap((each) => memberHosts.get(each)))].toSorted(),
@@ -304,17 +311,11 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     }
     return scopes
   }
-  /** Of each network with a port here that is tracked: itself, and the routers through which its traffic may go. */
+  /** Those of the networks with a port here that is tracked. */
   const zonesOf = (id: string): ReadonlySet<string> => {
     const isTracked = (each: string): boolean => policyReads.policy(each)?.stateful === true
-    const networks = networksOn
-      .get(id)
-      .filter((member) => placesOn.get(member).some(isTracked))
-      .map(networkOf)
-    const routers = networks.flatMap((each) =>
-      gatewaysOf.get(each).flatMap((gateway) => port.get(gateway)?.device_id ?? []),
-    )
-    return new Set([...networks, ...routers])
+    const members = networksOn.get(id).filter((member) => placesOn.get(member).some(isTracked))
+    return new Set(members.flatMap((member) => zoneMates.get(networkOf(member))[0] ?? []))
   }
   const strandedOf = (id: string): readonly string[] => {
     const uplinks = host.get(id)?.uplinks ?? {}
@@ -341,6 +342,7 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     membersOf: (id) => memberHosts.get(id),
     hostsOf: (id) => hostsOf.get(id),
     localPorts: (id, on) => localPorts.get(memberKey(on, id)),
+    zoneMates: (id) => zoneMates.get(id),
     ...policyReads,
   }
   return { reads, members, scopesOf, zonesOf, strandedOf, contested }

@@ -240,7 +240,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const network = reads.port(port)?.network_id
     const host = reads.binding(port)?.host
     if (network === undefined || host === undefined || reads.policy(port)?.stateful !== true) return null
-    const ready = !this.#zones.waitingFor(network).has(host) && !this.#realized.unconfirmed(network).has(host)
+    const [zone = network] = reads.zoneMates(network)
+    const ready = !this.#zones.waitingFor(zone).has(host) && !this.#realized.unconfirmed(zone).has(host)
     return ready ? null : host
   }
 

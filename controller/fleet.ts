@@ -227,7 +227,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
 
   /** Hosts that have not confirmed what the object causes there, each with the reason. */
   unconfirmed(object: string): readonly { readonly host: string; readonly reason: string }[] {
-    const hosts = new Set(this.#realized.unconfirmed(object))
+    const hosts = new Set([...this.#realized.unconfirmed(object), ...this.#zones.waitingFor(object)])
     const untracked = this.#untracked(object)
     if (untracked !== null) hosts.add(untracked)
     return Array.from(hosts, (host) => {
@@ -245,7 +245,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const network = reads.port(port)?.network_id
     const host = reads.binding(port)?.host
     if (network === undefined || host === undefined || reads.policy(port)?.stateful !== true) return null
-    const ready = reads.zone(`${host}/${network}`) !== undefined && !this.#realized.unconfirmed(network).has(host)
+    const ready = !this.#zones.waitingFor(network).has(host) && !this.#realized.unconfirmed(network).has(host)
     return ready ? null : host
   }
 

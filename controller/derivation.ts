@@ -21,7 +21,7 @@ import { Engine, type Change, type KeySource, type Output, type Problem } from '
 import { flowMaker, missFlows, packetMeter } from './pipeline/flow.ts'
 import { layout, type Layout } from './pipeline/layout.ts'
 import type { Item } from './pipeline/value.ts'
-import { connectPolicy, policyInputs, type PolicyInputs } from './policy.ts'
+import { connectPolicy, goneFrom, policyInputs, prefixesOf, type PolicyInputs, type Tracked } from './policy.ts'
 
 const NONE: readonly string[] = []
 
@@ -44,6 +44,8 @@ export interface Derived {
   readonly contests: readonly Contest[]
   /** The networks for which each host needs a conntrack zone. */
   readonly zones: readonly (readonly [string, ReadonlySet<string> | null])[]
+  /** Whose connections hosts shall forget. */
+  readonly gone: readonly Tracked[]
   /** For each host whose ports are on other physical networks than before to which it has no way: which these are. */
   readonly stranded: readonly (readonly [string, Stranded])[]
 }
@@ -70,6 +72,7 @@ export class Derivation {
   readonly #scopes: Output<string, ReadonlySet<string>>
   readonly #contests: Output<string, readonly string[]>
   readonly #zones: Output<string, ReadonlySet<string>>
+  readonly #tracked: Output<string, Tracked | null>
   readonly #stranded: Output<string, readonly string[]>
   readonly #constants: readonly UnitChange[]
   #started = false
@@ -85,7 +88,7 @@ export class Derivation {
       vif: engine.table('vif'),
       ...policyInputs(engine),
     }
-    const { reads, members, scopesOf, zonesOf, strandedOf, contested } = connect(engine, this.inputs)
+    const { reads, members, scopesOf, zonesOf, strandedOf, trackedOf, contested } = connect(engine, this.inputs)
     this.reads = reads
     this.tables = layout(apps.flatMap(({ stages }) => stages))
     const names = apps.map(({ name }) => name)
@@ -102,6 +105,7 @@ export class Derivation {
     this.#scopes = engine.output('scopes', this.inputs.host, scopesOf)
     this.#contests = engine.output('contests', contested, (id) => claimantsOf(reads.binding(id)))
     this.#zones = engine.output('zones', this.inputs.host, zonesOf)
+    this.#tracked = engine.output('tracked', this.inputs.vif, trackedOf)
     this.#stranded = engine.output('stranded', this.inputs.host, strandedOf)
     this.#constants = apps.map((app) => {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
@@ -121,11 +125,12 @@ export class Derivation {
     const contests = this.#contests
       .of(changes)
       .map(({ key, before = NONE, after = NONE }) => ({ port: key, before, after }))
+    const gone = this.#tracked.of(changes).flatMap(({ before, after }) => goneFrom(before ?? null, after ?? null))
     const stranded = this.#stranded
       .of(changes)
       .map(({ key, before = NONE, after = NONE }) => [key, { before, after }] as const)
       .filter(([, { before, after }]) => before.length + after.length > 0)
-    return { units, scopes, contests, zones, stranded }
+    return { units, scopes, contests, zones, gone, stranded }
   }
 
   get pending(): boolean {
@@ -232,6 +237,7 @@ interface Connected {
   strandedOf(this: void, host: string): readonly string[]
   /** The ports that several hosts claim. */
   readonly contested: KeySource<string>
+  trackedOf(this: void, vif: string): Tracked | null
 }
 
 /** Tables, groupings and queries between the inputs and the apps. */
@@ -311,11 +317,19 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     }
     return scopes
   }
+  /** The network in whose zone a network's connections are. */
+  const zoneOf = (id: string): string => zoneMates.get(id)[0] ?? id
   /** Those of the networks with a port here that is tracked. */
   const zonesOf = (id: string): ReadonlySet<string> => {
     const isTracked = (each: string): boolean => policyReads.policy(each)?.stateful === true
-    const members = networksOn.get(id).filter((member) => placesOn.get(member).some(isTracked))
-    return new Set(members.flatMap((member) => zoneMates.get(networkOf(member))[0] ?? []))
+    const tracking = networksOn.get(id).filter((member) => placesOn.get(member).some(isTracked))
+    return new Set(tracking.map((member) => zoneOf(networkOf(member))))
+  }
+  const trackedOf = (key: string): Tracked | null => {
+    const at = vif.get(key)
+    const row = at && port.get(at.port)
+    if (!row || placeOf.get(row.id)?.host !== at.host || policyReads.policy(row.id)?.stateful !== true) return null
+    return { host: at.host, zone: zoneOf(row.network_id), prefixes: prefixesOf(row) }
   }
   const strandedOf = (id: string): readonly string[] => {
     const uplinks = host.get(id)?.uplinks ?? {}
@@ -345,5 +359,5 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     zoneMates: (id) => zoneMates.get(id),
     ...policyReads,
   }
-  return { reads, members, scopesOf, zonesOf, strandedOf, contested }
+  return { reads, members, scopesOf, zonesOf, strandedOf, trackedOf, contested }
 }

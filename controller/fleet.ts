@@ -4,14 +4,15 @@ import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
 import type { Message } from '../ofproto/messages/index.ts'
 import type { Connection } from '../ovsdb/index.ts'
-import type { App, PacketOut, Zone } from './app.ts'
+import type { App, PacketOut, Report, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
-import { Deployment } from './deployment.ts'
+import { Deployment, type UnitChange } from './deployment.ts'
 import type { Contest, Derivation } from './derivation.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
 import { isOurMeter } from './pipeline/meters.ts'
 import { isOurs, originOf } from './pipeline/cookie.ts'
+import { Realized } from './realized.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
@@ -20,8 +21,6 @@ import { Zones } from './zones.ts'
 const CONTROLLER_PORT = 0xffff_fffd
 const NO_BUFFER = 0xffff_ffff
 const TICK_MILLISECONDS = 250
-/** So many objects are remembered before those that all hosts have confirmed are forgotten. */
-const TOUCHED = 10_000
 
 export interface FleetOptions {
   readonly apps: readonly App[]
@@ -70,6 +69,8 @@ export class HostRecord {
 interface FleetEvents {
   /** A host's connections, facts or alarms changed. */
   host: [id: string]
+  /** What an app says of a packet. */
+  report: [host: string, report: Report]
   /** A switch confirmed a revision, or what it is to have changed. */
   progress: []
 }
@@ -81,8 +82,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   readonly #names: readonly string[]
   /** Switches whose host is not known yet. */
   readonly #strangers = new Map<bigint, Channel>()
-  /** For each object, the hosts that it concerns and the revision that last told each of them something because of it. */
-  readonly #touched = new Map<string, Map<string, number>>()
+  readonly #realized = new Realized((host, revision) => (this.hosts.get(host)?.confirmed ?? revision) >= revision)
   readonly #byChannel = new Map<Channel, HostRecord>()
   readonly #ticker: NodeJS.Timeout
   readonly #zones: Zones
@@ -198,41 +198,51 @@ export class Fleet extends EventEmitter<FleetEvents> {
     if (units.length === 0 && scopes.length === 0) return
     this.#revision += 1
     const revision = this.#revision
-    const before = units.map(([key]) => this.#deployment.concerns(key))
+    const before = this.#hostsOf(units)
     this.#deployment.update(units, scopes)
+    const after = this.#hostsOf(units)
     const told = this.#deployment.take()
-    for (const [id, { put, remove }] of told) {
+    for (const [id, delta] of told) {
       const record = this.hosts.get(id)
       if (record === undefined) continue
       record.desired = revision
-      const changes = [...Array.from(remove, (key) => [key, null] as const), ...put]
-      record.control.desire(revision, changes)
+      record.control.desire(revision, delta)
     }
-    for (const { objects, hosts } of [...before, ...units.map(([key]) => this.#deployment.concerns(key))]) {
-      for (const host of hosts) if (told.has(host)) for (const object of objects) this.#touch(object, host, revision)
-    }
+    this.#realized.touch(units, revision, (scope) => {
+      const hosts = new Set([...(before.get(scope) ?? []), ...(after.get(scope) ?? [])])
+      return [...hosts].filter((host) => told.has(host))
+    })
     this.emit('progress')
   }
 
-  #touch(object: string, host: string, revision: number): void {
-    const hosts = this.#touched.get(object)
-    if (hosts === undefined) this.#touched.set(object, new Map([[host, revision]]))
-    else hosts.set(host, revision)
-  }
-
-  /** What every host has confirmed need not be remembered. */
-  #forgetConfirmed(): void {
-    for (const object of this.#touched.keys()) if (this.unconfirmed(object).length === 0) this.#touched.delete(object)
+  /** The hosts that have the units' scopes now. */
+  #hostsOf(units: readonly UnitChange[]): ReadonlyMap<string, readonly string[]> {
+    const scopes = new Set(units.map(({ scope }) => scope))
+    return new Map(Array.from(scopes, (scope) => [scope, [...this.#deployment.hostsOf(scope)]]))
   }
 
   /** Hosts that have not confirmed what the object causes there, each with the reason. */
   unconfirmed(object: string): readonly { readonly host: string; readonly reason: string }[] {
-    return Array.from(this.#touched.get(object) ?? []).flatMap(([id, revision]) => {
-      const record = this.hosts.get(id)
-      if (record === undefined || record.confirmed >= revision) return []
-      const reason = record.channel === null ? 'its switch is not connected' : 'its switch has not confirmed yet'
-      return [{ host: id, reason }]
+    const hosts = new Set(this.#realized.unconfirmed(object))
+    const untracked = this.#untracked(object)
+    if (untracked !== null) hosts.add(untracked)
+    return Array.from(hosts, (host) => {
+      const connected = this.hosts.get(host)?.channel ?? null
+      return {
+        host,
+        reason: connected === null ? 'its switch is not connected' : 'its switch has not confirmed yet',
+      }
     })
+  }
+
+  /** The host of a port whose connections it cannot track yet: the conntrack zone of the network is not ready. */
+  #untracked(port: string): string | null {
+    const { reads } = this.#options.derivation
+    const network = reads.port(port)?.network_id
+    const host = reads.binding(port)?.host
+    if (network === undefined || host === undefined || reads.policy(port)?.stateful !== true) return null
+    const ready = reads.zone(`${host}/${network}`) !== undefined && !this.#realized.unconfirmed(network).has(host)
+    return ready ? null : host
   }
 
   // Databases.
@@ -350,7 +360,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     switch (event.kind) {
       case 'confirmed':
         record.confirmed = event.revision
-        if (this.#touched.size > TOUCHED) this.#forgetConfirmed()
+        this.#realized.tidy()
         this.emit('progress')
         return
       case 'synchronized':
@@ -411,7 +421,14 @@ export class Fleet extends EventEmitter<FleetEvents> {
     if (typeof inPort !== 'number') return
     const packet = { host: record.facts.id, inPort, origin: origin.object, metadata, data: message.data }
     try {
-      for (const out of app.packetIn(this.#options.derivation.reads, packet)) sendOut(channel, out)
+      for (const out of app.packetIn(this.#options.derivation.reads, packet)) {
+        const to = out.host === undefined ? channel : (this.hosts.get(out.host)?.channel ?? null)
+        if (to !== null) sendOut(to, out)
+      }
+      const report = app.report?.(this.#options.derivation.reads, packet) ?? null
+      if (report === null) return
+      this.#options.log.info({ host: packet.host, ...report }, 'matched')
+      this.emit('report', packet.host, report)
     } catch (error) {
       this.#options.log.error({ host: packet.host, app: app.name, err: error }, 'packet not handled')
     }

@@ -10,6 +10,8 @@ import {
   MARKS,
   move,
   POLICY,
+  punt,
+  REJECT_METER,
   REMOTE,
   REMOTE_IPV4,
   resubmit,
@@ -103,13 +105,13 @@ function judged(direction: Direction): FlowSpec[] {
   ]
 }
 
-const decided = (direction: Direction): FlowSpec => ({
-  stage: `${direction}_verdict`,
-  priority: 100,
-  match: { [MARKS]: marked({ verdict: verdicts.allow }) },
-  actions: [],
-  to: passed[direction],
-})
+function decided(direction: Direction): FlowSpec[] {
+  const on = { stage: `${direction}_verdict`, priority: 100 }
+  return [
+    { ...on, match: { [MARKS]: marked({ verdict: verdicts.allow }) }, actions: [], to: passed[direction] },
+    { ...on, match: { [MARKS]: marked({ verdict: verdicts.reject }) }, actions: [punt], meter: REJECT_METER },
+  ]
+}
 
 function fallback(action: RuleAction): FlowSpec {
   return {
@@ -174,7 +176,7 @@ function remembered(): FlowSpec[] {
 }
 
 export const constantFlows: readonly FlowSpec[] = [
-  ...(['egress', 'ingress'] as const).flatMap((each) => [...tracked(each), ...judged(each), decided(each)]),
+  ...(['egress', 'ingress'] as const).flatMap((each) => [...tracked(each), ...judged(each), ...decided(each)]),
   ...(['allow', 'reject'] as const).map(fallback),
   ...remotes(),
   ...remembered(),

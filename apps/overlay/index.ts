@@ -128,6 +128,9 @@ function listensToAll(read: Reads, id: string): boolean {
 const localCopies = (ports: readonly LocalPort[]): FlowAction[] =>
   ports.flatMap(({ ofport, up }) => (up ? [set(OUTPORT, ofport), resubmit('next')] : []))
 
+/** Remembers the connection before copies leave that no port's rules are asked about here: answers come back here. */
+const remember: readonly FlowAction[] = [set(OUTPORT, 0), resubmit('commit')]
+
 /** How each host with ports of a network copies what is not for one known port. */
 function copied(read: Reads, id: string): readonly Contribution[] {
   const network = read.network(id)
@@ -146,9 +149,10 @@ function copied(read: Reads, id: string): readonly Contribution[] {
     return (to: string): FlowSpec[] => {
       const local = localCopies(wanting.find(({ host }) => host === to)?.ports ?? [])
       const copies = remote.flatMap(({ host, copy }) => (host === to ? [] : copy))
+      const away = copies.length === 0 ? [] : [...remember, ...copies]
       const whole = { ...on, ...match }
       return [
-        { stage: 'l2', priority, match: { ...whole, [MARKS]: [0, FROM_TUNNEL] }, actions: [...local, ...copies] },
+        { stage: 'l2', priority, match: { ...whole, [MARKS]: [0, FROM_TUNNEL] }, actions: [...local, ...away] },
         { stage: 'l2', priority, match: { ...whole, [MARKS]: [FROM_TUNNEL, FROM_TUNNEL] }, actions: local },
       ]
     }
@@ -166,7 +170,7 @@ export const overlay: App = {
   stages: [
     { name: 'classify', phase: 'classify', miss: 'drop', matches: ['in_port_oxm', 'tun_id'] },
     { name: 'l2', phase: 'switch', miss: 'drop', matches: [NETWORK, MARKS, 'eth_dst'] },
-    { name: 'output', phase: 'output', miss: 'drop', matches: [] },
+    { name: 'output', phase: 'output', miss: 'drop', matches: [OUTPORT] },
   ],
   rules: [
     { over: 'vif', contribute: plugged },
@@ -174,5 +178,10 @@ export const overlay: App = {
     { over: 'port', contribute: located },
     { over: 'network', contribute: copied },
   ],
-  constant: { flows: [{ stage: 'output', priority: 100, match: {}, actions: [outputTo(OUTPORT)] }] },
+  constant: {
+    flows: [
+      { stage: 'output', priority: 200, match: { [OUTPORT]: 0 }, actions: [] },
+      { stage: 'output', priority: 100, match: {}, actions: [outputTo(OUTPORT)] },
+    ],
+  },
 }

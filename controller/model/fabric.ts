@@ -1,9 +1,9 @@
 // Several modelled hosts, joined by tunnels, under one controller: a packet that a port sends, and what becomes of it
 // on every host, answers of the controller included. Nothing takes time here; a whole network is milliseconds.
 import { TUNNEL_PORTS, type App, type PacketIn, type PacketOut, type Reads } from '../app.ts'
+import type { Delta } from '../deployment.ts'
 import { packetInReason, ports as reserved } from '../../ofproto/messages/index.ts'
 import { originOf } from '../pipeline/cookie.ts'
-import type { Item } from '../pipeline/value.ts'
 import { ModelSwitch, type Arrival } from './switch.ts'
 import { plainPort, tunnelPort } from './tables.ts'
 import type { Punt, Trace } from './trace.ts'
@@ -70,10 +70,12 @@ export class Fabric {
     return model
   }
 
-  apply(host: string, { remove, put }: { remove: Iterable<string>; put: ReadonlyMap<string, Item> }): void {
+  apply(host: string, delta: Delta): void {
     const model = this.switchOf(host)
-    for (const key of remove) model.remove(key)
-    for (const item of put.values()) model.put(item)
+    for (const [key, item] of delta) {
+      if (item === null) model.remove(key)
+      else model.put(item)
+    }
   }
 
   send(host: string, ofport: number, bytes: Uint8Array): readonly Delivery[] {
@@ -95,9 +97,9 @@ export class Fabric {
         if (next !== undefined) queue.push({ host: next, arrival: { bytes: sent, inPort: port, tunnel } })
       }
       for (const punt of trace.packetIns) {
-        for (const { outPort, data } of this.#controller(at, punt)) {
+        for (const { host: on = at, outPort, data } of this.#controller(at, punt)) {
           const actions = [{ kind: 'output', port: outPort, maxLength: 0 }] as const
-          pass(at, this.switchOf(at).packetOut(data, reserved.controller, actions))
+          pass(on, this.switchOf(on).packetOut(data, reserved.controller, actions))
         }
       }
     }

@@ -18,6 +18,8 @@ import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
 import { Zones } from './zones.ts'
 
+/** Tables see the ports of first fragments (OFPC_FRAG_NX_MATCH); the length is OpenFlow's default. */
+const switchConfig = { flags: 3, missSendLength: 128 } as const
 const CONTROLLER_PORT = 0xffff_fffd
 const NO_BUFFER = 0xffff_ffff
 const TICK_MILLISECONDS = 250
@@ -339,6 +341,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#byChannel.set(channel, record)
     record.confirmed = 0
     this.#options.log.info({ host: id, peer: channel.peer }, 'switch connected')
+    channel.send({ kind: 'set_config', xid: channel.nextXid(), ...switchConfig })
     this.#zones.connected(id, channel)
     void channel.closed.then(({ message }) => {
       this.#byChannel.delete(channel)

@@ -41,7 +41,7 @@ export const groups: App = {
         name: `${side}_track`,
         phase: side,
         miss: 'next',
-        matches: [MARKS, ZONE, 'ct_state', 'icmpv6_type', 'nw_ttl'],
+        matches: [MARKS, ZONE, 'ct_state', 'icmpv6_type', 'nw_ttl', 'ip_frag'],
       } as const,
       { name: `${side}_state`, phase: side, miss: 'drop', matches: [MARKS, 'ct_state'] } as const,
       { name: `${side}_verdict`, phase: side, miss: 'drop', matches: [MARKS] } as const,

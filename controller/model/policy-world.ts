@@ -43,8 +43,8 @@ export interface World {
 export const groupId = (n: number): string => uuid('g', n)
 const setId = (n: number): string => uuid('x', n)
 
-const action = fc.constantFrom<RuleAction[]>('allow', 'allow', 'allow', 'deny', 'reject')
-const fallback = fc.constantFrom<RuleAction[]>('deny', 'deny', 'allow', 'reject')
+const action = fc.constantFrom<RuleAction[]>('allow', 'allow', 'allow', 'allow', 'deny', 'reject')
+const fallback = fc.constantFrom<RuleAction[]>('deny', 'deny', 'allow', 'allow', 'reject')
 
 const station: fc.Arbitrary<Station> = fc.record({
   h: fc.integer({ min: 1, max: 2 }),
@@ -83,7 +83,7 @@ const ranges = fc.constantFrom<Range[]>([null, null], [80, 80], [80, 81], [1, 10
 const icmpRanges = fc.constantFrom<Range[]>([null, null], [8, null], [8, 0], [128, 0], [0, 0], [3, null])
 
 const remote = fc.oneof(
-  { weight: 3, arbitrary: fc.constant({}) },
+  { weight: 4, arbitrary: fc.constant({}) },
   { weight: 3, arbitrary: fc.nat(4).map((prefix) => ({ prefix })) },
   { weight: 3, arbitrary: fc.constantFrom(...GROUPS).map((group) => ({ group })) },
   fc.constantFrom(...SETS).map((set) => ({ set })),
@@ -95,7 +95,7 @@ const rule: fc.Arbitrary<SecurityGroupRule> = fc
     group: fc.constantFrom(...GROUPS),
     direction: fc.constantFrom('ingress', 'egress'),
     ethertype: fc.constantFrom('IPv4', 'IPv4', 'IPv6'),
-    protocol: fc.constantFrom(null, 'tcp', 'tcp', 'udp', 'udp', 'icmp', 'sctp', '47', '17'),
+    protocol: fc.constantFrom(null, null, 'tcp', 'tcp', 'udp', 'udp', 'icmp', 'sctp', '47', '17'),
     ports: ranges,
     icmp: icmpRanges,
     remote,
@@ -146,7 +146,7 @@ export const worlds: fc.Arbitrary<World> = fc.record({
   stations: fc.uniqueArray(station, { selector: ({ n, i }) => n * 256 + i, minLength: 2, maxLength: 4 }),
   routed: fc.constantFrom(true, true, false),
   groups: fc.tuple(...GROUPS.map(group)),
-  rules: fc.array(rule, { minLength: 4, maxLength: 14 }).map((rules) => placed(rules, 0)),
+  rules: fc.array(rule, { minLength: 6, maxLength: 18 }).map((rules) => placed(rules, 0)),
   sets: fc.tuple(...SETS.map(set)),
 })
 

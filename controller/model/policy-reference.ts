@@ -42,7 +42,7 @@ const isTracked = ({ protocol }: Facts): boolean => isIcmp(protocol) || [TCP, UD
 
 const bits = (address: string): bigint => (address.includes(':') ? parseIpv6(address) : parseIpv4(address))
 
-export function isWithin(address: string, range: string): boolean {
+function isWithin(address: string, range: string): boolean {
   const [network = '', length] = range.split('/')
   if (network.includes(':') !== address.includes(':')) return false
   const size = address.includes(':') ? 128 : 32

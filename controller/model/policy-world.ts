@@ -40,7 +40,7 @@ export interface World {
   readonly sets: readonly AddressGroup[]
 }
 
-export const groupId = (n: number): string => uuid('g', n)
+const groupId = (n: number): string => uuid('g', n)
 const setId = (n: number): string => uuid('x', n)
 
 const action = fc.constantFrom<RuleAction[]>('allow', 'allow', 'allow', 'allow', 'deny', 'reject')

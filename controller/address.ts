@@ -1,4 +1,5 @@
 // Addresses as the API writes them and as the wire has them: numbers for IPv4 and MAC, bytes for IPv6.
+import { createHash } from 'node:crypto'
 import ipaddr from 'ipaddr.js'
 
 /** The 32 bits of an IPv4 address; null for IPv6. The API has validated the text. */
@@ -45,6 +46,18 @@ export function canonicalPrefix(cidr: string): string {
   return `${parts.join('.')}/${four.length}`
 }
 
+/** The 16 bytes of an address, those of IPv4 mapped (RFC 4291 §2.5.5.2), from the prefix that is only it; else nothing. */
+export function singleAddress(cidr: string): Uint8Array[] {
+  const four = prefix(cidr)
+  if (four !== null) {
+    const mapped = new Uint8Array(16).fill(0xff, 10, 12)
+    new DataView(mapped.buffer).setUint32(12, four.network)
+    return four.length === 32 ? [mapped] : []
+  }
+  const six = ipv6Prefix(cidr)
+  return six?.length === 128 ? [six.network] : []
+}
+
 /** An address as the prefix that is only this address. */
 export const asPrefix = (text: string): string =>
   text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`
@@ -62,3 +75,10 @@ export function linkLocal(address: number): Uint8Array {
  */
 export const subnetMac = (subnet: string): number =>
   0x0200_0000_0000 + Number.parseInt(subnet.replaceAll('-', '').slice(0, 8), 16)
+
+/**
+ * The MAC by which a router's interface sends from one host onto a wire: the interface's own stands on every host, and
+ * switches on the wire would see it move with each packet. Locally administered, apart from those of subnets.
+ */
+export const hostMac = (host: string, routerInterface: string): number =>
+  0x0600_0000_0000 + createHash('sha256').update(`${host} ${routerInterface}`).digest().readUIntBE(0, 5)

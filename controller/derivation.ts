@@ -1,6 +1,7 @@
 // The engine's dataflow: rows of intent and of hosts in, units of items and the scopes of hosts out. Apps see it as
 // `Reads`; nothing here knows what an app does.
 import {
+  physicalNetwork,
   ROUTER_INTERFACE,
   type App,
   type Binding,
@@ -20,7 +21,7 @@ import { Engine, type Change, type KeySource, type Output, type Problem } from '
 import { flowMaker, missFlows, packetMeter } from './pipeline/flow.ts'
 import { layout, type Layout } from './pipeline/layout.ts'
 import type { Item } from './pipeline/value.ts'
-import { connectPolicy, policyInputs, type PolicyInputs } from './policy.ts'
+import { connectPolicy, goneFrom, policyInputs, prefixesOf, type PolicyInputs, type Tracked } from './policy.ts'
 
 const NONE: readonly string[] = []
 
@@ -43,6 +44,16 @@ export interface Derived {
   readonly contests: readonly Contest[]
   /** The networks and routers for which each host needs a conntrack zone. */
   readonly zones: readonly (readonly [string, ReadonlySet<string> | null])[]
+  /** Whose connections hosts shall forget. */
+  readonly gone: readonly Tracked[]
+  /** For each host whose ports are on other physical networks than before to which it has no way: which these are. */
+  readonly stranded: readonly (readonly [string, Stranded])[]
+}
+
+/** Physical networks that a host has ports on but no way to: before and after a commit. */
+export interface Stranded {
+  readonly before: readonly string[]
+  readonly after: readonly string[]
 }
 
 /** The hosts that claim one port, the one that has it first; none when there is no contest (any more). */
@@ -61,6 +72,8 @@ export class Derivation {
   readonly #scopes: Output<string, ReadonlySet<string>>
   readonly #contests: Output<string, readonly string[]>
   readonly #zones: Output<string, ReadonlySet<string>>
+  readonly #tracked: Output<string, Tracked | null>
+  readonly #stranded: Output<string, readonly string[]>
   readonly #constants: readonly UnitChange[]
   #started = false
 
@@ -75,7 +88,7 @@ export class Derivation {
       vif: engine.table('vif'),
       ...policyInputs(engine),
     }
-    const { reads, members, scopesOf, zonesOf, contested } = connect(engine, this.inputs)
+    const { reads, members, scopesOf, zonesOf, strandedOf, trackedOf, contested } = connect(engine, this.inputs)
     this.reads = reads
     this.tables = layout(apps.flatMap(({ stages }) => stages))
     const names = apps.map(({ name }) => name)
@@ -92,6 +105,8 @@ export class Derivation {
     this.#scopes = engine.output('scopes', this.inputs.host, scopesOf)
     this.#contests = engine.output('contests', contested, (id) => claimantsOf(reads.binding(id)))
     this.#zones = engine.output('zones', this.inputs.host, zonesOf)
+    this.#tracked = engine.output('tracked', this.inputs.vif, trackedOf)
+    this.#stranded = engine.output('stranded', this.inputs.host, strandedOf)
     this.#constants = apps.map((app) => {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
       const [unit] = unitsOf(app.name, '0', [everywhere], make)
@@ -110,7 +125,12 @@ export class Derivation {
     const contests = this.#contests
       .of(changes)
       .map(({ key, before = NONE, after = NONE }) => ({ port: key, before, after }))
-    return { units, scopes, contests, zones }
+    const gone = this.#tracked.of(changes).flatMap(({ before, after }) => goneFrom(before ?? null, after ?? null))
+    const stranded = this.#stranded
+      .of(changes)
+      .map(({ key, before = NONE, after = NONE }) => [key, { before, after }] as const)
+      .filter(([, { before, after }]) => before.length + after.length > 0)
+    return { units, scopes, contests, zones, gone, stranded }
   }
 
   get pending(): boolean {
@@ -208,18 +228,20 @@ function winner(port: Port, claims: readonly Vif[]): Binding | undefined {
   return { host: first.host, ofport: first.ofport, rivals: rivals.length > 0 ? rivals : NONE }
 }
 
-/** Tables, groupings and queries between the inputs and the apps. */
-function connect(
-  engine: Engine,
-  inputs: Inputs,
-): {
+interface Connected {
   readonly reads: Reads
   readonly members: readonly KeySource<string>[]
   scopesOf(this: void, host: string): ReadonlySet<string>
   zonesOf(this: void, host: string): ReadonlySet<string>
+  /** The physical networks on which the host has ports and to which it has no way. */
+  strandedOf(this: void, host: string): readonly string[]
   /** The ports that several hosts claim. */
   readonly contested: KeySource<string>
-} {
+  trackedOf(this: void, vif: string): Tracked | null
+}
+
+/** Tables, groupings and queries between the inputs and the apps. */
+function connect(engine: Engine, inputs: Inputs): Connected {
   const { network, subnet, port, router, host, vif } = inputs
   const isInterface = (row: Port): boolean => row.device_owner === ROUTER_INTERFACE
   const portsOf = engine.grouping('ports of network', port, (row) => [row.network_id])
@@ -252,7 +274,7 @@ function connect(
   const membersOf = engine.grouping('members of network', placesOn, (_, member) => [networkOf(member)])
   const networksOn = engine.grouping('networks of host', placesOn, (_, member) => [hostOf(member)])
   const contested = engine.grouping('contested ports', placeOf, ({ rivals }, id) => (rivals.length > 0 ? [id] : NONE))
-  const hostsOf = engine.query('hosts of network', (id: string): readonly string[] => membersOf.get(id).map(hostOf))
+  const memberHosts = engine.query('hosts of network', (id: string): readonly string[] => membersOf.get(id).map(hostOf))
   const localPorts = engine.query('local ports', (member: string): readonly LocalPort[] =>
     placesOn.get(member).flatMap((id) => placeOf.get(id) ?? []),
   )
@@ -270,6 +292,9 @@ function connect(
     }
     return found
   })
+  const hostsOf = engine.query('hosts of domain', (id: string): readonly string[] =>
+    [...new Set(Array.from(domain.get(id)).flatMap((each) => memberHosts.get(each)))].toSorted(),
+  )
   const portsAt = engine.query('ports at host', (id: string): readonly string[] =>
     networksOn.get(id).flatMap((member) => placesOn.get(member)),
   )
@@ -285,17 +310,30 @@ function connect(
     }
     return scopes
   }
-  /** Of each network with a port here that is tracked: itself, and the routers through which its traffic may go. */
+  /** In whose zones a network's traffic may be: its own, and those of the routers that stand on it. */
+  const zonedWith = (id: string): readonly string[] => [
+    id,
+    ...gatewaysOf.get(id).flatMap((gateway) => port.get(gateway)?.device_id ?? []),
+  ]
   const zonesOf = (id: string): ReadonlySet<string> => {
     const isTracked = (each: string): boolean => policyReads.policy(each)?.stateful === true
-    const networks = networksOn
-      .get(id)
-      .filter((member) => placesOn.get(member).some(isTracked))
-      .map(networkOf)
-    const routers = networks.flatMap((each) =>
-      gatewaysOf.get(each).flatMap((gateway) => port.get(gateway)?.device_id ?? []),
-    )
-    return new Set([...networks, ...routers])
+    const networks = networksOn.get(id).filter((member) => placesOn.get(member).some(isTracked))
+    return new Set(networks.flatMap((member) => zonedWith(networkOf(member))))
+  }
+  const trackedOf = (key: string): Tracked | null => {
+    const at = vif.get(key)
+    const row = at && port.get(at.port)
+    if (!row || placeOf.get(row.id)?.host !== at.host || policyReads.policy(row.id)?.stateful !== true) return null
+    return { host: at.host, objects: zonedWith(row.network_id), prefixes: prefixesOf(row) }
+  }
+  const strandedOf = (id: string): readonly string[] => {
+    const uplinks = host.get(id)?.uplinks ?? {}
+    const physical = networksOn.get(id).flatMap((member) => {
+      const row = network.get(networkOf(member))
+      const name = row === undefined ? null : physicalNetwork(row)
+      return name === null || Object.hasOwn(uplinks, name) ? [] : [name]
+    })
+    return [...new Set(physical)].toSorted()
   }
   const reads: Reads = {
     network: (id) => network.get(id),
@@ -310,9 +348,10 @@ function connect(
     subnetsOf: (id) => subnetsOf.get(id),
     interfacesOf: (id) => interfacesOf.get(id),
     binding: (id) => placeOf.get(id) ?? null,
-    membersOf: (id) => hostsOf.get(id),
+    membersOf: (id) => memberHosts.get(id),
+    hostsOf: (id) => hostsOf.get(id),
     localPorts: (id, on) => localPorts.get(memberKey(on, id)),
     ...policyReads,
   }
-  return { reads, members, scopesOf, zonesOf, contested }
+  return { reads, members, scopesOf, zonesOf, strandedOf, trackedOf, contested }
 }

@@ -7,7 +7,7 @@ import type { Connection } from '../ovsdb/index.ts'
 import type { App, PacketOut, Report, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import { Deployment, type UnitChange } from './deployment.ts'
-import type { Contest, Derivation } from './derivation.ts'
+import type { Contest, Derivation, Stranded } from './derivation.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
 import { isOurMeter } from './pipeline/meters.ts'
@@ -16,6 +16,7 @@ import { Realized } from './realized.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
+import { singleAddress } from './address.ts'
 import { Zones } from './zones.ts'
 
 /** Tables see the ports of first fragments (OFPC_FRAG_NX_MATCH); the length is OpenFlow's default. */
@@ -193,8 +194,9 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   commit(): void {
-    const { units, scopes, contests, zones } = this.#options.derivation.commit()
+    const { units, scopes, contests, zones, gone, stranded } = this.#options.derivation.commit()
     for (const contest of contests) this.#onContest(contest)
+    for (const [host, change] of stranded) this.#onStranded(host, change)
     for (const [host, objects] of zones) this.#zones.want(host, objects ?? new Set())
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
     if (units.length === 0 && scopes.length === 0) return
@@ -214,6 +216,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
       const hosts = new Set([...(before.get(scope) ?? []), ...(after.get(scope) ?? [])])
       return [...hosts].filter((host) => told.has(host))
     })
+    // After the flows: packets that are still on their way must not bring back what is forgotten.
+    for (const { host, objects, prefixes } of gone) this.#zones.forget(host, objects, prefixes.flatMap(singleAddress))
     this.emit('progress')
   }
 
@@ -225,7 +229,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
 
   /** Hosts that have not confirmed what the object causes there, each with the reason. */
   unconfirmed(object: string): readonly { readonly host: string; readonly reason: string }[] {
-    const hosts = new Set(this.#realized.unconfirmed(object))
+    const hosts = new Set([...this.#realized.unconfirmed(object), ...this.#zones.waitingFor(object)])
     const untracked = this.#untracked(object)
     if (untracked !== null) hosts.add(untracked)
     return Array.from(hosts, (host) => {
@@ -243,7 +247,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const network = reads.port(port)?.network_id
     const host = reads.binding(port)?.host
     if (network === undefined || host === undefined || reads.policy(port)?.stateful !== true) return null
-    const ready = reads.zone(`${host}/${network}`) !== undefined && !this.#realized.unconfirmed(network).has(host)
+    const ready = !this.#zones.waitingFor(network).has(host) && !this.#realized.unconfirmed(network).has(host)
     return ready ? null : host
   }
 
@@ -280,7 +284,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     if (record === undefined) this.hosts.set(facts.id, (record = new HostRecord(facts, this.#newControl(facts.id))))
     record.facts = facts
     const { host, vif } = this.#options.derivation.inputs
-    host.set(facts.id, { id: facts.id, name: facts.name, encapIp: facts.encapIp })
+    host.set(facts.id, { id: facts.id, name: facts.name, encapIp: facts.encapIp, uplinks: facts.uplinks })
     const names = new Set(facts.vifs.map(({ name }) => name))
     for (const { name } of before) if (!names.has(name)) vif.delete(`${facts.id}/${name}`)
     for (const row of facts.vifs) vif.set(`${facts.id}/${row.name}`, row)
@@ -304,6 +308,17 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const text = `port ${port} is plugged in on ${after.join(' and ')}: ${winner} has it`
     for (const host of new Set([...before, ...after])) {
       this.#alarm(host, `contest ${port}`, rivals.length > 0 && after.includes(host) ? text : null)
+    }
+  }
+
+  /** An alarm for each physical network that ports of the host are on and that the host cannot reach. */
+  #onStranded(host: string, { before, after }: Stranded): void {
+    for (const name of new Set([...before, ...after])) {
+      const why = `weft-bridge-mappings has no bridge for it, or one that does not exist`
+      const text = `ports on physical network '${name}' are DOWN: ${why}`
+      if (before.includes(name) !== after.includes(name)) {
+        this.#alarm(host, `physical network ${name}`, after.includes(name) ? text : null)
+      }
     }
   }
 

@@ -26,6 +26,21 @@ interface PolicyQueries {
   setsOf(group: string): ReadonlySet<string>
 }
 
+/** A port whose connections its host remembers: those of its prefixes, in the zones of the objects. */
+export interface Tracked {
+  readonly host: string
+  readonly objects: readonly string[]
+  readonly prefixes: readonly string[]
+}
+
+/** What is no longer there to have connections. */
+export function goneFrom(before: Tracked | null, after: Tracked | null): Tracked[] {
+  if (before === null) return []
+  const kept = new Set(after?.host === before.host ? after.prefixes : NONE)
+  const prefixes = before.prefixes.filter((prefix) => !kept.has(prefix))
+  return prefixes.length === 0 ? [] : [{ ...before, prefixes }]
+}
+
 const memberKey = (set: string, prefix: string): string => `${set} ${canonicalPrefix(prefix)}`
 
 /** The set and the prefix (in canonical form) that a key of `member` says. */

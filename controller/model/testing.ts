@@ -68,9 +68,10 @@ export function simulate(rows: Rows): Simulated {
   for (const row of rows.addressGroups ?? []) inputs.address_group.set(row.id, row)
   const deployment = new Deployment()
   const fabric = new Fabric(appController(apps, derivation.reads))
-  for (const { id, encapIp } of rows.hosts) {
+  for (const { id, encapIp, uplinks } of rows.hosts) {
     const ofports = rows.vifs.filter(({ host }) => host === id).map(({ ofport }) => ofport)
     fabric.addHost(id, ipv4(encapIp) ?? 0, ofports)
+    fabric.addUplinks(id, uplinks)
   }
   const settle = (): void => {
     do {

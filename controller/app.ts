@@ -10,7 +10,7 @@ export { bounce, commit, decrementTtl, load, move, output, outputTo, punt, resub
 export { asPrefix, hostMac, ipv4, ipv6Prefix, linkLocal, mac, prefix, subnetMac } from './address.ts'
 export { arpAnswer } from './arp-answer.ts'
 export { EXPIRED_METER, LOG_METER, portMeter, REJECT_METER } from './pipeline/meters.ts'
-export { memberOf, prefixesOf, remoteSetOf } from './policy.ts'
+export { memberOf, sourcesOf, remoteSetOf } from './policy.ts'
 export {
   directions,
   FROM_TUNNEL,

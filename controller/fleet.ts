@@ -19,6 +19,8 @@ import { SwitchSession } from './switch/session.ts'
 import { singleAddress } from './address.ts'
 import { Zones } from './zones.ts'
 
+/** Tables see the ports of first fragments (OFPC_FRAG_NX_MATCH); the length is OpenFlow's default. */
+const switchConfig = { flags: 3, missSendLength: 128 } as const
 const CONTROLLER_PORT = 0xffff_fffd
 const NO_BUFFER = 0xffff_ffff
 const TICK_MILLISECONDS = 250
@@ -355,6 +357,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#byChannel.set(channel, record)
     record.confirmed = 0
     this.#options.log.info({ host: id, peer: channel.peer }, 'switch connected')
+    channel.send({ kind: 'set_config', xid: channel.nextXid(), ...switchConfig })
     this.#zones.connected(id, channel)
     void channel.closed.then(({ message }) => {
       this.#byChannel.delete(channel)

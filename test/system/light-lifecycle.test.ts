@@ -149,6 +149,18 @@ describe('migration', () => {
     await cloud.fabric.unplug(twin)
     await until('the alarm is over', async () => (await alarms(cloud.host(2))) === '')
   })
+
+  test('of two interfaces of one host that claim one port the first by name has it, and an alarm names both', async () => {
+    const { vm, port } = await cloud.guest(cloud.host(1), red, subnet)
+    const twin = await cloud.fabric.addVm(cloud.host(1), 'double', port.mac, port.id)
+    const alarms = async () => (await cloud.agent(cloud.host(1))).configurations.alarms.join('\n')
+    await until('an alarm', async () => (await alarms()).includes(port.id))
+    const [first, second] = [vm, twin].map(({ interface: name }) => `host2/${name}`).toSorted()
+    expect(await alarms()).toContain(`${first} and ${second}: ${first} has it`)
+    await cloud.fabric.unplug(twin)
+    await until('the alarm is over', async () => (await alarms()) === '')
+    await warm(vm, anchor.port.address)
+  })
 })
 
 describe('a host that is lost', () => {

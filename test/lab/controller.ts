@@ -1,8 +1,10 @@
 // `weft serve` as a process of its own in the controller's namespace of a Fabric: started, stopped and killed by tests,
 // with its data folder kept in between, and asked over REST.
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
+import { WebSocket } from 'ws'
 import type { Fabric } from './fabric.ts'
 import { startDaemon, until, type Daemon } from './run.ts'
 
@@ -114,4 +116,20 @@ export class ControllerProcess implements AsyncDisposable {
     }
     return answer.body
   }
+
+  /** Follows /v1/events; `cursor`: from after this one on. */
+  async events(cursor?: number): Promise<Events> {
+    const query = cursor === undefined ? '' : `?cursor=${cursor}`
+    const socket = new WebSocket(`ws+unix:${this.#socket}:/v1/events${query}`)
+    const seen: Json[] = []
+    // The relay answers at once; what is told before `open` settles must not be missed.
+    socket.on('message', (data: Buffer) => seen.push(JSON.parse(data.toString()) as Json))
+    await once(socket, 'open')
+    return { seen, [Symbol.dispose]: () => socket.terminate() }
+  }
+}
+
+export interface Events extends Disposable {
+  /** So far, oldest first. */
+  readonly seen: readonly Json[]
 }

@@ -394,6 +394,25 @@ describe('groups of ports', () => {
     expect(await put({ port_security_enabled: true, security_groups: [web.id] })).toEqual([web.id])
   })
 
+  test('a port that was stored before there were groups keeps its meaning: nothing is denied', async () => {
+    const first = await start()
+    const { network, post } = await withNetwork(first)
+    const { port } = (await post({})).body
+    const key = `intent/ports/${port.id}`
+    const {
+      security_groups: _,
+      default_ingress_action: __,
+      default_egress_action: ___,
+      ...old
+    } = JSON.parse((await first.store.get(key))?.value ?? '') as Json
+    await first.store.transact({ apply: [{ kind: 'put', key, value: JSON.stringify(old) }] })
+    const api = await start({ store: first.store })
+    const meant = { security_groups: [], default_ingress_action: 'allow', default_egress_action: 'allow' }
+    expect((await api.call('GET', `ports?network_id=${network.id}`)).body.ports).toMatchObject([meant])
+    const renamed = await api.call('PUT', `ports/${port.id}`, { port: { name: 'x' } })
+    expect(renamed.body.port).toMatchObject({ ...meant, name: 'x' })
+  })
+
   test('the interface of a router has no groups, also when it was a port of a guest', async () => {
     const api = await start()
     const { network, post } = await withNetwork(api)

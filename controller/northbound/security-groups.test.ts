@@ -238,6 +238,20 @@ describe('rules', () => {
     expect(bad.status).toBe(400)
   })
 
+  test('hosts that are waited for are those of all that was written: the rules that were shifted, and their group', async () => {
+    let asked: string[] = []
+    const waitRealized = async (of: readonly { id: string }[]) => ((asked = of.map(({ id }) => id)), [])
+    const api = await start({ waitRealized })
+    const group = await makeGroup(api)
+    const rules = [await makeRule(api, group, { protocol: 'tcp', priority: 1 })]
+    const rule = { security_group_id: group.id, direction: 'egress', priority: 1 }
+    const reply = await api.call('POST', 'security-group-rules?wait=realized', { security_group_rule: rule })
+    rules.push(reply.body.security_group_rule)
+    expect(asked.sort()).toEqual([...rules.map(({ id }) => id), group.id].sort())
+    await api.call('DELETE', `security-group-rules/${rules[0]?.id}?wait=realized`)
+    expect(asked.sort()).toEqual([rules[0]?.id, group.id].sort())
+  })
+
   test('what a rule matches cannot be changed; its action, log and enabled can', async () => {
     const api = await start()
     const rule = await makeRule(api, await makeGroup(api), { protocol: 'tcp' })

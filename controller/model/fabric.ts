@@ -138,9 +138,9 @@ export class Fabric {
         if (next !== undefined) queue.push({ host: next, arrival: { bytes: sent, inPort: port, tunnel } })
       }
       for (const punt of trace.packetIns) {
-        for (const { outPort, data } of this.#controller(at, punt)) {
+        for (const { host: on = at, outPort, data } of this.#controller(at, punt)) {
           const actions = [{ kind: 'output', port: outPort, maxLength: 0 }] as const
-          pass(at, this.switchOf(at).packetOut(data, reserved.controller, actions))
+          pass(on, this.switchOf(on).packetOut(data, reserved.controller, actions))
         }
       }
     }

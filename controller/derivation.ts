@@ -21,7 +21,7 @@ import { Engine, type Change, type KeySource, type Output, type Problem } from '
 import { flowMaker, missFlows, packetMeter } from './pipeline/flow.ts'
 import { layout, type Layout } from './pipeline/layout.ts'
 import type { Item } from './pipeline/value.ts'
-import { connectPolicy, goneFrom, policyInputs, prefixesOf, type PolicyInputs, type Tracked } from './policy.ts'
+import { connectPolicy, goneFrom, policyInputs, sourcesOf, type PolicyInputs, type Tracked } from './policy.ts'
 
 const NONE: readonly string[] = []
 
@@ -324,7 +324,7 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     const at = vif.get(key)
     const row = at && port.get(at.port)
     if (!row || placeOf.get(row.id)?.host !== at.host || policyReads.policy(row.id)?.stateful !== true) return null
-    return { host: at.host, objects: zonedWith(row.network_id), prefixes: prefixesOf(row) }
+    return { host: at.host, objects: zonedWith(row.network_id), prefixes: sourcesOf(row) }
   }
   const strandedOf = (id: string): readonly string[] => {
     const uplinks = host.get(id)?.uplinks ?? {}

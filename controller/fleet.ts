@@ -217,7 +217,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
       return [...hosts].filter((host) => told.has(host))
     })
     // After the flows: packets that are still on their way must not bring back what is forgotten.
-    for (const { host, objects, prefixes } of gone) this.#zones.forget(host, objects, prefixes.flatMap(singleAddress))
+    for (const { host, zone, prefixes } of gone) this.#zones.forget(host, zone, prefixes.flatMap(singleAddress))
     this.emit('progress')
   }
 
@@ -247,7 +247,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const network = reads.port(port)?.network_id
     const host = reads.binding(port)?.host
     if (network === undefined || host === undefined || reads.policy(port)?.stateful !== true) return null
-    const ready = !this.#zones.waitingFor(network).has(host) && !this.#realized.unconfirmed(network).has(host)
+    const [zone = network] = reads.zoneMates(network)
+    const ready = !this.#zones.waitingFor(zone).has(host) && !this.#realized.unconfirmed(zone).has(host)
     return ready ? null : host
   }
 

@@ -26,10 +26,11 @@ interface PolicyQueries {
   setsOf(group: string): ReadonlySet<string>
 }
 
-/** A port whose connections its host remembers: those of its prefixes, in the zones of the objects. */
+/** A port whose connections its host remembers: those of its prefixes, in the zone of a network. */
 export interface Tracked {
   readonly host: string
-  readonly objects: readonly string[]
+  /** The network that has the zone. */
+  readonly zone: string
   readonly prefixes: readonly string[]
 }
 

@@ -38,6 +38,9 @@ import {
 } from './fields.ts'
 import { defaultGroup } from './ports.ts'
 
+/** In ct_mark of each connection that is remembered. */
+const REMEMBERED = set('ct_mark', 1)
+
 type Direction = keyof typeof directions
 
 /** Where a packet goes on that the port may send, or get. */
@@ -60,7 +63,21 @@ function services(stage: string, to: string): FlowSpec[] {
   ]
 }
 
-/** Once for each host: what its sender's port had tracked is not tracked again. */
+/** At the port that gets it: what its sender's port had tracked in the zone of another network is tracked in this one too. */
+function trackedBefore(): FlowSpec[] {
+  const stage = 'ingress_track'
+  return [
+    { stage, priority: 320, match: { [MARKS]: marked({ stateful: 0 }) }, actions: [], to: 'next' },
+    { stage, priority: 310, match: { [MARKS]: marked({ sameZone: 1 }) }, actions: [], to: 'next' },
+    ...families.map((family): FlowSpec => ({
+      stage,
+      priority: 150,
+      match: { ...valid({ new: true }), ct_mark: 0, eth_type: ETHER_TYPES[family] },
+      actions: [commit(0, [REMEMBERED]), track('ingress_state')],
+    })),
+  ]
+}
+
 function tracked(direction: Direction): FlowSpec[] {
   const stage = `${direction}_track`
   const isStateful = marked({ stateful: 1 })
@@ -72,7 +89,7 @@ function tracked(direction: Direction): FlowSpec[] {
   })
   return [
     ...services(stage, passed[direction]),
-    { stage, priority: 300, match: { ct_state: [ct.tracked, ct.tracked] }, actions: [], to: 'next' },
+    ...(direction === 'ingress' ? trackedBefore() : []),
     ...families.flatMap((family): FlowSpec[] => {
       const on = { [MARKS]: isStateful, eth_type: ETHER_TYPES[family] }
       return [
@@ -167,8 +184,6 @@ function remotes(): FlowSpec[] {
 
 /** Control ports of protocols whose helpers tell which data connections to expect. */
 const [FTP, TFTP] = [21, 69]
-/** In ct_mark of each connection that is remembered. */
-const REMEMBERED = set('ct_mark', 1)
 
 function remembered(): FlowSpec[] {
   const stage = 'commit'
@@ -193,6 +208,7 @@ function remembered(): FlowSpec[] {
 }
 
 export const constantFlows: readonly FlowSpec[] = [
+  { stage: 'ingress_zone', priority: 10, match: {}, actions: [set(ZONE, 0)], to: 'next' },
   ...(['egress', 'ingress'] as const).flatMap((each) => [...tracked(each), ...judged(each), ...decided(each)]),
   ...(['allow', 'reject'] as const).map(fallback),
   ...remotes(),

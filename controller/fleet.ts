@@ -31,6 +31,8 @@ export interface FleetOptions {
   readonly controllerOf: (connection: Connection) => string
   /** Called when what is known of a host has changed, to be stored; null when it is forgotten. */
   readonly remember: (id: string, facts: HostFacts | null) => void
+  /** Told how long each commit took. */
+  readonly committed?: (seconds: number) => void
 }
 
 /** All that is known of one host. */
@@ -172,6 +174,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   commit(): void {
+    const begin = performance.now()
+    this.#commit()
+    this.#options.committed?.((performance.now() - begin) / 1000)
+  }
+
+  #commit(): void {
     const { units, scopes, contests } = this.#options.derivation.commit()
     for (const contest of contests) this.#onContest(contest)
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')

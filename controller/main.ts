@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino, type Logger } from 'pino'
+import { Registry } from 'prom-client'
 import { apps } from '../apps/index.ts'
 import { listen as listenDatabases, type Connection, type TlsIdentity } from '../ovsdb/index.ts'
 import { DNS_DOMAIN } from './app.ts'
@@ -12,6 +13,7 @@ import { Fleet } from './fleet.ts'
 import { dumpFacts, loadFacts } from './host/facts.ts'
 import { followIntent } from './intent.ts'
 import { liveState, realization } from './live.ts'
+import { commitTimes, measureHosts, measureProcess } from './metrics.ts'
 import { createNorthbound, parseCredentials, refuseOpenListener } from './northbound/index.ts'
 import { openLmdbStore } from './store/index.ts'
 
@@ -71,6 +73,8 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
   const { host: apiHost, port: apiPort } = splitEndpoint(config.api)
   refuseOpenListener(apiHost, credentials)
 
+  const registry = new Registry()
+  measureProcess(registry)
   const store = openLmdbStore({ folder: join(config.data, 'store') })
   closers.push(() => store.close())
   const derivation = new Derivation(apps)
@@ -80,6 +84,7 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
     derivation,
     log,
     auditMilliseconds: config['audit-interval'] * 1000,
+    committed: commitTimes(registry),
     controllerOf: (connection) => controllerOf(config, openflowPort)(connection),
     remember: (id, facts) => {
       const key = `${HOSTS}${id}`
@@ -92,6 +97,7 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
     },
   })
   closers.push(() => fleet.close())
+  measureHosts(registry, fleet)
 
   const remembered = new Map((await store.range(HOSTS)).entries.map(({ key, value }) => [key, value]))
   for (const value of remembered.values()) fleet.recall(loadFacts(value))
@@ -122,6 +128,7 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
 
   const api = await createNorthbound({
     store,
+    registry,
     live: liveState(fleet, derivation),
     settings: { mtu: { underlay: config['underlay-mtu'] }, dnsDomain: DNS_DOMAIN },
     waitRealized: realization(fleet, (revision) => progress.reached(revision)),

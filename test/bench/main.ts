@@ -4,6 +4,7 @@ const benchmarks: Record<string, () => Promise<{ run(): Promise<void> }>> = {
   engine: () => import('./engine.ts'),
   ofproto: () => import('./ofproto.ts'),
   ovsdb: () => import('./ovsdb.ts'),
+  scale: () => import('./scale.ts'),
   store: () => import('./store.ts'),
 }
 

@@ -2,14 +2,17 @@
 // (process.ts). Arguments and results cross processes, so they are plain data.
 import { refusals } from './tables.ts'
 import type { Fleet, Totals, Watched } from './fleet.ts'
-import { interfaceOf, objectOf } from './fleet.ts'
+import { interfaceOf, nowMs, objectOf } from './fleet.ts'
 
 export function commands(fleet: Fleet) {
   return {
     totals: (): Totals => fleet.totals(),
     memory: (): number => process.memoryUsage.rss(),
-    plug: (host: number, ports: readonly string[]): void =>
-      fleet.host(host).plug(ports.map((port) => [interfaceOf(port), port])),
+    /** Gives when. */
+    plug: (host: number, ports: readonly string[]): number => {
+      fleet.host(host).plug(ports.map((port) => [interfaceOf(port), port]))
+      return nowMs()
+    },
     unplug: (host: number, port: string): void => fleet.host(host).unplug(interfaceOf(port)),
     ofport: (host: number, port: string): number | null => fleet.host(host).ofport(interfaceOf(port)),
     watch: (uuid: string): void => fleet.watch(uuid),

@@ -29,11 +29,12 @@ export interface Totals extends SwitchCounters {
   readonly flows: number
   /** Flows whose bytes are kept: those that hosts share count once. */
   readonly distinctFlows: number
-  /** When a flow last changed anywhere. */
+  /** When the hosts began to connect, and when a flow last changed anywhere. Milliseconds of Date, with fractions. */
+  readonly startedMs: number
   readonly lastChangeMs: number
 }
 
-const nowMs = (): number => performance.timeOrigin + performance.now()
+export const nowMs = (): number => performance.timeOrigin + performance.now()
 
 interface Watch {
   changes: number
@@ -46,6 +47,7 @@ export class Fleet {
   readonly hosts: readonly SimulatedHost[]
   readonly #pool = new FlowPool()
   readonly #watches = new Map<bigint, Watch>()
+  #startedMs = 0
   #lastChangeMs = 0
 
   constructor({ hosts, portsOf, latencyMilliseconds = 0, ...shared }: FleetOptions) {
@@ -59,6 +61,7 @@ export class Fleet {
   }
 
   start(): void {
+    this.#startedMs = nowMs()
     for (const host of this.hosts) host.start()
   }
 
@@ -96,6 +99,7 @@ export class Fleet {
       connected: this.hosts.filter(({ isConnected }) => isConnected).length,
       flows: this.hosts.reduce((sum, host) => sum + host.switch.tables.flows.size, 0),
       distinctFlows: this.#pool.size,
+      startedMs: this.#startedMs,
       lastChangeMs: this.#lastChangeMs,
     }
   }

@@ -1,0 +1,227 @@
+// `npm run bench -- scale`: the real controller and up to 1,000 simulated hosts (test/fleet) with 100 ports each: from nothing
+// to all confirmed, then single changes while others go on, and what it all costs. BENCH_HOSTS=100,300 takes other sizes.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { FleetProcess } from '../fleet/process.ts'
+import { makeFolder, removeFolder } from '../lab/folder.ts'
+import { ServeProcess } from '../lab/serve.ts'
+import { cloudOf, fillStore, type Cloud } from './scale-topology.ts'
+import { plotScale } from './scale-plot.ts'
+import { costOf, lagOf, metricsOf, quantile, type Cost } from './watch-process.ts'
+
+const SIZES = [100, 300, 1000]
+const SAMPLES = 200
+/** Edits a second that others make meanwhile: half over the API, half by plugging. */
+const CHURN_PER_SECOND = 20
+const POLL_MILLISECONDS = 200
+/** Nothing has changed for so long: it is over. */
+const QUIET_MILLISECONDS = 3_000
+const MEBI = 2 ** 20
+
+/** Milliseconds. */
+interface Latency {
+  readonly p50: number
+  readonly p99: number
+}
+
+export interface ScaleResult {
+  readonly hosts: number
+  readonly ports: number
+  readonly readySeconds: number
+  readonly coldSeconds: number
+  readonly coldLag: number
+  readonly flows: number
+  readonly flowMods: number
+  readonly bytes: number
+  readonly empty: Cost
+  readonly cold: Cost
+  readonly idle: Cost
+  readonly edit: Latency
+  readonly plug: Latency
+  readonly commit: Latency
+  readonly editFlowMods: number
+  readonly editHosts: number
+  readonly editBytes: number
+  readonly lag: { readonly p99: number; readonly max: number }
+}
+
+interface Lab {
+  readonly cloud: Cloud
+  readonly controller: ServeProcess
+  readonly fleet: FleetProcess
+}
+
+export async function run(): Promise<void> {
+  const wanted = process.env['BENCH_HOSTS']?.split(',').map(Number)
+  const results: ScaleResult[] = []
+  for (const hosts of wanted ?? SIZES) {
+    results.push(await measure(hosts))
+    print(results.at(-1) as ScaleResult)
+  }
+  if (wanted === undefined) plotScale(results)
+}
+
+async function measure(hosts: number): Promise<ScaleResult> {
+  const [folder, mouldFolder] = [await makeFolder(), await makeFolder()]
+  const cloud = cloudOf(hosts)
+  await fillStore(folder, mouldFolder, cloud)
+  const empty = await costOfEmpty(mouldFolder)
+  const begin = performance.now()
+  const controller = await ServeProcess.start(folder)
+  const readySeconds = (performance.now() - begin) / 1000
+  const fleet = await FleetProcess.start({ manager: controller.manager, ports: cloud.plugged })
+  try {
+    const lab = { cloud, controller, fleet }
+    const cold = await coldStart(lab)
+    const idle = costOf(controller.pid)
+    const quiet = await quietEdits(lab)
+    return { hosts, ports: cloud.ports.length, readySeconds, ...cold, empty, idle, ...quiet, ...(await busyEdits(lab)) }
+  } finally {
+    await fleet.stop()
+    await controller.stop()
+    removeFolder(folder)
+    removeFolder(mouldFolder)
+  }
+}
+
+/** A controller that has one of everything. */
+async function costOfEmpty(folder: string): Promise<Cost> {
+  await using controller = await ServeProcess.start(folder)
+  return costOf(controller.pid)
+}
+
+/** From the first dial of the hosts until all have confirmed everything. */
+async function coldStart({ cloud, controller, fleet }: Lab) {
+  let coldLag = 0
+  let confirmedMs = 0
+  for (;;) {
+    const { lastChangeMs, startedMs, flows, flowMods, bytes } = await fleet.ask('totals')
+    const metrics = await metricsOf(controller)
+    const now = performance.timeOrigin + performance.now()
+    coldLag = Math.max(coldLag, lagOf(metrics).max)
+    if (metrics.get('weft_hosts{state="current"}') !== cloud.hosts) confirmedMs = 0
+    else if (confirmedMs < lastChangeMs) confirmedMs = now
+    if (confirmedMs > 0 && now - lastChangeMs > QUIET_MILLISECONDS) {
+      const coldSeconds = (confirmedMs - startedMs) / 1000
+      return { coldSeconds, coldLag, flows, flowMods, bytes, cold: costOf(controller.pid) }
+    }
+    await sleep(POLL_MILLISECONDS)
+  }
+}
+
+/** Over the API, and confirmed by every host concerned; milliseconds. */
+async function edit({ controller }: Lab, port: string, body: object): Promise<number> {
+  const begin = performance.now()
+  const { unrealized } = await controller.call('PUT', `/v2.0/ports/${port}?wait=realized`, { port: body })
+  if (unrealized !== undefined) throw new Error(`port ${port}: ${JSON.stringify(unrealized)}`)
+  return performance.now() - begin
+}
+
+const pick = <T>(from: readonly T[], i: number): T => from[(i * 7919) % from.length] as T
+
+/** What one edit makes the controller send when there is no other. */
+async function quietEdits(lab: Lab) {
+  const { cloud, fleet } = lab
+  const before = await fleet.ask('totals')
+  const edits = 20
+  let hosts = 0
+  for (let i = 0; i < edits; i += 1) {
+    const { id } = pick(cloud.ports, i)
+    await fleet.ask('watch', id)
+    await edit(lab, id, { port_security_enabled: false })
+    hosts += (await fleet.ask('watched', id)).hosts
+    await fleet.ask('unwatch', id)
+  }
+  const after = await fleet.ask('totals')
+  return {
+    editFlowMods: (after.flowMods - before.flowMods) / edits,
+    editBytes: (after.bytes - before.bytes) / edits,
+    editHosts: hosts / edits,
+  }
+}
+
+/** Changes one after another while others make theirs. */
+async function busyEdits(lab: Lab) {
+  const { cloud, controller, fleet } = lab
+  const stop = new AbortController()
+  const churning = churn(lab, stop.signal)
+  await metricsOf(controller)
+  const edits: number[] = []
+  const plugs: number[] = []
+  try {
+    for (let i = 0; i < SAMPLES; i += 1) {
+      edits.push(await edit(lab, pick(cloud.ports, 2 * i + 1000).id, { port_security_enabled: i % 2 === 0 }))
+      if (i % 4 === 0) plugs.push(await plug(fleet, cloud, 2 * i + 1001))
+    }
+  } finally {
+    stop.abort()
+    await churning
+  }
+  const metrics = await metricsOf(controller)
+  return { edit: latency(edits), plug: latency(plugs), commit: commits(metrics), lag: lagOf(metrics) }
+}
+
+/** From the moment when an interface is there until the last flow that its port causes is on its switch. */
+async function plug(fleet: FleetProcess, cloud: Cloud, i: number): Promise<number> {
+  const { id, host } = pick(cloud.ports, i)
+  await fleet.ask('unplug', host, id)
+  await sleep(500)
+  await fleet.ask('watch', id)
+  const pluggedMs = await fleet.ask('plug', host, [id])
+  await sleep(500)
+  const { changes, lastMs } = await fleet.ask('watched', id)
+  await fleet.ask('unwatch', id)
+  if (changes === 0) throw new Error(`plugging in port ${id} changed no flow in time`)
+  return lastMs - pluggedMs
+}
+
+async function churn(lab: Lab, signal: AbortSignal): Promise<void> {
+  const { cloud, fleet } = lab
+  const running = new Set<Promise<unknown>>()
+  for (let i = 0; !signal.aborted; i += 1) {
+    const { id, host } = pick(cloud.ports, 2 * i)
+    const body = { port_security_enabled: (i & 2) === 0 }
+    const change = i % 2 === 0 ? edit(lab, id, body) : fleet.ask('unplug', host, id).then(() => fleet.ask('plug', host, [id]))
+    running.add(change)
+    void change.finally(() => running.delete(change))
+    await sleep(1000 / CHURN_PER_SECOND)
+  }
+  await Promise.all(running)
+}
+
+const latency = (values: readonly number[]): Latency => ({ p50: quantile(values, 0.5), p99: quantile(values, 0.99) })
+
+/** The upper ends of the histogram's buckets that hold the quantiles. */
+function commits(metrics: ReadonlyMap<string, number>): Latency {
+  const buckets = Array.from(metrics).flatMap(([name, count]) => {
+    const [, upTo] = /^weft_commit_duration_seconds_bucket\{le="([\d.]+)"\}$/.exec(name) ?? []
+    return upTo === undefined ? [] : [[Number(upTo) * 1000, count] as const]
+  })
+  const all = metrics.get('weft_commit_duration_seconds_count') ?? 0
+  const of = (share: number): number => buckets.find(([, count]) => count >= all * share)?.[0] ?? Infinity
+  return { p50: of(0.5), p99: of(0.99) }
+}
+
+function print(result: ScaleResult): void {
+  const line = (name: string, value: string): void => console.log(`  ${name.padEnd(52)}${value}`)
+  const mebi = (bytes: number): string => `${(bytes / MEBI).toFixed(0)} MiB`
+  const ms = ({ p50, p99 }: Latency): string => `${p50.toFixed(1)} ms p50, ${p99.toFixed(1)} ms p99`
+  const { empty, cold, idle } = result
+  const grown = idle.residentBytes - empty.residentBytes
+  console.log(`scale: ${result.hosts} hosts, ${result.ports} ports`)
+  line('ready with the intent in the store', `${result.readySeconds.toFixed(1)} s`)
+  line('from the first dial to all confirmed', `${result.coldSeconds.toFixed(1)} s, CPU ${cold.cpuSeconds.toFixed(1)} s`)
+  line('flows on all hosts', `${result.flows}, by ${result.flowMods} flow-mods and ${mebi(result.bytes)}`)
+  line('event loop at most late by, meanwhile', `${result.coldLag.toFixed(0)} ms`)
+  line('memory of the controller: then, at the peak', `${mebi(idle.residentBytes)}, ${mebi(cold.peakBytes)}`)
+  const perPort = `${(grown / result.ports / 1024).toFixed(1)} KiB a port`
+  line('more than without intent', `${perPort}, ${(grown / result.flows).toFixed(0)} bytes a flow on a host`)
+  line(
+    'one port edited: sent',
+    `${result.editFlowMods.toFixed(1)} flow-mods, ${result.editBytes.toFixed(0)} bytes, to ${result.editHosts.toFixed(1)} hosts`,
+  )
+  console.log(`  while ${CHURN_PER_SECOND} other changes a second go on:`)
+  line('a port edited over the API, until all confirmed', ms(result.edit))
+  line('a port plugged in, until its last flow is there', ms(result.plug))
+  line('of which computation in the controller, at most', ms(result.commit))
+  line('event loop late by', `${result.lag.p99.toFixed(1)} ms p99, ${result.lag.max.toFixed(1)} ms at most`)
+}

@@ -41,6 +41,8 @@ export interface Cloud {
   readonly hosts: number
   readonly tenants: number
   readonly ports: readonly PortPlace[]
+  /** The security groups, one of each tenant, that all its ports are in. */
+  readonly groups: readonly string[]
   /** UUIDs by host. */
   readonly plugged: readonly (readonly string[])[]
 }
@@ -51,7 +53,7 @@ export function uuidOf(kind: number, n: number): string {
   return `${digits.slice(0, 8)}-${digits.slice(8)}-4000-8000-000000000000`
 }
 
-const KINDS = { tenant: 0x10, network: 0x40, port: 0x80 } as const
+const KINDS = { group: 0x08, tenant: 0x10, network: 0x40, port: 0x80 } as const
 
 export function cloudOf(hosts: number): Cloud {
   const tenants = (hosts * TENANTS_PER_HOST) / HOSTS_PER_TENANT
@@ -64,7 +66,8 @@ export function cloudOf(hosts: number): Cloud {
     plugged[host]?.push(id)
     return { id, tenant, host, network: uuidOf(KINDS.network, Math.floor(i / PORTS_PER_NETWORK)) }
   })
-  return { hosts, tenants, ports, plugged }
+  const groups = Array.from({ length: tenants }, (_, tenant) => uuidOf(KINDS.group, tenant))
+  return { hosts, tenants, ports, groups, plugged }
 }
 
 async function makeMould(folder: string): Promise<Mould> {
@@ -80,7 +83,10 @@ async function makeMould(folder: string): Promise<Mould> {
   const store = openLmdbStore({ folder: join(folder, 'data', 'store') })
   const { entries } = await store.range('intent/')
   await store.close()
-  const rows = entries.map(({ key, value }): Moulded => ({ kind: key.split('/')[1] ?? '', row: JSON.parse(value) as Row }))
+  const rows = entries.map(({ key, value }): Moulded => ({
+    kind: key.split('/')[1] ?? '',
+    row: JSON.parse(value) as Row,
+  }))
   const isOfNetwork = ({ row }: Moulded): boolean => row.id === network.id || row['network_id'] === network.id
   return {
     tenant: rows.filter((each) => !isOfNetwork(each)),
@@ -105,7 +111,9 @@ function* rowsOf(mould: Mould, cloud: Cloud): Generator<Moulded> {
   const [{ ip_address: address }] = port['fixed_ips'] as readonly [{ readonly ip_address: string }]
   for (let t = 0; t < cloud.tenants; t += 1) {
     const names = new Map([[project, `tenant-${t}`]])
-    for (const [i, { row }] of mould.tenant.entries()) names.set(row.id, uuidOf(KINDS.tenant + i, t))
+    for (const [i, { kind, row }] of mould.tenant.entries()) {
+      names.set(row.id, uuidOf(kind === 'security_groups' ? KINDS.group : KINDS.tenant + i, t))
+    }
     for (const { kind, row } of mould.tenant) yield { kind, row: cast(row, names) }
     for (let n = t * NETWORKS; n < (t + 1) * NETWORKS; n += 1) {
       const inNetwork = new Map(names)

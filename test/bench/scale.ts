@@ -1,11 +1,13 @@
 // `npm run bench -- scale`: the real controller and up to 1,000 simulated hosts (test/fleet) with 100 ports each: from nothing
 // to all confirmed, then single changes while others go on, and what it all costs. BENCH_HOSTS=100,300 takes other sizes.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FleetProcess } from '../fleet/process.ts'
 import { makeFolder, removeFolder } from '../lab/folder.ts'
 import { ServeProcess } from '../lab/serve.ts'
 import { cloudOf, fillStore, type Cloud } from './scale-topology.ts'
-import { plotScale } from './scale-plot.ts'
+import { lineChart } from './plot.ts'
 import { costOf, lagOf, metricsOf, quantile, type Cost } from './watch-process.ts'
 
 const SIZES = [100, 300, 1000]
@@ -23,7 +25,7 @@ interface Latency {
   readonly p99: number
 }
 
-export interface ScaleResult {
+interface ScaleResult {
   readonly hosts: number
   readonly ports: number
   readonly readySeconds: number
@@ -36,6 +38,7 @@ export interface ScaleResult {
   readonly cold: Cost
   readonly idle: Cost
   readonly edit: Latency
+  readonly rule: Latency
   readonly plug: Latency
   readonly commit: Latency
   readonly editFlowMods: number
@@ -57,7 +60,26 @@ export async function run(): Promise<void> {
     results.push(await measure(hosts))
     print(results.at(-1) as ScaleResult)
   }
-  if (wanted === undefined) plotScale(results)
+  if (wanted === undefined) writeFileSync(PLOT, plot(results))
+}
+
+const PLOT = join(import.meta.dirname, '../../docs/scale.svg')
+
+/** What grows with the cloud and what does not. */
+function plot(results: readonly ScaleResult[]): string {
+  const of = (value: (result: ScaleResult) => number): number[] => results.map((result) => value(result))
+  return lineChart({
+    title: 'Milliseconds until all hosts concerned have confirmed',
+    xLabel: 'hosts, 100 ports each',
+    yLabel: 'milliseconds',
+    x: of(({ hosts }) => hosts),
+    series: [
+      { name: 'everything, from nothing', colour: '#888', values: of(({ coldSeconds }) => coldSeconds * 1000) },
+      { name: 'one rule more or less, p50', colour: '#c33', values: of(({ rule }) => rule.p50) },
+      { name: 'one port plugged in, p50', colour: '#36c', values: of(({ plug }) => plug.p50) },
+      { name: 'one port edited, p50', colour: '#292', values: of(({ edit }) => edit.p50) },
+    ],
+  })
 }
 
 async function measure(hosts: number): Promise<ScaleResult> {
@@ -108,12 +130,28 @@ async function coldStart({ cloud, controller, fleet }: Lab) {
   }
 }
 
-/** Over the API, and confirmed by every host concerned; milliseconds. */
-async function edit({ controller }: Lab, port: string, body: object): Promise<number> {
+/** A write over the API that every host concerned has confirmed: its answer, and the milliseconds that it took. */
+async function realize({ controller }: Lab, method: string, path: string, body?: object) {
   const begin = performance.now()
-  const { unrealized } = await controller.call('PUT', `/v2.0/ports/${port}?wait=realized`, { port: body })
-  if (unrealized !== undefined) throw new Error(`port ${port}: ${JSON.stringify(unrealized)}`)
-  return performance.now() - begin
+  const answer = await controller.call(method, `/v2.0/${path}?wait=realized`, body)
+  if (answer['unrealized'] !== undefined) throw new Error(`${path}: ${JSON.stringify(answer['unrealized'])}`)
+  return { answer, milliseconds: performance.now() - begin }
+}
+
+/** Another address that a port may use: its own host filters by it, and its network may send there. */
+async function editPort(lab: Lab, port: string, on: boolean): Promise<number> {
+  const allowed_address_pairs = on ? [{ ip_address: '192.0.2.1' }] : []
+  return (await realize(lab, 'PUT', `ports/${port}`, { port: { allowed_address_pairs } })).milliseconds
+}
+
+/** One rule more in the group of all ports of a tenant, and one less. */
+async function editRule(lab: Lab, security_group_id: string, port_range_min: number): Promise<number[]> {
+  const range = { protocol: 'tcp', port_range_min, port_range_max: port_range_min }
+  const body = { security_group_rule: { security_group_id, direction: 'ingress', ethertype: 'IPv4', ...range } }
+  const added = await realize(lab, 'POST', 'security-group-rules', body)
+  const { id } = added.answer['security_group_rule'] as { readonly id: string }
+  const removed = await realize(lab, 'DELETE', `security-group-rules/${id}`)
+  return [added.milliseconds, removed.milliseconds]
 }
 
 const pick = <T>(from: readonly T[], i: number): T => from[(i * 7919) % from.length] as T
@@ -127,7 +165,7 @@ async function quietEdits(lab: Lab) {
   for (let i = 0; i < edits; i += 1) {
     const { id } = pick(cloud.ports, i)
     await fleet.ask('watch', id)
-    await edit(lab, id, { port_security_enabled: false })
+    await editPort(lab, id, true)
     hosts += (await fleet.ask('watched', id)).hosts
     await fleet.ask('unwatch', id)
   }
@@ -147,17 +185,25 @@ async function busyEdits(lab: Lab) {
   await metricsOf(controller)
   const edits: number[] = []
   const plugs: number[] = []
+  const rules: number[] = []
   try {
     for (let i = 0; i < SAMPLES; i += 1) {
-      edits.push(await edit(lab, pick(cloud.ports, 2 * i + 1000).id, { port_security_enabled: i % 2 === 0 }))
+      edits.push(await editPort(lab, pick(cloud.ports, 2 * i + 1000).id, i % 2 === 0))
       if (i % 4 === 0) plugs.push(await plug(fleet, cloud, 2 * i + 1001))
+      if (i % 4 === 0) rules.push(...(await editRule(lab, pick(cloud.groups, i), 1000 + i)))
     }
   } finally {
     stop.abort()
     await churning
   }
   const metrics = await metricsOf(controller)
-  return { edit: latency(edits), plug: latency(plugs), commit: commits(metrics), lag: lagOf(metrics) }
+  return {
+    edit: latency(edits),
+    rule: latency(rules),
+    plug: latency(plugs),
+    commit: commits(metrics),
+    lag: lagOf(metrics),
+  }
 }
 
 /** From the moment when an interface is there until the last flow that its port causes is on its switch. */
@@ -179,8 +225,10 @@ async function churn(lab: Lab, signal: AbortSignal): Promise<void> {
   const running = new Set<Promise<unknown>>()
   for (let i = 0; !signal.aborted; i += 1) {
     const { id, host } = pick(cloud.ports, 2 * i)
-    const body = { port_security_enabled: (i & 2) === 0 }
-    const change = i % 2 === 0 ? edit(lab, id, body) : fleet.ask('unplug', host, id).then(() => fleet.ask('plug', host, [id]))
+    const change =
+      i % 2 === 0
+        ? editPort(lab, id, (i & 2) === 0)
+        : fleet.ask('unplug', host, id).then(() => fleet.ask('plug', host, [id]))
     running.add(change)
     void change.finally(() => running.delete(change))
     await sleep(1000 / CHURN_PER_SECOND)
@@ -209,7 +257,10 @@ function print(result: ScaleResult): void {
   const grown = idle.residentBytes - empty.residentBytes
   console.log(`scale: ${result.hosts} hosts, ${result.ports} ports`)
   line('ready with the intent in the store', `${result.readySeconds.toFixed(1)} s`)
-  line('from the first dial to all confirmed', `${result.coldSeconds.toFixed(1)} s, CPU ${cold.cpuSeconds.toFixed(1)} s`)
+  line(
+    'from the first dial to all confirmed',
+    `${result.coldSeconds.toFixed(1)} s, CPU ${cold.cpuSeconds.toFixed(1)} s`,
+  )
   line('flows on all hosts', `${result.flows}, by ${result.flowMods} flow-mods and ${mebi(result.bytes)}`)
   line('event loop at most late by, meanwhile', `${result.coldLag.toFixed(0)} ms`)
   line('memory of the controller: then, at the peak', `${mebi(idle.residentBytes)}, ${mebi(cold.peakBytes)}`)
@@ -221,6 +272,7 @@ function print(result: ScaleResult): void {
   )
   console.log(`  while ${CHURN_PER_SECOND} other changes a second go on:`)
   line('a port edited over the API, until all confirmed', ms(result.edit))
+  line('a rule added or removed, until all confirmed', ms(result.rule))
   line('a port plugged in, until its last flow is there', ms(result.plug))
   line('of which computation in the controller, at most', ms(result.commit))
   line('event loop late by', `${result.lag.p99.toFixed(1)} ms p99, ${result.lag.max.toFixed(1)} ms at most`)

@@ -15,7 +15,9 @@ export function costOf(pid: number): Cost {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   const bytes = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1024
   // The command's name, in parentheses, may hold anything.
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ')
   const cpuSeconds = (Number(fields[11]) + Number(fields[12])) / TICKS
   return { residentBytes: bytes('VmRSS'), peakBytes: bytes('VmHWM'), cpuSeconds }
 }

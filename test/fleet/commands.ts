@@ -27,7 +27,7 @@ export function commands(fleet: Fleet) {
     resume: (host: number): void => fleet.host(host).resume(),
     restartSwitch: (host: number): void => fleet.host(host).restartSwitch(),
     latency: (host: number, milliseconds: number): void => {
-      fleet.host(host).latencyMilliseconds = milliseconds
+      fleet.host(host).link.latencyMilliseconds = milliseconds
     },
     /** Flows of this object are refused as by a full table; null: nothing is. */
     refuse: (host: number, uuid: string | null): void => {

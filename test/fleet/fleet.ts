@@ -54,7 +54,7 @@ export class Fleet {
     const changed = (host: SimulatedHost, flow: PooledFlow): void => this.#changed(host, flow)
     this.hosts = Array.from({ length: hosts }, (_, index) => {
       const host = new SimulatedHost({ ...shared, index, pool: this.#pool, changed })
-      host.latencyMilliseconds = latencyMilliseconds
+      host.link.latencyMilliseconds = latencyMilliseconds
       host.plug((portsOf?.(index) ?? []).map((port) => [interfaceOf(port), port]))
       return host
     })
@@ -96,7 +96,7 @@ export class Fleet {
     for (const host of this.hosts.slice(1)) for (const name of names) counters[name] += host.switch.counters[name]
     return {
       ...counters,
-      connected: this.hosts.filter(({ isConnected }) => isConnected).length,
+      connected: this.hosts.filter(({ link }) => link.isConnected).length,
       flows: this.hosts.reduce((sum, host) => sum + host.switch.tables.flows.size, 0),
       distinctFlows: this.#pool.size,
       startedMs: this.#startedMs,

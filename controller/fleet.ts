@@ -37,6 +37,8 @@ export interface FleetOptions {
   readonly remember: (id: string, facts: HostFacts | null) => void
   /** The same for a host's conntrack zone, keyed `host/object`. */
   readonly rememberZone: (key: string, zone: Zone | null) => void
+  /** Told how long each commit took. */
+  readonly committed?: (seconds: number) => void
 }
 
 /** All that is known of one host. */
@@ -196,6 +198,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   commit(): void {
+    const begin = performance.now()
+    this.#commit()
+    this.#options.committed?.((performance.now() - begin) / 1000)
+  }
+
+  #commit(): void {
     const { units, scopes, contests, zones, gone, stranded, announcements } = this.#options.derivation.commit()
     for (const contest of contests) this.#onContest(contest)
     for (const [host, change] of stranded) this.#onStranded(host, change)

@@ -61,6 +61,7 @@ function agentOf(record: HostRecord): LiveAgent {
       bridge_mappings: Object.fromEntries(facts.bridgeMappings),
       devices: facts.vifs.length,
       switch: control.state,
+      current: record.current,
       ...control.counters,
       alarms: [...record.alarms.values()],
     },

@@ -1,108 +1,105 @@
-// `npm run bench -- converge`: how long until all hosts have what changed, in Weft and in OVN: the same networks, ports and
-// router, written by the interface that clouds use (REST; the northbound database), on the same kind of hosts, one side after
-// the other. A host is an ovsdb-server and an ovs-vswitchd with the dummy datapath.
+// `npm run bench -- converge [hosts=N] [networks=N] [ports=N] [rounds=N]`: how long until all hosts have what changed, in
+// Weft and in OVN: the same networks, ports, router and group, written by the interface that clouds use (REST; the
+// northbound database), on the same kind of hosts, one side after the other. A host is an ovsdb-server and an ovs-vswitchd
+// with the dummy datapath.
 import { DummyHosts, type DummyHost } from '../lab/dummy-hosts.ts'
-import type { Side } from './converge-side.ts'
 import { OvnSide } from './converge-ovn.ts'
+import { printConvergence, type Measured } from './converge-report.ts'
+import type { Side } from './converge-side.ts'
 import { WeftSide } from './converge-weft.ts'
-import { usage, type Usage } from './processes.ts'
+import type { Sizes } from './main.ts'
+import { since, usage } from './processes.ts'
 import { median, timed } from './statistics.ts'
 import { plan, type PlannedNetwork, type PlannedPort, type Topology } from './topology.ts'
 
-export const options = { hosts: 10, networks: 20, ports: 100, rounds: 5 }
-type Options = typeof options
+/** `ports`: of each network. */
+const defaults = { hosts: 10, networks: 20, ports: 100, rounds: 5 }
 
-interface Measured {
-  readonly side: string
-  /** Milliseconds by what was done. */
-  readonly times: ReadonlyMap<string, number>
-  readonly flows: number
-  /** Sent to one host while it converged, and for a port added elsewhere. */
-  readonly messages: number
-  /** Seconds of processor time while it converged. */
-  readonly switchSeconds: number
-  readonly usage: ReadonlyMap<string, Usage>
-}
-
-/** Binds the ports' interfaces on all hosts at once. */
+/** Says on all hosts at once which ports the interfaces are. */
 async function bind(side: Side, hosts: readonly DummyHost[], ports: readonly PlannedPort[]): Promise<void> {
-  const bindings = (n: number): (readonly [string, string])[] =>
-    ports.filter(({ host }) => host === n).map((port) => [port.interface, side.idOf(port)] as const)
-  await Promise.all(hosts.map((host, n) => (bindings(n).length > 0 ? host.bind(bindings(n)) : null)))
+  const bindings = hosts.map((_, n) =>
+    ports.filter(({ host }) => host === n).map((port) => [port.interface, side.idOf(port)] as const),
+  )
+  await Promise.all(hosts.map((host, n) => (bindings[n]?.length ? host.bind(bindings[n]) : null)))
 }
 
-async function repeated(rounds: number, measure: (round: number) => Promise<number>): Promise<number> {
-  const times: number[] = []
-  for (let round = 0; round < rounds; round += 1) times.push(await measure(round))
-  return median(times)
+/** Of each step, done in turn and again: the median of its milliseconds. */
+async function repeated<K extends string>(
+  rounds: number,
+  steps: Readonly<Record<K, (round: number) => Promise<void>>>,
+): Promise<Record<K, number>> {
+  const entries = Object.entries(steps) as [K, (round: number) => Promise<void>][]
+  const times = new Map(entries.map(([name]) => [name, [] as number[]]))
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [name, step] of entries) times.get(name)?.push(await timed(() => step(round)))
+  }
+  return Object.fromEntries(Array.from(times, ([name, each]) => [name, median(each)])) as Record<K, number>
 }
 
-const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0)
-
-async function measure(side: Side, hosts: readonly DummyHost[], topology: Topology, rounds: number): Promise<Measured> {
-  const { networks, spare } = topology
+/** Binds everything; what it took and what came of it. */
+async function converge(side: Side, hosts: readonly DummyHost[], { networks }: Topology) {
   const ports = networks.flatMap((network) => network.ports)
-  const [first, last] = [networks[0] as PlannedNetwork, networks.at(-1) as PlannedNetwork]
-  const times = new Map<string, number>()
+  const processes = () => [
+    ...side.processes(),
+    ...hosts.map(({ ovs }) => ['ovs-vswitchd' as string, ovs.processes.switch] as const),
+  ]
   const received = async (): Promise<number> => median(await Promise.all(hosts.map((host) => host.received())))
-  const switchSeconds = (): number => sum(hosts.map(({ ovs }) => usage([['', ovs.processes.switch]]).get('')?.seconds ?? 0))
-
-  times.set('intent written', await timed(() => side.build(topology)))
-  const before = { received: await received(), seconds: switchSeconds(), usage: usage(side.processes()) }
-  const converged = await timed(async () => {
+  const before = { usage: usage(processes()), received: await received() }
+  const milliseconds = await timed(async () => {
     await bind(side, hosts, ports)
     await side.bound(ports)
   })
-  times.set('all interfaces bound', converged)
-  const messages = (await received()) - before.received
-  const after = usage(side.processes())
-  const spent = switchSeconds() - before.seconds
-  const flows = median(await Promise.all(hosts.map((host) => host.flows())))
+  return {
+    milliseconds,
+    usage: since(before.usage, usage(processes())),
+    messages: (await received()) - before.received,
+    flows: median(await Promise.all(hosts.map((host) => host.flows()))),
+  }
+}
 
-  const addPort = await repeated(rounds, (round) =>
-    timed(async () => {
+async function measure(side: Side, hosts: readonly DummyHost[], topology: Topology, rounds: number): Promise<Measured> {
+  const { networks, spare } = topology
+  const [first, last] = [networks[0] as PlannedNetwork, networks.at(-1) as PlannedNetwork]
+  const written = await timed(() => side.build(topology))
+  const { milliseconds, ...rest } = await converge(side, hosts, topology)
+  const steps = await repeated(rounds, {
+    'one port added and bound': async (round) => {
       const port = spare[round] as PlannedPort
       await side.addPort(first, port)
       await bind(side, hosts, [port])
       await side.bound([port])
-    }),
-  )
-  times.set('one port added', addPort)
-  times.set('one port removed', await repeated(rounds, (round) => timed(() => side.removePort(first, spare[round] as PlannedPort))))
-  const interfaces = { removed: [] as number[], added: [] as number[] }
-  for (let round = 0; round < rounds; round += 1) {
-    interfaces.removed.push(await timed(() => side.setInterface(last, false)))
-    interfaces.added.push(await timed(() => side.setInterface(last, true)))
+    },
+    'one port removed': (round) => side.removePort(first, spare[round] as PlannedPort),
+    'router interface removed': () => side.setInterface(last, false),
+    'router interface added': () => side.setInterface(last, true),
+  })
+  const restart = await timed(() => side.restart())
+  const times = {
+    'intent written, nothing bound': written,
+    'all interfaces bound': milliseconds,
+    ...steps,
+    'controllers killed and started': restart,
   }
-  times.set('router interface removed', median(interfaces.removed))
-  times.set('router interface added', median(interfaces.added))
-  times.set('controllers killed and started', await timed(() => side.restart()))
-  const used = new Map(
-    Array.from(after, ([name, { seconds, ...rest }]) => {
-      return [name, { ...rest, seconds: seconds - (before.usage.get(name)?.seconds ?? 0) }] as const
-    }),
-  )
-  return { side: side.name, times, flows, messages, switchSeconds: spent, usage: used }
+  return { side: side.name, times, ...rest }
 }
 
-async function run1(options: Options, start: (hosts: DummyHosts) => Promise<Side>): Promise<Measured> {
-  const topology = plan({ ...options, spare: options.rounds })
+/** Fresh hosts, with all interfaces in place before anything is measured. */
+async function trial(size: typeof defaults, start: (hosts: DummyHosts) => Promise<Side>): Promise<Measured> {
+  const topology = plan({ ...size, spare: size.rounds })
   const ports = [...topology.networks.flatMap((network) => network.ports), ...topology.spare]
-  await using all = await DummyHosts.start(options.hosts)
+  await using all = await DummyHosts.start(size.hosts)
   for (const [n, host] of all.hosts.entries()) {
     await host.addInterfaces(ports.filter((port) => port.host === n).map((port) => port.interface))
   }
   await using side = await start(all)
-  return await measure(side, all.hosts, topology, options.rounds)
+  return await measure(side, all.hosts, topology, size.rounds)
 }
 
-export async function run(options: Options): Promise<void> {
-  const { hosts, networks, ports, rounds } = options
-  console.log(
-    `converge: ${hosts} hosts, ${networks} networks of ${ports} ports on one router; medians of ${rounds}; milliseconds until all hosts have confirmed`,
-  )
-  const ovn = await run1(options, (all) => OvnSide.start(all, false))
-  console.log(ovn)
-  const weft = await run1(options, (all) => WeftSide.start(all))
-  console.log(weft)
+export async function run(sizes: Sizes): Promise<void> {
+  const size = { ...defaults, ...sizes }
+  const { hosts, networks, ports, rounds } = size
+  console.log(`converge: ${hosts} hosts, ${networks} networks of ${ports} ports, one router; medians of ${rounds}`)
+  const ovn = await trial(size, (all) => OvnSide.start(all, false))
+  const weft = await trial(size, (all) => WeftSide.start(all))
+  printConvergence(weft, ovn)
 }

@@ -36,3 +36,9 @@ export function usage(processes: Iterable<readonly [name: string, pid: number]>)
   }
   return all
 }
+
+/** The processor time between two measurements, and the memory at the second. */
+export const since = (before: ReadonlyMap<string, Usage>, after: ReadonlyMap<string, Usage>): Map<string, Usage> =>
+  new Map(
+    Array.from(after, ([name, each]) => [name, { ...each, seconds: each.seconds - (before.get(name)?.seconds ?? 0) }]),
+  )

@@ -46,6 +46,8 @@ async function machine(fabric: Fabric, plan: Plan, name: string, portId: string)
   const vm = await fabric.addVm(fabric.hosts[plan.host] as Hypervisor, name, plan.mac, portId)
   await vm.address(`${plan.address}/24`, subnets[plan.network].gateway)
   await vm.exec('ip', 'link', 'set', 'eth0', 'mtu', MTU)
+  // Neighbour discovery and the like would be counted as traffic.
+  await vm.exec('sysctl', '-q', '-w', 'net.ipv6.conf.eth0.disable_ipv6=1')
   return { vm, address: plan.address }
 }
 

@@ -77,33 +77,37 @@ function agentOf(record: HostRecord): LiveAgent {
   }
 }
 
-/** Tells of hosts at once, and of ports whose status differs from what was told last. */
+const portsOf = (record: HostRecord | undefined): ReadonlySet<string> =>
+  new Set(record?.facts.vifs.map(({ port }) => port))
+
+/** Tells of hosts, and of ports whose status differs from what was told last, or from what it was in the beginning. */
 function subscribe(
   fleet: Fleet,
   portStatus: (id: string) => Status | undefined,
   listener: (change: LiveChange) => void,
 ): () => void {
   const told = new Map<string, Status>()
-  const ports = (): void => {
-    const plugged = new Set(Array.from(fleet.hosts.values()).flatMap(({ facts }) => facts.vifs.map(({ port }) => port)))
-    for (const id of new Set([...plugged, ...told.keys()])) {
+  const plugged = new Map(Array.from(fleet.hosts, ([id, record]) => [id, portsOf(record)] as const))
+  for (const id of Array.from(plugged.values(), (ports) => [...ports]).flat()) told.set(id, portStatus(id) ?? 'DOWN')
+  const check = (ids: Iterable<string>): void => {
+    for (const id of ids) {
       const status = portStatus(id)
-      if (status === undefined) told.delete(id)
-      else if (told.get(id) !== status) {
-        told.set(id, status)
-        listener({ kind: 'port', id, status })
-      }
+      if (status !== undefined && status !== (told.get(id) ?? 'DOWN')) listener({ kind: 'port', id, status })
+      if (status === undefined || status === 'DOWN') told.delete(id)
+      else told.set(id, status)
     }
   }
   const host = (id: string): void => {
     const record = fleet.hosts.get(id)
     listener({ kind: 'agent', id: agentId(id), agent: record === undefined ? null : agentOf(record) })
-    ports()
+    const ports = portsOf(record)
+    check(new Set([...(plugged.get(id) ?? []), ...ports]))
+    plugged.set(id, ports)
   }
-  fleet.on('progress', ports)
+  fleet.on('progress', check)
   fleet.on('host', host)
   return () => {
-    fleet.off('progress', ports)
+    fleet.off('progress', check)
     fleet.off('host', host)
   }
 }

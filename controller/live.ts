@@ -42,7 +42,7 @@ export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
       return fleet.unconfirmed(id).length === 0 ? 'ACTIVE' : 'BUILD'
     },
     portHost: (id) => reads.binding(id)?.host,
-    subscribe: (listener) => subscribe(fleet, portStatus, listener),
+    subscribe: (listener) => subscribe(fleet, (id) => reads.port(id)?.network_id, portStatus, listener),
   }
 }
 
@@ -83,31 +83,47 @@ const portsOf = (record: HostRecord | undefined): ReadonlySet<string> =>
 /** Tells of hosts, and of ports whose status differs from what was told last, or from what it was in the beginning. */
 function subscribe(
   fleet: Fleet,
-  portStatus: (id: string) => Status | undefined,
+  networkOf: (port: string) => string | undefined,
+  portStatus: (port: string) => Status | undefined,
   listener: (change: LiveChange) => void,
 ): () => void {
+  /** Of ports that are not DOWN. */
   const told = new Map<string, Status>()
+  /** By network, ports in BUILD: what they wait for may be the network's. */
+  const building = new Map<string, Set<string>>()
+  const remember = (port: string, status: Status): void => {
+    const network = networkOf(port) ?? ''
+    if (status === 'DOWN') told.delete(port)
+    else told.set(port, status)
+    if (status === 'BUILD') building.set(network, (building.get(network) ?? new Set()).add(port))
+    else building.get(network)?.delete(port)
+  }
   const plugged = new Map(Array.from(fleet.hosts, ([id, record]) => [id, portsOf(record)] as const))
-  for (const id of Array.from(plugged.values(), (ports) => [...ports]).flat()) told.set(id, portStatus(id) ?? 'DOWN')
-  const check = (ids: Iterable<string>): void => {
-    for (const id of ids) {
-      const status = portStatus(id)
-      if (status !== undefined && status !== (told.get(id) ?? 'DOWN')) listener({ kind: 'port', id, status })
-      if (status === undefined || status === 'DOWN') told.delete(id)
-      else told.set(id, status)
+  for (const ports of plugged.values()) for (const port of ports) remember(port, portStatus(port) ?? 'DOWN')
+  const check = (port: string): void => {
+    const status = portStatus(port)
+    if (status !== undefined && status !== (told.get(port) ?? 'DOWN')) listener({ kind: 'port', id: port, status })
+    remember(port, status ?? 'DOWN')
+  }
+  const progress = (objects: readonly string[]): void => {
+    for (const id of objects) {
+      check(id)
+      const ports = building.get(id) ?? []
+      building.delete(id)
+      for (const port of ports) check(port)
     }
   }
   const host = (id: string): void => {
     const record = fleet.hosts.get(id)
     listener({ kind: 'agent', id: agentId(id), agent: record === undefined ? null : agentOf(record) })
     const ports = portsOf(record)
-    check(new Set([...(plugged.get(id) ?? []), ...ports]))
+    for (const port of new Set([...(plugged.get(id) ?? []), ...ports])) check(port)
     plugged.set(id, ports)
   }
-  fleet.on('progress', check)
+  fleet.on('progress', progress)
   fleet.on('host', host)
   return () => {
-    fleet.off('progress', check)
+    fleet.off('progress', progress)
     fleet.off('host', host)
   }
 }

@@ -18,18 +18,16 @@ const CHANGED = ['ingress', 'ip4 && tcp && tcp.dst == 22'] as const
 export class OvnSide implements Side {
   readonly name = 'OVN'
   readonly #ovn: Ovn
-  readonly #group: string | undefined
 
-  private constructor(ovn: Ovn, grouped: boolean) {
+  private constructor(ovn: Ovn) {
     this.#ovn = ovn
-    this.#group = grouped ? GROUP : undefined
   }
 
-  static async start({ hosts }: DummyHosts, grouped: boolean): Promise<OvnSide> {
+  static async start({ hosts }: DummyHosts): Promise<OvnSide> {
     const ovn = await Ovn.start()
     for (const host of hosts) await ovn.addHost(host)
     await ovn.northbound.synchronized()
-    return new OvnSide(ovn, grouped)
+    return new OvnSide(ovn)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -39,20 +37,18 @@ export class OvnSide implements Side {
   async build({ networks }: Topology): Promise<void> {
     const { northbound } = this.#ovn
     await northbound.addRouter(ROUTER)
-    if (this.#group !== undefined) {
-      await northbound.addGroup(GROUP)
-      for (const [direction, match] of RULES) await northbound.addRule(GROUP, direction, match)
-    }
+    await northbound.addGroup(GROUP)
+    for (const [direction, match] of RULES) await northbound.addRule(GROUP, direction, match)
     for (const network of networks) {
       await northbound.addNetwork(network.name, network)
-      await northbound.addPorts(network.name, network, network.ports, this.#group)
+      await northbound.addPorts(network.name, network, network.ports, GROUP)
       await northbound.addInterface(ROUTER, network.name, network)
     }
     await northbound.synchronized()
   }
 
   addPort(network: PlannedNetwork, port: PlannedPort): Promise<void> {
-    return this.#ovn.northbound.addPorts(network.name, network, [port], this.#group)
+    return this.#ovn.northbound.addPorts(network.name, network, [port], GROUP)
   }
 
   async removePort(network: PlannedNetwork, { name }: PlannedPort): Promise<void> {

@@ -9,6 +9,8 @@ export interface Measured {
   readonly flows: number
   /** OpenFlow messages to one host when everything was bound; a flow_mod in a bundle is one. */
   readonly messages: number
+  /** The same when the controllers were started again. */
+  readonly restartMessages: number
   /** By program: memory after everything was bound, and processor time for that. */
   readonly usage: ReadonlyMap<string, Usage>
 }
@@ -24,6 +26,7 @@ export function printConvergence(weft: Measured, ovn: Measured): void {
   for (const [name, time] of Object.entries(weft.times)) compare(`${name}, ms`, time, ovn.times[name] ?? Number.NaN)
   compare('flows on a host', weft.flows, ovn.flows)
   compare('OpenFlow messages to a host', weft.messages, ovn.messages)
+  compare('OpenFlow messages to a host after a restart', weft.restartMessages, ovn.restartMessages)
   for (const { side, usage } of [weft, ovn]) {
     for (const [name, { processes, bytes, seconds }] of usage) {
       const each = (bytes / processes / 2 ** 20).toFixed(0)

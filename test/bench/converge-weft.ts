@@ -21,6 +21,8 @@ export class WeftSide implements Side {
   readonly #active = new Set<string>()
   #events: WebSocket | null = null
   #router = ''
+  #group = ''
+  #rule: string | null = null
 
   private constructor(hosts: DummyHosts, controller: ControllerProcess) {
     this.#hosts = hosts
@@ -57,9 +59,11 @@ export class WeftSide implements Side {
     await until('all hosts have confirmed', settled, PATIENCE_SECONDS)
   }
 
-  async #create(kind: string, body: Json): Promise<string> {
-    const answer = await this.#controller.call('POST', `/v2.0/${kind}s`, { [kind]: body })
-    return (answer[kind] as Json)['id'] as string
+  async #create(kind: string, body: Json, wait = false): Promise<string> {
+    const name = kind.replaceAll('-', '_')
+    const path = `/v2.0/${kind}s${wait ? '?wait=realized' : ''}`
+    const answer = await this.#controller.call('POST', path, { [name]: body })
+    return (answer[name] as Json)['id'] as string
   }
 
   #id(name: string): string {
@@ -72,6 +76,9 @@ export class WeftSide implements Side {
     const unlimited = { network: -1, subnet: -1, port: -1, router: -1 }
     await this.#controller.call('PUT', '/v2.0/quotas/default', { quota: unlimited })
     this.#router = await this.#create('router', {})
+    // A new group lets everything out; what comes in must be from members.
+    this.#group = await this.#create('security-group', { name: 'members' })
+    for (const ethertype of ['IPv4', 'IPv6']) await this.#addRule({ ethertype, remote_group_id: this.#group })
     for (const network of networks) {
       const { name, cidr, gateway, ports } = network
       this.#ids.set(name, await this.#create('network', { name, 'provider:network_type': 'geneve' }))
@@ -86,7 +93,13 @@ export class WeftSide implements Side {
   }
 
   #bodyOf(network: PlannedNetwork, { name, mac, address }: PlannedPort): Json {
-    return { name, network_id: this.#id(network.name), mac_address: mac, fixed_ips: [{ ip_address: address }] }
+    return {
+      name,
+      network_id: this.#id(network.name),
+      mac_address: mac,
+      fixed_ips: [{ ip_address: address }],
+      security_groups: [this.#group],
+    }
   }
 
   async addPort(network: PlannedNetwork, port: PlannedPort): Promise<void> {
@@ -107,8 +120,13 @@ export class WeftSide implements Side {
     await this.#settled()
   }
 
-  setRule(): Promise<void> {
-    throw new Error('Weft has no security groups yet')
+  #addRule(rule: Json): Promise<string> {
+    return this.#create('security-group-rule', { security_group_id: this.#group, direction: 'ingress', ...rule }, true)
+  }
+
+  async setRule(there: boolean): Promise<void> {
+    if (there) this.#rule = await this.#addRule({ protocol: 'tcp', port_range_min: 22, port_range_max: 22 })
+    else await this.#controller.call('DELETE', `/v2.0/security-group-rules/${this.#rule}?wait=realized`)
   }
 
   async setInterface({ cidr }: PlannedNetwork, there: boolean): Promise<void> {

@@ -36,6 +36,10 @@ async function repeated<K extends string>(
   return Object.fromEntries(Array.from(times, ([name, each]) => [name, median(each)])) as Record<K, number>
 }
 
+/** OpenFlow messages that a host has got so far. */
+const receivedBy = async (hosts: readonly DummyHost[]): Promise<number> =>
+  median(await Promise.all(hosts.map((host) => host.received())))
+
 /** Binds everything; what it took and what came of it. */
 async function converge(side: Side, hosts: readonly DummyHost[], { networks }: Topology) {
   const ports = networks.flatMap((network) => network.ports)
@@ -43,8 +47,7 @@ async function converge(side: Side, hosts: readonly DummyHost[], { networks }: T
     ...side.processes(),
     ...hosts.map(({ ovs }) => ['ovs-vswitchd' as string, ovs.processes.switch] as const),
   ]
-  const received = async (): Promise<number> => median(await Promise.all(hosts.map((host) => host.received())))
-  const before = { usage: usage(processes()), received: await received() }
+  const before = { usage: usage(processes()), received: await receivedBy(hosts) }
   const milliseconds = await timed(async () => {
     await bind(side, hosts, ports)
     await side.bound(ports)
@@ -52,7 +55,7 @@ async function converge(side: Side, hosts: readonly DummyHost[], { networks }: T
   return {
     milliseconds,
     usage: since(before.usage, usage(processes())),
-    messages: (await received()) - before.received,
+    messages: (await receivedBy(hosts)) - before.received,
     flows: median(await Promise.all(hosts.map((host) => host.flows()))),
   }
 }
@@ -70,9 +73,12 @@ async function measure(side: Side, hosts: readonly DummyHost[], topology: Topolo
       await side.bound([port])
     },
     'one port removed': (round) => side.removePort(first, spare[round] as PlannedPort),
+    'one rule added': () => side.setRule(true),
+    'one rule removed': () => side.setRule(false),
     'router interface removed': () => side.setInterface(last, false),
     'router interface added': () => side.setInterface(last, true),
   })
+  const received = await receivedBy(hosts)
   const restart = await timed(() => side.restart())
   const times = {
     'intent written, nothing bound': written,
@@ -80,7 +86,7 @@ async function measure(side: Side, hosts: readonly DummyHost[], topology: Topolo
     ...steps,
     'controllers killed and started': restart,
   }
-  return { side: side.name, times, ...rest }
+  return { side: side.name, times, ...rest, restartMessages: (await receivedBy(hosts)) - received }
 }
 
 /** Fresh hosts, with all interfaces in place before anything is measured. */
@@ -98,8 +104,8 @@ async function trial(size: typeof defaults, start: (hosts: DummyHosts) => Promis
 export async function run(sizes: Sizes): Promise<void> {
   const size = { ...defaults, ...sizes }
   const { hosts, networks, ports, rounds } = size
-  console.log(`converge: ${hosts} hosts, ${networks} networks of ${ports} ports, one router; medians of ${rounds}`)
-  const ovn = await trial(size, (all) => OvnSide.start(all, false))
+  console.log(`converge: ${hosts} hosts, ${networks} networks of ${ports} ports, one router, one group with 4 rules; medians of ${rounds}`)
+  const ovn = await trial(size, (all) => OvnSide.start(all))
   const weft = await trial(size, (all) => WeftSide.start(all))
   printConvergence(weft, ovn)
 }

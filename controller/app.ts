@@ -4,12 +4,13 @@ import type { FlowSpec } from './pipeline/flow.ts'
 import type { Stage } from './pipeline/layout.ts'
 
 export type { FlowSpec } from './pipeline/flow.ts'
+export type { Stage } from './pipeline/layout.ts'
 export type { FlowAction } from './pipeline/stage-action.ts'
 export { bounce, commit, decrementTtl, load, move, output, outputTo, punt, resubmit, set, track } from './actions.ts'
 export { asPrefix, hostMac, ipv4, ipv6Prefix, linkLocal, mac, prefix, subnetMac } from './address.ts'
 export { arpAnswer } from './arp-answer.ts'
-export { EXPIRED_METER, portMeter } from './pipeline/meters.ts'
-export { memberOf, prefixesOf, remoteSetOf } from './policy.ts'
+export { LOG_METER, portMeter, REJECT_METER, ROUTER_METER } from './pipeline/meters.ts'
+export { memberOf, sourcesOf, remoteSetOf } from './policy.ts'
 export {
   directions,
   FROM_TUNNEL,
@@ -25,7 +26,7 @@ export {
   REMOTE_IPV4,
   POLICY,
   ROUTER,
-  SCRATCH,
+  SENDER,
   SET,
   SUBJECT,
   tag,
@@ -40,6 +41,9 @@ export interface Network {
   readonly mtu: number
   /** With a dot at its end; '' where the network has none of its own. */
   readonly dns_domain: string
+  /** Of many tenants. */
+  readonly shared?: boolean
+  readonly created_at?: string
   readonly 'provider:network_type': string | null
   /** What a flat or VLAN network is on. */
   readonly 'provider:physical_network': string | null
@@ -139,14 +143,15 @@ export interface Vif {
 export interface Binding {
   readonly host: string
   readonly ofport: number
-  /** Other hosts that claim the same port: an alarm. */
+  /** The interface, and others that claim the same port (an alarm), as HOST/INTERFACE. */
+  readonly vif: string
   readonly rivals: readonly string[]
 }
 
-/** The conntrack zone that a network or router has on a host: flushed, and nobody else's. */
+/** The conntrack zone that a network's connections have on a host: flushed, and nobody else's. */
 export interface Zone {
   readonly host: string
-  /** The id of the network or router. */
+  /** The id of the network. */
   readonly object: string
   readonly zone: number
 }
@@ -185,6 +190,8 @@ export interface Reads {
    */
   openPorts(network: string): readonly string[]
   subnetsOf(network: string): readonly string[]
+  /** The ports by which routers stand on a network. */
+  gatewaysOf(network: string): readonly string[]
   /** The ports by which a router stands on its networks. */
   interfacesOf(router: string): readonly string[]
   /** Null while no host has the port. */
@@ -196,7 +203,12 @@ export interface Reads {
   securityGroup(id: string): SecurityGroup | undefined
   securityGroupRule(id: string): SecurityGroupRule | undefined
   rulesOf(group: string): readonly string[]
+  /** The rule that a cookie leads to: by the first 12 hexadecimal digits of its UUID. */
+  ruleOfCookie(origin: string): SecurityGroupRule | undefined
+  /** Keyed `host/network`. */
   zone(key: string): Zone | undefined
+  /** The networks whose connections share a conntrack zone with a network's, itself included; the first has the zone. */
+  zoneMates(network: string): readonly string[]
   /** The hosts with a port of the network, or of one that routers connect with it. */
   hostsOf(network: string): readonly string[]
   /** A network's ports on one host. */
@@ -247,10 +259,27 @@ export interface PacketIn {
   readonly metadata: ReadonlyMap<string, number | bigint | Uint8Array>
   readonly data: Uint8Array
 }
-/** A packet to send out of a port of the switch that the packet came from. */
+/** A packet to send out of a port. */
 export interface PacketOut {
+  /** Absent: the switch that the packet came from. */
+  readonly host?: string
   readonly outPort: number
   readonly data: Uint8Array
+}
+
+/** A frame that every port of a network is to get once: somebody's address has another MAC now. */
+export interface Announcement {
+  readonly network: string
+  readonly address: string
+  readonly data: Uint8Array
+}
+
+/** What happened on a host because of an object, for the log and for whoever follows events. */
+export interface Report {
+  readonly kind: string
+  /** The object. */
+  readonly id: string
+  readonly [detail: string]: string | number | undefined
 }
 
 export interface App {
@@ -259,7 +288,11 @@ export interface App {
   /** What every host gets, whatever exists. */
   readonly constant?: Omit<Contribution, 'scope'>
   readonly rules: readonly Rule[]
+  /** What holds for a router: what is new in it is announced. */
+  announce?(read: Reads, router: string): readonly Announcement[]
   packetIn?(read: Reads, packet: PacketIn): readonly PacketOut[]
+  /** What a packet-in is to be reported as. */
+  report?(read: Reads, packet: PacketIn): Report | null
 }
 
 /** The fixed OpenFlow numbers of the tunnel ports: equal on every host, so that flows are equal too. */

@@ -1,6 +1,6 @@
 // What the northbound API shows of hosts and of what they have confirmed.
 import { createHash } from 'node:crypto'
-import { physicalNetwork, ROUTER_INTERFACE, type Network } from './app.ts'
+import { physicalNetwork, ROUTER_INTERFACE, type Network, type Report } from './app.ts'
 import type { Derivation } from './derivation.ts'
 import type { Fleet, HostRecord } from './fleet.ts'
 import type { LiveAgent, LiveChange, LiveState, Status, WaitRealized } from './northbound/index.ts'
@@ -27,6 +27,10 @@ export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
     if (record.channel === null || (network && !carries(record, network))) return 'DOWN'
     return record.confirmed > 0 ? realized : 'BUILD'
   }
+  const networksOf = (port: string): readonly string[] => {
+    const network = reads.port(port)?.network_id
+    return network === undefined ? [] : [...new Set([network, ...reads.zoneMates(network).slice(0, 1)])]
+  }
   return {
     agents: () => Array.from(fleet.hosts.values(), agentOf),
     forgetAgent: (id) => {
@@ -42,7 +46,7 @@ export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
       return fleet.unconfirmed(id).length === 0 ? 'ACTIVE' : 'BUILD'
     },
     portHost: (id) => reads.binding(id)?.host,
-    subscribe: (listener) => subscribe(fleet, (id) => reads.port(id)?.network_id, portStatus, listener),
+    subscribe: (listener) => subscribe(fleet, networksOf, portStatus, listener),
   }
 }
 
@@ -83,20 +87,21 @@ const portsOf = (record: HostRecord | undefined): ReadonlySet<string> =>
 /** Tells of hosts, and of ports whose status differs from what was told last, or from what it was in the beginning. */
 function subscribe(
   fleet: Fleet,
-  networkOf: (port: string) => string | undefined,
+  networksOf: (port: string) => readonly string[],
   portStatus: (port: string) => Status | undefined,
   listener: (change: LiveChange) => void,
 ): () => void {
   /** Of ports that are not DOWN. */
   const told = new Map<string, Status>()
-  /** By network, ports in BUILD: what they wait for may be the network's. */
+  /** By network, ports in BUILD: what they wait for may be the network's, or of the one that it shares a zone with. */
   const building = new Map<string, Set<string>>()
   const remember = (port: string, status: Status): void => {
-    const network = networkOf(port) ?? ''
     if (status === 'DOWN') told.delete(port)
     else told.set(port, status)
-    if (status === 'BUILD') building.set(network, (building.get(network) ?? new Set()).add(port))
-    else building.get(network)?.delete(port)
+    for (const network of networksOf(port)) {
+      if (status === 'BUILD') building.set(network, (building.get(network) ?? new Set()).add(port))
+      else building.get(network)?.delete(port)
+    }
   }
   const plugged = new Map(Array.from(fleet.hosts, ([id, record]) => [id, portsOf(record)] as const))
   for (const ports of plugged.values()) for (const port of ports) remember(port, portStatus(port) ?? 'DOWN')
@@ -120,11 +125,14 @@ function subscribe(
     for (const port of new Set([...(plugged.get(id) ?? []), ...ports])) check(port)
     plugged.set(id, ports)
   }
+  const report = (on: string, change: Report): void => listener({ host: on, ...change })
   fleet.on('progress', progress)
   fleet.on('host', host)
+  fleet.on('report', report)
   return () => {
     fleet.off('progress', progress)
     fleet.off('host', host)
+    fleet.off('report', report)
   }
 }
 

@@ -21,7 +21,7 @@ import {
 } from '../../controller/app.ts'
 import { priorities } from './priorities.ts'
 import { copyTo, located, received, tunnelOf } from './tunnels.ts'
-import { entered, left, marked, wireOf } from './wires.ts'
+import { entered, left, disguised, wireOf } from './wires.ts'
 
 const MULTICAST = 0x0100_0000_0000
 
@@ -129,7 +129,7 @@ export const overlay: App = {
     { over: 'network', contribute: copied },
     { over: 'network', contribute: entered },
     { over: 'network', contribute: left },
-    { over: 'port', contribute: marked },
+    { over: 'port', contribute: disguised },
   ],
   constant: {
     flows: [

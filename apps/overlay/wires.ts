@@ -64,7 +64,7 @@ export function entered(read: Reads, id: string): readonly Contribution[] {
       priority: 100,
       match: { in_port_oxm: port, vlan_vid: vlan === null ? NO_TAG : TAGGED | vlan },
       actions: [...untagged, set(NETWORK, tag(id)), set(MARKS, FROM_TUNNEL), resubmit('wire_source')],
-      to: 'zone',
+      to: 'l2',
     }
     return onHost(host, [flow])
   })
@@ -86,7 +86,7 @@ export function left(read: Reads, id: string): readonly Contribution[] {
 }
 
 /** What a router sends by this interface has the host's MAC on the wire. */
-export function marked(read: Reads, id: string): readonly Contribution[] {
+export function disguised(read: Reads, id: string): readonly Contribution[] {
   const port = read.port(id)
   const network = port && read.network(port.network_id)
   if (port?.device_owner !== ROUTER_INTERFACE || network === undefined) return []

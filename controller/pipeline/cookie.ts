@@ -10,11 +10,14 @@ export interface Origin {
 
 export const isOurs = (cookie: bigint): boolean => cookie >> 56n === WEFT
 
+/** What of an object's UUID stands in a cookie: the first 12 hexadecimal digits. */
+export const objectDigits = (uuid: string): string => uuid.replaceAll('-', '').slice(0, 12)
+
 /** `apps`: the names in an order that never changes for a released app. */
 export function cookieOf(origin: Origin, apps: readonly string[]): bigint {
   const app = apps.indexOf(origin.app)
   if (app < 0 || app > 0xff) throw new RangeError(`unknown app '${origin.app}'`)
-  const object = BigInt(`0x${origin.object.replaceAll('-', '').slice(0, 12)}`)
+  const object = BigInt(`0x${objectDigits(origin.object)}`)
   return (WEFT << 56n) | (BigInt(app) << 48n) | object
 }
 

@@ -6,13 +6,6 @@ import type { PlannedNetwork, PlannedPort, Topology } from './topology.ts'
 
 const ROUTER = 'router'
 const GROUP = 'pg_default'
-/** Neutron's default group: everything out, and in from members. */
-const RULES = [
-  ['egress', 'ip4'],
-  ['egress', 'ip6'],
-  ['ingress', `ip4 && ip4.src == $${GROUP}_ip4`],
-  ['ingress', `ip6 && ip6.src == $${GROUP}_ip6`],
-] as const
 const CHANGED = ['ingress', 'ip4 && tcp && tcp.dst == 22'] as const
 
 export class OvnSide implements Side {
@@ -37,8 +30,7 @@ export class OvnSide implements Side {
   async build({ networks }: Topology): Promise<void> {
     const { northbound } = this.#ovn
     await northbound.addRouter(ROUTER)
-    await northbound.addGroup(GROUP)
-    for (const [direction, match] of RULES) await northbound.addRule(GROUP, direction, match)
+    await northbound.addDefaultGroup(GROUP)
     for (const network of networks) {
       await northbound.addNetwork(network.name, network)
       await northbound.addPorts(network.name, network, network.ports, GROUP)

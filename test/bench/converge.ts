@@ -104,7 +104,9 @@ async function trial(size: typeof defaults, start: (hosts: DummyHosts) => Promis
 export async function run(sizes: Sizes): Promise<void> {
   const size = { ...defaults, ...sizes }
   const { hosts, networks, ports, rounds } = size
-  console.log(`converge: ${hosts} hosts, ${networks} networks of ${ports} ports, one router, one group with 4 rules; medians of ${rounds}`)
+  console.log(
+    `converge: ${hosts} hosts, ${networks} networks of ${ports} ports, one router, one group with 4 rules; medians of ${rounds}`,
+  )
   const ovn = await trial(size, (all) => OvnSide.start(all))
   const weft = await trial(size, (all) => WeftSide.start(all))
   printConvergence(weft, ovn)

@@ -6,6 +6,7 @@ import { Fabric, type Hypervisor, type Vm } from '../lab/fabric.ts'
 import { Ovn } from '../lab/ovn.ts'
 
 const MTU = '1442'
+const GROUP = 'pg_default'
 const GENEVE_PORT = '65002'
 
 export interface Machine {
@@ -89,6 +90,7 @@ export async function ovnBed(): Promise<Bed> {
     await ovn.addHost(host)
   }
   const { northbound } = ovn
+  await northbound.addDefaultGroup(GROUP)
   await northbound.addRouter('router')
   for (const [n, subnet] of subnets.entries()) {
     await northbound.addNetwork(`network${n}`, subnet)
@@ -96,7 +98,7 @@ export async function ovnBed(): Promise<Bed> {
   }
   const place = async (name: keyof typeof plans): Promise<Machine> => {
     const { network, mac, address } = plans[name]
-    await northbound.addPorts(`network${network}`, subnets[network], [{ name, mac, address }])
+    await northbound.addPorts(`network${network}`, subnets[network], [{ name, mac, address }], GROUP)
     return machine(fabric, plans[name], name, name)
   }
   const machines = {

@@ -182,8 +182,17 @@ export class OvnNorthbound {
     })
   }
 
-  /** A security group: what no rule allows is dropped. */
-  async addGroup(name: string): Promise<void> {
+  /** As Neutron's default security group: everything out, and in from members. */
+  async addDefaultGroup(name: string): Promise<void> {
+    await this.#addGroup(name)
+    for (const version of ['ip4', 'ip6']) {
+      await this.addRule(name, 'egress', version)
+      await this.addRule(name, 'ingress', `${version} && ${version}.src == $${name}_${version}`)
+    }
+  }
+
+  /** What no rule allows is dropped. */
+  async #addGroup(name: string): Promise<void> {
     await this.#commit((tx) => {
       const drop = { action: 'drop', priority: priorities.drop } as const
       const acls = [

@@ -1,14 +1,27 @@
 // Addresses as the API writes them and as the wire has them: numbers for IPv4 and MAC, bytes for IPv6.
+import { hexBits } from './pipeline/hex.ts'
+
+// Character by character: splitting and converting took a fifth of the time that a rule's flows took.
+const ZERO = 48
+const DOT = 46
+const COLON = 58
 
 /** The 32 bits of an IPv4 address; null for IPv6. The API has validated the text. */
 export function ipv4(text: string): number | null {
-  if (text.includes(':')) return null
   let bits = 0
-  for (const part of text.split('.')) bits = bits * 256 + Number(part)
-  return bits
+  let part = 0
+  for (let i = 0; i < text.length; i += 1) {
+    const code = text.charCodeAt(i)
+    if (code === COLON) return null
+    if (code === DOT) {
+      bits = bits * 256 + part
+      part = 0
+    } else part = part * 10 + code - ZERO
+  }
+  return bits * 256 + part
 }
 
-export const mac = (text: string): number => Number.parseInt(text.replaceAll(':', ''), 16)
+export const mac = (text: string): number => hexBits(text, 0, 12)
 
 /** An IPv4 prefix as network address, mask and length; null for IPv6. */
 export function prefix(cidr: string): { network: number; mask: number; length: number } | null {

@@ -2,6 +2,7 @@
 // their UUIDs: no allocation, so nothing to persist or to run out of.
 import type { FieldName } from '../../ofproto/fields/table.ts'
 import type { Subfield } from '../../ofproto/fields/subfield.ts'
+import { hexBits } from './hex.ts'
 
 /** The network that the packet is on now: routing changes it. */
 export const NETWORK = 'xreg0' satisfies FieldName
@@ -20,7 +21,12 @@ export const OUTPORT = 'reg8' satisfies FieldName
 /** A scratch register, used within one flow. */
 export const SCRATCH: Subfield = { field: 'xreg3', start: 0, bits: 48 }
 
+const words = new DataView(new ArrayBuffer(8))
+
 /** The number of an object in NETWORK or ROUTER. */
 export function tag(uuid: string): bigint {
-  return BigInt(`0x${uuid.replaceAll('-', '').slice(0, 16)}`)
+  // By way of bytes, as arithmetic on bigints makes one at each step.
+  words.setUint32(0, hexBits(uuid, 0, 8))
+  words.setUint32(4, hexBits(uuid, 8, 8))
+  return words.getBigUint64(0)
 }

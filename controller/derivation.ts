@@ -1,10 +1,12 @@
 // The engine's dataflow: rows of intent and of hosts in, units of items and the scopes of hosts out. Apps see it as
 // `Reads`; nothing here knows what an app does.
 import {
+  physicalNetwork,
   ROUTER_INTERFACE,
   type App,
   type Binding,
   type Contribution,
+  type FlowSpec,
   type Host,
   type LocalPort,
   type Network,
@@ -19,11 +21,12 @@ import { Engine, type Change, type KeySource, type Output, type Problem } from '
 import { flowMaker, missFlows, packetMeter } from './pipeline/flow.ts'
 import { layout, type Layout } from './pipeline/layout.ts'
 import type { Item } from './pipeline/value.ts'
+import { connectPolicy, policyInputs, type PolicyInputs } from './policy.ts'
 
 const NONE: readonly string[] = []
 
 /** Engine tables by the names that rules use for them. */
-export interface Inputs {
+export interface Inputs extends PolicyInputs {
   readonly network: ReturnType<typeof Engine.prototype.table<string, Network>>
   readonly subnet: ReturnType<typeof Engine.prototype.table<string, Subnet>>
   readonly port: ReturnType<typeof Engine.prototype.table<string, Port>>
@@ -39,6 +42,16 @@ export interface Derived {
   readonly scopes: readonly (readonly [string, ReadonlySet<string> | null])[]
   /** Ports that several hosts claim, or claimed. */
   readonly contests: readonly Contest[]
+  /** The networks and routers for which each host needs a conntrack zone. */
+  readonly zones: readonly (readonly [string, ReadonlySet<string> | null])[]
+  /** For each host whose ports are on other physical networks than before to which it has no way: which these are. */
+  readonly stranded: readonly (readonly [string, Stranded])[]
+}
+
+/** Physical networks that a host has ports on but no way to: before and after a commit. */
+export interface Stranded {
+  readonly before: readonly string[]
+  readonly after: readonly string[]
 }
 
 /** The hosts that claim one port, the one that has it first; none when there is no contest (any more). */
@@ -56,6 +69,8 @@ export class Derivation {
   readonly #rules: readonly Output<string, readonly Unit[]>[]
   readonly #scopes: Output<string, ReadonlySet<string>>
   readonly #contests: Output<string, readonly string[]>
+  readonly #zones: Output<string, ReadonlySet<string>>
+  readonly #stranded: Output<string, readonly string[]>
   readonly #constants: readonly UnitChange[]
   #started = false
 
@@ -68,20 +83,26 @@ export class Derivation {
       router: engine.table('router'),
       host: engine.table('host'),
       vif: engine.table('vif'),
+      ...policyInputs(engine),
     }
-    const { reads, scopesOf, contested } = connect(engine, this.inputs)
+    const { reads, members, scopesOf, zonesOf, strandedOf, contested } = connect(engine, this.inputs)
     this.reads = reads
     this.tables = layout(apps.flatMap(({ stages }) => stages))
     const names = apps.map(({ name }) => name)
     const make = flowMaker(this.tables, names)
     this.#rules = apps.flatMap((app) =>
-      app.rules.map((rule, i) => {
+      app.rules.flatMap((rule, i) => {
         const run = (key: string): readonly Unit[] => unitsOf(app.name, key, rule.contribute(reads, key), make)
-        return engine.output(`${app.name} ${rule.over} ${i}`, this.inputs[rule.over], run, { equals: sameUnits })
+        const sources: readonly KeySource<string>[] = rule.over === 'member' ? members : [this.inputs[rule.over]]
+        return sources.map((source) =>
+          engine.output(`${app.name} ${i} ${source.name}`, source, run, { equals: sameUnits }),
+        )
       }),
     )
     this.#scopes = engine.output('scopes', this.inputs.host, scopesOf)
     this.#contests = engine.output('contests', contested, (id) => claimantsOf(reads.binding(id)))
+    this.#zones = engine.output('zones', this.inputs.host, zonesOf)
+    this.#stranded = engine.output('stranded', this.inputs.host, strandedOf)
     this.#constants = apps.map((app) => {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
       const [unit] = unitsOf(app.name, '0', [everywhere], make)
@@ -96,10 +117,15 @@ export class Derivation {
     this.#started = true
     for (const output of this.#rules) for (const change of output.of(changes)) pairUnits(change, units)
     const scopes = this.#scopes.of(changes).map(({ key, after }) => [key, after ?? null] as const)
+    const zones = this.#zones.of(changes).map(({ key, after }) => [key, after ?? null] as const)
     const contests = this.#contests
       .of(changes)
       .map(({ key, before = NONE, after = NONE }) => ({ port: key, before, after }))
-    return { units, scopes, contests }
+    const stranded = this.#stranded
+      .of(changes)
+      .map(({ key, before = NONE, after = NONE }) => [key, { before, after }] as const)
+      .filter(([, { before, after }]) => before.length + after.length > 0)
+    return { units, scopes, contests, zones, stranded }
   }
 
   get pending(): boolean {
@@ -115,44 +141,55 @@ export class Derivation {
 const claimantsOf = (binding: Binding | null): readonly string[] =>
   binding === null ? NONE : [binding.host, ...binding.rivals]
 
-/** Contributions by scope and object: one unit for each. */
+/** Contributions by scope and object: one unit for each. An item of several objects counts as the first says it. */
 function unitsOf(
   app: string,
   key: string,
   contributions: readonly Contribution[],
   make: ReturnType<typeof flowMaker>,
 ): readonly Unit[] {
+  if (contributions.length === 1) {
+    const [{ scope, object = key, flows, limits }] = contributions as readonly [Contribution]
+    return [{ scope: scopeKey(scope), object, items: firstOfEach(itemsOf(flows, limits, make({ app, object }))) }]
+  }
   const units = new Map<string, { scope: string; object: string; items: Item[] }>()
-  for (const { scope, object = key, flows, limits = [] } of contributions) {
+  const taken = new Set<string>()
+  for (const { scope, object = key, flows, limits } of contributions) {
     const name = scopeKey(scope)
-    const id = contributions.length === 1 ? '' : `${name} ${object}`
+    const id = `${name} ${object}`
     let unit = units.get(id)
     if (unit === undefined) units.set(id, (unit = { scope: name, object, items: [] }))
-    for (const { meter, packetsPerSecond, burst } of limits) {
-      unit.items.push(packetMeter(meter, packetsPerSecond, burst))
+    for (const item of itemsOf(flows, limits, make({ app, object }))) {
+      const where = `${name} ${item.key}`
+      if (!taken.has(where)) unit.items.push(item)
+      taken.add(where)
     }
-    const flowOf = make({ app, object })
-    for (const spec of flows) unit.items.push(flowOf(spec))
   }
-  return Array.from(units.values(), ({ scope, object, items }) => ({ scope, object, items: lastOfEach(items) }))
+  return [...units.values()]
+}
+
+function itemsOf(flows: readonly FlowSpec[], limits: Contribution['limits'], flowOf: (spec: FlowSpec) => Item): Item[] {
+  const items: Item[] = (limits ?? []).map((limit) => packetMeter(limit.meter, limit.packetsPerSecond, limit.burst))
+  for (const spec of flows) items.push(flowOf(spec))
+  return items
 }
 
 const FEW = 8
 
-/** Of items with one key the last. */
-function lastOfEach(items: readonly Item[]): readonly Item[] {
+function firstOfEach(items: readonly Item[]): readonly Item[] {
   // Comparing a few costs less than a map of them, and repetitions are rare.
   const differ = (item: Item, at: number): boolean => !items.some(({ key }, i) => i < at && key === item.key)
   if (items.length <= FEW && items.every(differ)) return items
-  return [...new Map(items.map((item) => [item.key, item])).values()]
+  const taken = new Set<string>()
+  return items.filter(({ key }) => !taken.has(key) && taken.add(key))
 }
 
 function sameUnits(a: readonly Unit[], b: readonly Unit[]): boolean {
-  return a.length === b.length && a.every((unit, i) => sameUnit(unit, b[i] as Unit))
+  return a.length === b.length && b.every((unit, i) => sameUnit(a[i], unit))
 }
 
-function sameUnit(a: Unit, b: Unit): boolean {
-  if (a.scope !== b.scope || a.object !== b.object || a.items.length !== b.items.length) return false
+function sameUnit(a: Unit | undefined, b: Unit): boolean {
+  if (a === undefined || a.scope !== b.scope || a.object !== b.object || a.items.length !== b.items.length) return false
   return a.items.every((item, i) => sameItem(b.items[i], item))
 }
 
@@ -186,16 +223,19 @@ function winner(port: Port, claims: readonly Vif[]): Binding | undefined {
   return { host: first.host, ofport: first.ofport, rivals: rivals.length > 0 ? rivals : NONE }
 }
 
-/** Tables, groupings and queries between the inputs and the apps. */
-function connect(
-  engine: Engine,
-  inputs: Inputs,
-): {
+interface Connected {
   readonly reads: Reads
+  readonly members: readonly KeySource<string>[]
   scopesOf(this: void, host: string): ReadonlySet<string>
+  zonesOf(this: void, host: string): ReadonlySet<string>
+  /** The physical networks on which the host has ports and to which it has no way. */
+  strandedOf(this: void, host: string): readonly string[]
   /** The ports that several hosts claim. */
   readonly contested: KeySource<string>
-} {
+}
+
+/** Tables, groupings and queries between the inputs and the apps. */
+function connect(engine: Engine, inputs: Inputs): Connected {
   const { network, subnet, port, router, host, vif } = inputs
   const isInterface = (row: Port): boolean => row.device_owner === ROUTER_INTERFACE
   const portsOf = engine.grouping('ports of network', port, (row) => [row.network_id])
@@ -228,7 +268,7 @@ function connect(
   const membersOf = engine.grouping('members of network', placesOn, (_, member) => [networkOf(member)])
   const networksOn = engine.grouping('networks of host', placesOn, (_, member) => [hostOf(member)])
   const contested = engine.grouping('contested ports', placeOf, ({ rivals }, id) => (rivals.length > 0 ? [id] : NONE))
-  const hostsOf = engine.query('hosts of network', (id: string): readonly string[] => membersOf.get(id).map(hostOf))
+  const memberHosts = engine.query('hosts of network', (id: string): readonly string[] => membersOf.get(id).map(hostOf))
   const localPorts = engine.query('local ports', (member: string): readonly LocalPort[] =>
     placesOn.get(member).flatMap((id) => placeOf.get(id) ?? []),
   )
@@ -246,12 +286,44 @@ function connect(
     }
     return found
   })
+  const hostsOf = engine.query('hosts of domain', (id: string): readonly string[] =>
+    [...new Set(Array.from(domain.get(id)).flatMap((each) => memberHosts.get(each)))].toSorted(),
+  )
+  const portsAt = engine.query('ports at host', (id: string): readonly string[] =>
+    networksOn.get(id).flatMap((member) => placesOn.get(member)),
+  )
+  const { reads: policyReads, members, groupsOf, setsOf } = connectPolicy(engine, port, inputs)
   const scopesOf = (id: string): ReadonlySet<string> => {
     const scopes = new Set([scopeKey({ kind: 'all' }), scopeKey({ kind: 'host', host: id })])
     for (const member of networksOn.get(id)) {
       for (const each of domain.get(networkOf(member))) scopes.add(scopeKey({ kind: 'network', network: each }))
     }
+    for (const group of groupsOf(portsAt.get(id))) {
+      scopes.add(scopeKey({ kind: 'group', group }))
+      for (const set of setsOf(group)) scopes.add(scopeKey({ kind: 'set', set }))
+    }
     return scopes
+  }
+  /** Of each network with a port here that is tracked: itself, and the routers through which its traffic may go. */
+  const zonesOf = (id: string): ReadonlySet<string> => {
+    const isTracked = (each: string): boolean => policyReads.policy(each)?.stateful === true
+    const networks = networksOn
+      .get(id)
+      .filter((member) => placesOn.get(member).some(isTracked))
+      .map(networkOf)
+    const routers = networks.flatMap((each) =>
+      gatewaysOf.get(each).flatMap((gateway) => port.get(gateway)?.device_id ?? []),
+    )
+    return new Set([...networks, ...routers])
+  }
+  const strandedOf = (id: string): readonly string[] => {
+    const uplinks = host.get(id)?.uplinks ?? {}
+    const physical = networksOn.get(id).flatMap((member) => {
+      const row = network.get(networkOf(member))
+      const name = row === undefined ? null : physicalNetwork(row)
+      return name === null || Object.hasOwn(uplinks, name) ? [] : [name]
+    })
+    return [...new Set(physical)].toSorted()
   }
   const reads: Reads = {
     network: (id) => network.get(id),
@@ -266,8 +338,10 @@ function connect(
     subnetsOf: (id) => subnetsOf.get(id),
     interfacesOf: (id) => interfacesOf.get(id),
     binding: (id) => placeOf.get(id) ?? null,
-    membersOf: (id) => hostsOf.get(id),
+    membersOf: (id) => memberHosts.get(id),
+    hostsOf: (id) => hostsOf.get(id),
     localPorts: (id, on) => localPorts.get(memberKey(on, id)),
+    ...policyReads,
   }
-  return { reads, scopesOf, contested }
+  return { reads, members, scopesOf, zonesOf, strandedOf, contested }
 }

@@ -4,10 +4,10 @@ import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
 import type { Message } from '../ofproto/messages/index.ts'
 import type { Connection } from '../ovsdb/index.ts'
-import type { App, PacketOut } from './app.ts'
+import type { App, PacketOut, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import { Deployment, type UnitChange } from './deployment.ts'
-import type { Contest, Derivation } from './derivation.ts'
+import type { Contest, Derivation, Stranded } from './derivation.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
 import { isOurMeter } from './pipeline/meters.ts'
@@ -16,6 +16,7 @@ import { Realized } from './realized.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
+import { Zones } from './zones.ts'
 
 const CONTROLLER_PORT = 0xffff_fffd
 const NO_BUFFER = 0xffff_ffff
@@ -30,6 +31,8 @@ export interface FleetOptions {
   readonly controllerOf: (connection: Connection) => string
   /** Called when what is known of a host has changed, to be stored; null when it is forgotten. */
   readonly remember: (id: string, facts: HostFacts | null) => void
+  /** The same for a host's conntrack zone, keyed `host/object`. */
+  readonly rememberZone: (key: string, zone: Zone | null) => void
 }
 
 /** All that is known of one host. */
@@ -80,6 +83,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   readonly #realized = new Realized((host, revision) => (this.hosts.get(host)?.confirmed ?? revision) >= revision)
   readonly #byChannel = new Map<Channel, HostRecord>()
   readonly #ticker: NodeJS.Timeout
+  readonly #zones: Zones
   #revision = 0
   #scheduled = false
 
@@ -87,6 +91,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     super()
     this.#options = options
     this.#names = options.apps.map(({ name }) => name)
+    this.#zones = new Zones((key, zone) => this.#onZone(key, zone))
     this.#ticker = setInterval(() => {
       for (const { control } of this.hosts.values()) control.tick(performance.now())
     }, TICK_MILLISECONDS)
@@ -104,6 +109,20 @@ export class Fleet extends EventEmitter<FleetEvents> {
   /** A host as it was known before a restart. */
   recall(facts: HostFacts): void {
     this.#learn(facts)
+  }
+
+  /** A conntrack zone that a host had before a restart. */
+  recallZone(zone: Zone): void {
+    this.#zones.recall(zone)
+    this.#options.derivation.inputs.zone.set(`${zone.host}/${zone.object}`, zone)
+  }
+
+  #onZone(key: string, zone: Zone | null): void {
+    const table = this.#options.derivation.inputs.zone
+    if (zone === null) table.delete(key)
+    else table.set(key, zone)
+    this.#options.rememberZone(key, zone)
+    this.schedule()
   }
 
   /** Drops what is known of a host that is not connected. */
@@ -170,8 +189,10 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   commit(): void {
-    const { units, scopes, contests } = this.#options.derivation.commit()
+    const { units, scopes, contests, zones, stranded } = this.#options.derivation.commit()
     for (const contest of contests) this.#onContest(contest)
+    for (const [host, change] of stranded) this.#onStranded(host, change)
+    for (const [host, objects] of zones) this.#zones.want(host, objects ?? new Set())
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
     if (units.length === 0 && scopes.length === 0) return
     this.#revision += 1
@@ -243,7 +264,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     if (record === undefined) this.hosts.set(facts.id, (record = new HostRecord(facts, this.#newControl(facts.id))))
     record.facts = facts
     const { host, vif } = this.#options.derivation.inputs
-    host.set(facts.id, { id: facts.id, name: facts.name, encapIp: facts.encapIp })
+    host.set(facts.id, { id: facts.id, name: facts.name, encapIp: facts.encapIp, uplinks: facts.uplinks })
     const names = new Set(facts.vifs.map(({ name }) => name))
     for (const { name } of before) if (!names.has(name)) vif.delete(`${facts.id}/${name}`)
     for (const row of facts.vifs) vif.set(`${facts.id}/${row.name}`, row)
@@ -267,6 +288,17 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const text = `port ${port} is plugged in on ${after.join(' and ')}: ${winner} has it`
     for (const host of new Set([...before, ...after])) {
       this.#alarm(host, `contest ${port}`, rivals.length > 0 && after.includes(host) ? text : null)
+    }
+  }
+
+  /** An alarm for each physical network that ports of the host are on and that the host cannot reach. */
+  #onStranded(host: string, { before, after }: Stranded): void {
+    for (const name of new Set([...before, ...after])) {
+      const why = `weft-bridge-mappings has no bridge for it, or one that does not exist`
+      const text = `ports on physical network '${name}' are DOWN: ${why}`
+      if (before.includes(name) !== after.includes(name)) {
+        this.#alarm(host, `physical network ${name}`, after.includes(name) ? text : null)
+      }
     }
   }
 
@@ -304,6 +336,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#byChannel.set(channel, record)
     record.confirmed = 0
     this.#options.log.info({ host: id, peer: channel.peer }, 'switch connected')
+    this.#zones.connected(id, channel)
     void channel.closed.then(({ message }) => {
       this.#byChannel.delete(channel)
       if (record.channel !== channel) return

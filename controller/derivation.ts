@@ -22,7 +22,7 @@ import { connectFlooding } from './flooding.ts'
 import { flowMaker, missFlows, packetMeter } from './pipeline/flow.ts'
 import { layout, type Layout } from './pipeline/layout.ts'
 import type { Item } from './pipeline/value.ts'
-import { connectPolicy, policyInputs, type PolicyInputs } from './policy.ts'
+import { connectPolicy, goneFrom, policyInputs, prefixesOf, type PolicyInputs, type Tracked } from './policy.ts'
 
 const NONE: readonly string[] = []
 
@@ -43,8 +43,10 @@ export interface Derived {
   readonly scopes: readonly (readonly [string, ReadonlySet<string> | null])[]
   /** Ports that several hosts claim, or claimed. */
   readonly contests: readonly Contest[]
-  /** The networks and routers for which each host needs a conntrack zone. */
+  /** The networks for which each host needs a conntrack zone. */
   readonly zones: readonly (readonly [string, ReadonlySet<string> | null])[]
+  /** Whose connections hosts shall forget. */
+  readonly gone: readonly Tracked[]
   /** For each host whose ports are on other physical networks than before to which it has no way: which these are. */
   readonly stranded: readonly (readonly [string, Stranded])[]
 }
@@ -71,6 +73,7 @@ export class Derivation {
   readonly #scopes: Output<string, ReadonlySet<string>>
   readonly #contests: Output<string, readonly string[]>
   readonly #zones: Output<string, ReadonlySet<string>>
+  readonly #tracked: Output<string, Tracked | null>
   readonly #stranded: Output<string, readonly string[]>
   readonly #constants: readonly UnitChange[]
   #started = false
@@ -86,7 +89,7 @@ export class Derivation {
       vif: engine.table('vif'),
       ...policyInputs(engine),
     }
-    const { reads, keys, scopesOf, zonesOf, strandedOf, contested } = connect(engine, this.inputs)
+    const { reads, keys, scopesOf, zonesOf, strandedOf, trackedOf, contested } = connect(engine, this.inputs)
     this.reads = reads
     this.tables = layout(apps.flatMap(({ stages }) => stages))
     const names = apps.map(({ name }) => name)
@@ -105,6 +108,7 @@ export class Derivation {
     this.#scopes = engine.output('scopes', this.inputs.host, scopesOf)
     this.#contests = engine.output('contests', contested, (id) => claimantsOf(reads.binding(id)))
     this.#zones = engine.output('zones', this.inputs.host, zonesOf)
+    this.#tracked = engine.output('tracked', this.inputs.vif, trackedOf)
     this.#stranded = engine.output('stranded', this.inputs.host, strandedOf)
     this.#constants = apps.map((app) => {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
@@ -124,11 +128,12 @@ export class Derivation {
     const contests = this.#contests
       .of(changes)
       .map(({ key, before = NONE, after = NONE }) => ({ port: key, before, after }))
+    const gone = this.#tracked.of(changes).flatMap(({ before, after }) => goneFrom(before ?? null, after ?? null))
     const stranded = this.#stranded
       .of(changes)
       .map(({ key, before = NONE, after = NONE }) => [key, { before, after }] as const)
       .filter(([, { before, after }]) => before.length + after.length > 0)
-    return { units, scopes, contests, zones, stranded }
+    return { units, scopes, contests, zones, gone, stranded }
   }
 
   get pending(): boolean {
@@ -239,6 +244,7 @@ interface Connected {
   strandedOf(this: void, host: string): readonly string[]
   /** The ports that several hosts claim. */
   readonly contested: KeySource<string>
+  trackedOf(this: void, vif: string): Tracked | null
 }
 
 /** Tables, groupings and queries between the inputs and the apps. */
@@ -280,18 +286,25 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     placesOn.get(member).flatMap((id) => placeOf.get(id) ?? []),
   )
   /** The networks that a network is connected with by routers, itself included. */
-  const domain = engine.query('domain', (id: string): ReadonlySet<string> => {
+  const connected = (id: string, joins: (network: string) => boolean): ReadonlySet<string> => {
     const found = new Set([id])
-    for (const each of found) {
+    for (const each of joins(id) ? found : NONE) {
       for (const gateway of gatewaysOf.get(each)) {
         const owner = port.get(gateway)?.device_id
         for (const other of owner === undefined ? NONE : interfacesOf.get(owner)) {
-          const connected = port.get(other)?.network_id
-          if (connected !== undefined) found.add(connected)
+          const next = port.get(other)?.network_id
+          if (next !== undefined && joins(next)) found.add(next)
         }
       }
     }
     return found
+  }
+  const domain = engine.query('domain', (id: string) => connected(id, () => true))
+  /** Tenants with the same addresses may stand on a shared network: what lies behind it is not in its zone. */
+  const zoneMates = engine.query('zone mates', (id: string): readonly string[] => {
+    const ageOf = (each: string): string => `${network.get(each)?.created_at} ${each}`
+    const mates = connected(id, (each) => network.get(each)?.shared !== true)
+    return [...mates].toSorted((a, b) => (ageOf(a) < ageOf(b) ? -1 : 1))
   })
   const hostsOf = engine.query('hosts of domain', (id: string): readonly string[] =>
     [...new Set(Array.from(domain.get(id)).flatMap((each) => memberHosts.get(each)))].toSorted(),
@@ -312,17 +325,19 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     }
     return scopes
   }
-  /** Of each network with a port here that is tracked: itself, and the routers through which its traffic may go. */
+  /** The network in whose zone a network's connections are. */
+  const zoneOf = (id: string): string => zoneMates.get(id)[0] ?? id
+  /** Those of the networks with a port here that is tracked. */
   const zonesOf = (id: string): ReadonlySet<string> => {
     const isTracked = (each: string): boolean => policyReads.policy(each)?.stateful === true
-    const networks = networksOn
-      .get(id)
-      .filter((member) => placesOn.get(member).some(isTracked))
-      .map(networkOf)
-    const routers = networks.flatMap((each) =>
-      gatewaysOf.get(each).flatMap((gateway) => port.get(gateway)?.device_id ?? []),
-    )
-    return new Set([...networks, ...routers])
+    const tracking = networksOn.get(id).filter((member) => placesOn.get(member).some(isTracked))
+    return new Set(tracking.map((member) => zoneOf(networkOf(member))))
+  }
+  const trackedOf = (key: string): Tracked | null => {
+    const at = vif.get(key)
+    const row = at && port.get(at.port)
+    if (!row || placeOf.get(row.id)?.host !== at.host || policyReads.policy(row.id)?.stateful !== true) return null
+    return { host: at.host, zone: zoneOf(row.network_id), prefixes: prefixesOf(row) }
   }
   const strandedOf = (id: string): readonly string[] => {
     const uplinks = host.get(id)?.uplinks ?? {}
@@ -348,9 +363,10 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     binding: (id) => placeOf.get(id) ?? null,
     hostsOf: (id) => hostsOf.get(id),
     localPorts: (id, on) => localPorts.get(memberKey(on, id)),
+    zoneMates: (id) => zoneMates.get(id),
     ...policyReads,
     ...flooding.reads,
   }
   const keys = { member: members, copy: [flooding.copies], part: [flooding.parts] }
-  return { reads, keys, scopesOf, zonesOf, strandedOf, contested }
+  return { reads, keys, scopesOf, zonesOf, strandedOf, trackedOf, contested }
 }

@@ -4,7 +4,7 @@ import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
 import type { Message } from '../ofproto/messages/index.ts'
 import type { Connection } from '../ovsdb/index.ts'
-import type { App, PacketOut, Zone } from './app.ts'
+import type { App, PacketOut, Report, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import { Deployment, type UnitChange } from './deployment.ts'
 import type { Contest, Derivation, Stranded } from './derivation.ts'
@@ -16,8 +16,11 @@ import { Realized } from './realized.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
+import { singleAddress } from './address.ts'
 import { Zones } from './zones.ts'
 
+/** Tables see the ports of first fragments (OFPC_FRAG_NX_MATCH); the length is OpenFlow's default. */
+const switchConfig = { flags: 3, missSendLength: 128 } as const
 const CONTROLLER_PORT = 0xffff_fffd
 const NO_BUFFER = 0xffff_ffff
 const TICK_MILLISECONDS = 250
@@ -69,6 +72,8 @@ export class HostRecord {
 interface FleetEvents {
   /** A host's connections, facts or alarms changed. */
   host: [id: string]
+  /** What an app says of a packet. */
+  report: [host: string, report: Report]
   /** A switch confirmed a revision, or what it is to have changed. */
   progress: []
 }
@@ -189,7 +194,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   commit(): void {
-    const { units, scopes, contests, zones, stranded } = this.#options.derivation.commit()
+    const { units, scopes, contests, zones, gone, stranded } = this.#options.derivation.commit()
     for (const contest of contests) this.#onContest(contest)
     for (const [host, change] of stranded) this.#onStranded(host, change)
     for (const [host, objects] of zones) this.#zones.want(host, objects ?? new Set())
@@ -211,6 +216,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
       const hosts = new Set([...(before.get(scope) ?? []), ...(after.get(scope) ?? [])])
       return [...hosts].filter((host) => told.has(host))
     })
+    // After the flows: packets that are still on their way must not bring back what is forgotten.
+    for (const { host, zone, prefixes } of gone) this.#zones.forget(host, zone, prefixes.flatMap(singleAddress))
     this.emit('progress')
   }
 
@@ -222,13 +229,27 @@ export class Fleet extends EventEmitter<FleetEvents> {
 
   /** Hosts that have not confirmed what the object causes there, each with the reason. */
   unconfirmed(object: string): readonly { readonly host: string; readonly reason: string }[] {
-    return Array.from(this.#realized.unconfirmed(object), (host) => {
+    const hosts = new Set([...this.#realized.unconfirmed(object), ...this.#zones.waitingFor(object)])
+    const untracked = this.#untracked(object)
+    if (untracked !== null) hosts.add(untracked)
+    return Array.from(hosts, (host) => {
       const connected = this.hosts.get(host)?.channel ?? null
       return {
         host,
         reason: connected === null ? 'its switch is not connected' : 'its switch has not confirmed yet',
       }
     })
+  }
+
+  /** The host of a port whose connections it cannot track yet: the conntrack zone of the network is not ready. */
+  #untracked(port: string): string | null {
+    const { reads } = this.#options.derivation
+    const network = reads.port(port)?.network_id
+    const host = reads.binding(port)?.host
+    if (network === undefined || host === undefined || reads.policy(port)?.stateful !== true) return null
+    const [zone = network] = reads.zoneMates(network)
+    const ready = !this.#zones.waitingFor(zone).has(host) && !this.#realized.unconfirmed(zone).has(host)
+    return ready ? null : host
   }
 
   // Databases.
@@ -336,6 +357,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#byChannel.set(channel, record)
     record.confirmed = 0
     this.#options.log.info({ host: id, peer: channel.peer }, 'switch connected')
+    channel.send({ kind: 'set_config', xid: channel.nextXid(), ...switchConfig })
     this.#zones.connected(id, channel)
     void channel.closed.then(({ message }) => {
       this.#byChannel.delete(channel)
@@ -418,7 +440,14 @@ export class Fleet extends EventEmitter<FleetEvents> {
     if (typeof inPort !== 'number') return
     const packet = { host: record.facts.id, inPort, origin: origin.object, metadata, data: message.data }
     try {
-      for (const out of app.packetIn(this.#options.derivation.reads, packet)) sendOut(channel, out)
+      for (const out of app.packetIn(this.#options.derivation.reads, packet)) {
+        const to = out.host === undefined ? channel : (this.hosts.get(out.host)?.channel ?? null)
+        if (to !== null) sendOut(to, out)
+      }
+      const report = app.report?.(this.#options.derivation.reads, packet) ?? null
+      if (report === null) return
+      this.#options.log.info({ host: packet.host, ...report }, 'matched')
+      this.emit('report', packet.host, report)
     } catch (error) {
       this.#options.log.error({ host: packet.host, app: app.name, err: error }, 'packet not handled')
     }

@@ -34,6 +34,9 @@ const part = (audience: Audience, number: number): number => first[audience] + 1
 
 const copyTo = (place: number): FlowAction[] => [set(OUTPORT, place), resubmit('next')]
 
+/** Remembers the connection before copies leave that no port's rules are asked about here: answers come back here. */
+const remember: readonly FlowAction[] = [set(OUTPORT, 0), resubmit('commit')]
+
 const flow = (on: FlowSpec['match'], place: number, priority: number, actions: readonly FlowAction[]): FlowSpec => ({
   stage: 'flood',
   priority,
@@ -54,7 +57,8 @@ export function flooded(read: Reads, id: string): readonly Contribution[] {
   const flows = (audience: Audience, priority: number, match: object): FlowSpec[] => {
     const parts = read.partsOf(audience, id)
     const here = parts.length === 0 ? [] : copyTo(local(audience))
-    const there = tunnel === null ? wire : parts.flatMap((number) => copyTo(part(audience, number)))
+    const away = parts.length === 0 ? [] : [...remember, ...parts.flatMap((number) => copyTo(part(audience, number)))]
+    const there = tunnel === null ? wire : away
     if (here.length + there.length === 0) return []
     const whole = { [NETWORK]: tag(id), ...match }
     return [

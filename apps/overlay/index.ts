@@ -75,5 +75,11 @@ export const overlay: App = {
     { over: 'network', contribute: left },
     { over: 'port', contribute: marked },
   ],
-  constant: { flows: [nowhere, { stage: 'output', priority: 100, match: {}, actions: [outputTo(OUTPORT)] }] },
+  constant: {
+    flows: [
+      nowhere,
+      { stage: 'output', priority: 200, match: { [OUTPORT]: 0 }, actions: [] },
+      { stage: 'output', priority: 100, match: {}, actions: [outputTo(OUTPORT)] },
+    ],
+  },
 }

@@ -12,6 +12,9 @@ export interface Origin {
 
 export const isOurs = (cookie: bigint): boolean => cookie >> 56n === WEFT
 
+/** What of an object's UUID stands in a cookie: the first 12 hexadecimal digits. */
+export const objectDigits = (uuid: string): string => uuid.replaceAll('-', '').slice(0, 12)
+
 /** `apps`: the names in an order that never changes for a released app. */
 export function cookieOf(origin: Origin, apps: readonly string[]): bigint {
   const app = apps.indexOf(origin.app)

@@ -10,7 +10,7 @@ export { bounce, commit, decrementTtl, load, move, output, outputTo, punt, resub
 export { asPrefix, hostMac, ipv4, ipv6Prefix, linkLocal, mac, prefix, subnetMac } from './address.ts'
 export { arpAnswer } from './arp-answer.ts'
 export { copyOf } from './flooding.ts'
-export { EXPIRED_METER, LOG_METER, portMeter, REJECT_METER } from './pipeline/meters.ts'
+export { LOG_METER, portMeter, REJECT_METER, ROUTER_METER } from './pipeline/meters.ts'
 export { memberOf, sourcesOf, remoteSetOf } from './policy.ts'
 export {
   directions,
@@ -27,7 +27,7 @@ export {
   REMOTE_IPV4,
   POLICY,
   ROUTER,
-  SCRATCH,
+  SENDER,
   SET,
   SUBJECT,
   tag,
@@ -144,7 +144,8 @@ export interface Vif {
 export interface Binding {
   readonly host: string
   readonly ofport: number
-  /** Other hosts that claim the same port: an alarm. */
+  /** The interface, and others that claim the same port (an alarm), as HOST/INTERFACE. */
+  readonly vif: string
   readonly rivals: readonly string[]
 }
 
@@ -209,10 +210,14 @@ export interface Reads {
    */
   openPorts(network: string): readonly string[]
   subnetsOf(network: string): readonly string[]
+  /** The ports by which routers stand on a network. */
+  gatewaysOf(network: string): readonly string[]
   /** The ports by which a router stands on its networks. */
   interfacesOf(router: string): readonly string[]
   /** Null while no host has the port. */
   binding(port: string): Binding | null
+  /** The hosts with a port of the network. */
+  membersOf(network: string): readonly string[]
   /** The numbers of the parts; none where nobody gets copies. */
   partsOf(audience: Audience, network: string): readonly number[]
   part(key: string): Part
@@ -295,6 +300,13 @@ export interface PacketOut {
   readonly data: Uint8Array
 }
 
+/** A frame that every port of a network is to get once: somebody's address has another MAC now. */
+export interface Announcement {
+  readonly network: string
+  readonly address: string
+  readonly data: Uint8Array
+}
+
 /** What happened on a host because of an object, for the log and for whoever follows events. */
 export interface Report {
   readonly kind: string
@@ -309,6 +321,8 @@ export interface App {
   /** What every host gets, whatever exists. */
   readonly constant?: Omit<Contribution, 'scope'>
   readonly rules: readonly Rule[]
+  /** What holds for a router: what is new in it is announced. */
+  announce?(read: Reads, router: string): readonly Announcement[]
   packetIn?(read: Reads, packet: PacketIn): readonly PacketOut[]
   /** What a packet-in is to be reported as. */
   report?(read: Reads, packet: PacketIn): Report | null

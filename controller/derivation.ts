@@ -3,6 +3,7 @@
 import {
   physicalNetwork,
   ROUTER_INTERFACE,
+  type Announcement,
   type App,
   type Binding,
   type Contribution,
@@ -22,7 +23,7 @@ import { connectFlooding } from './flooding.ts'
 import { flowMaker, missFlows, packetMeter } from './pipeline/flow.ts'
 import { layout, type Layout } from './pipeline/layout.ts'
 import type { Item } from './pipeline/value.ts'
-import { connectPolicy, goneFrom, policyInputs, prefixesOf, type PolicyInputs, type Tracked } from './policy.ts'
+import { connectPolicy, goneFrom, policyInputs, sourcesOf, type PolicyInputs, type Tracked } from './policy.ts'
 
 const NONE: readonly string[] = []
 
@@ -41,7 +42,7 @@ export interface Inputs extends PolicyInputs {
 export interface Derived {
   readonly units: readonly UnitChange[]
   readonly scopes: readonly (readonly [string, ReadonlySet<string> | null])[]
-  /** Ports that several hosts claim, or claimed. */
+  /** Ports that several interfaces claim, or claimed. */
   readonly contests: readonly Contest[]
   /** The networks for which each host needs a conntrack zone. */
   readonly zones: readonly (readonly [string, ReadonlySet<string> | null])[]
@@ -49,6 +50,8 @@ export interface Derived {
   readonly gone: readonly Tracked[]
   /** For each host whose ports are on other physical networks than before to which it has no way: which these are. */
   readonly stranded: readonly (readonly [string, Stranded])[]
+  /** What is true of routers now and was not before; none of what was so from the start. */
+  readonly announcements: readonly Announcement[]
 }
 
 /** Physical networks that a host has ports on but no way to: before and after a commit. */
@@ -57,7 +60,7 @@ export interface Stranded {
   readonly after: readonly string[]
 }
 
-/** The hosts that claim one port, the one that has it first; none when there is no contest (any more). */
+/** The interfaces that claim one port, as HOST/INTERFACE, the one that has it first; none without a contest. */
 export interface Contest {
   readonly port: string
   readonly before: readonly string[]
@@ -75,6 +78,7 @@ export class Derivation {
   readonly #zones: Output<string, ReadonlySet<string>>
   readonly #tracked: Output<string, Tracked | null>
   readonly #stranded: Output<string, readonly string[]>
+  readonly #announcements: readonly Output<string, readonly Announcement[]>[]
   readonly #constants: readonly UnitChange[]
   #started = false
 
@@ -110,6 +114,11 @@ export class Derivation {
     this.#zones = engine.output('zones', this.inputs.host, zonesOf)
     this.#tracked = engine.output('tracked', this.inputs.vif, trackedOf)
     this.#stranded = engine.output('stranded', this.inputs.host, strandedOf)
+    this.#announcements = apps.flatMap(({ name, announce }) =>
+      announce === undefined
+        ? []
+        : [engine.output(`${name} announcements`, this.inputs.router, (id) => announce(reads, id))],
+    )
     this.#constants = apps.map((app) => {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
       const [unit] = unitsOf(app.name, '0', [everywhere], make)
@@ -120,8 +129,9 @@ export class Derivation {
 
   commit(): Derived {
     const changes = this.#engine.commit()
-    const units: UnitChange[] = this.#started ? [] : [...this.#constants]
+    const first = !this.#started
     this.#started = true
+    const units: UnitChange[] = first ? [...this.#constants] : []
     for (const output of this.#rules) for (const change of output.of(changes)) pairUnits(change, units)
     const scopes = this.#scopes.of(changes).map(({ key, after }) => [key, after ?? null] as const)
     const zones = this.#zones.of(changes).map(({ key, after }) => [key, after ?? null] as const)
@@ -133,7 +143,8 @@ export class Derivation {
       .of(changes)
       .map(({ key, before = NONE, after = NONE }) => [key, { before, after }] as const)
       .filter(([, { before, after }]) => before.length + after.length > 0)
-    return { units, scopes, contests, zones, gone, stranded }
+    const announcements = first ? [] : this.#announcements.flatMap((output) => output.of(changes).flatMap(added))
+    return { units, scopes, contests, zones, gone, stranded, announcements }
   }
 
   get pending(): boolean {
@@ -146,8 +157,14 @@ export class Derivation {
   }
 }
 
+function added({ before = [], after = [] }: Change<string, readonly Announcement[]>): readonly Announcement[] {
+  const same = (a: Announcement, b: Announcement): boolean =>
+    a.network === b.network && Buffer.compare(a.data, b.data) === 0
+  return after.filter((each) => !before.some((old) => same(old, each)))
+}
+
 const claimantsOf = (binding: Binding | null): readonly string[] =>
-  binding === null ? NONE : [binding.host, ...binding.rivals]
+  binding === null ? NONE : [binding.vif, ...binding.rivals]
 
 /** Contributions by scope and object: one unit for each. An item of several objects counts as the first says it. */
 function unitsOf(
@@ -222,12 +239,15 @@ const memberKey = (network: string, host: string): string => `${network}/${host}
 const networkOf = (member: string): string => member.slice(0, member.indexOf('/'))
 const hostOf = (member: string): string => member.slice(member.indexOf('/') + 1)
 
-/** Which host has a port: the one that the port asks for, else the first by id. The others are rivals. */
-function winner(port: Port, claims: readonly Vif[]): Binding | undefined {
-  const first = claims.find(({ host }) => host === port['binding:host_id']) ?? claims[0]
+type Claim = readonly [key: string, vif: Vif]
+
+/** Which interface a port is: one of the host that the port asks for, else the first by host and name. */
+function winner(port: Port, claims: readonly Claim[]): Binding | undefined {
+  const first = claims.find(([, { host }]) => host === port['binding:host_id']) ?? claims[0]
   if (first === undefined) return undefined
-  const rivals = [...new Set(claims.map(({ host }) => host))].filter((host) => host !== first.host)
-  return { host: first.host, ofport: first.ofport, rivals: rivals.length > 0 ? rivals : NONE }
+  const [key, { host, ofport }] = first
+  const rivals = claims.length === 1 ? NONE : claims.flatMap(([each]) => (each === key ? [] : [each]))
+  return { host, ofport, vif: key, rivals }
 }
 
 /** Unknown unicast must reach a port that may use MACs which no other port says it has. */
@@ -242,7 +262,7 @@ interface Connected {
   zonesOf(this: void, host: string): ReadonlySet<string>
   /** The physical networks on which the host has ports and to which it has no way. */
   strandedOf(this: void, host: string): readonly string[]
-  /** The ports that several hosts claim. */
+  /** The ports that several interfaces claim. */
   readonly contested: KeySource<string>
   trackedOf(this: void, vif: string): Tracked | null
 }
@@ -269,10 +289,10 @@ function connect(engine: Engine, inputs: Inputs): Connected {
   const placeOf = engine.derivedTable('place', port, (id: string): Place | undefined => {
     const row = port.get(id)
     if (row === undefined) return undefined
-    const claims = claimsOf
-      .get(id)
-      .flatMap((key) => vif.get(key) ?? [])
-      .filter((each) => host.get(each.host) !== undefined)
+    const claims = claimsOf.get(id).flatMap((key): Claim[] => {
+      const claim = vif.get(key)
+      return claim === undefined || host.get(claim.host) === undefined ? [] : [[key, claim]]
+    })
     const binding = winner(row, claims)
     return binding && { id, ...binding, network: row.network_id, up: row.admin_state_up, listens: listensToAll(row) }
   })
@@ -337,7 +357,7 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     const at = vif.get(key)
     const row = at && port.get(at.port)
     if (!row || placeOf.get(row.id)?.host !== at.host || policyReads.policy(row.id)?.stateful !== true) return null
-    return { host: at.host, zone: zoneOf(row.network_id), prefixes: prefixesOf(row) }
+    return { host: at.host, zone: zoneOf(row.network_id), prefixes: sourcesOf(row) }
   }
   const strandedOf = (id: string): readonly string[] => {
     const uplinks = host.get(id)?.uplinks ?? {}
@@ -359,8 +379,10 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     portsOf: (id) => portsOf.get(id),
     openPorts: (id) => openPorts.get(id),
     subnetsOf: (id) => subnetsOf.get(id),
+    gatewaysOf: (id) => gatewaysOf.get(id),
     interfacesOf: (id) => interfacesOf.get(id),
     binding: (id) => placeOf.get(id) ?? null,
+    membersOf: (id) => memberHosts.get(id),
     hostsOf: (id) => hostsOf.get(id),
     localPorts: (id, on) => localPorts.get(memberKey(on, id)),
     zoneMates: (id) => zoneMates.get(id),

@@ -4,7 +4,8 @@ import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
 import type { Message } from '../ofproto/messages/index.ts'
 import type { Connection } from '../ovsdb/index.ts'
-import type { App, PacketOut, Report, Zone } from './app.ts'
+import { Announcements } from './announcements.ts'
+import type { Announcement, App, PacketOut, Report, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import { Deployment, type UnitChange } from './deployment.ts'
 import type { Contest, Derivation, Stranded } from './derivation.ts'
@@ -53,6 +54,7 @@ export class HostRecord {
   desired = 0
   /** Things that an operator should look at, in words. */
   readonly alarms = new Map<string, string>()
+  readonly announcements = new Announcements()
 
   constructor(facts: HostFacts, control: SwitchSession) {
     this.facts = facts
@@ -98,7 +100,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#names = options.apps.map(({ name }) => name)
     this.#zones = new Zones((key, zone) => this.#onZone(key, zone))
     this.#ticker = setInterval(() => {
-      for (const { control } of this.hosts.values()) control.tick(performance.now())
+      for (const record of this.hosts.values()) tick(record, performance.now())
     }, TICK_MILLISECONDS)
   }
 
@@ -194,9 +196,10 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   commit(): void {
-    const { units, scopes, contests, zones, gone, stranded } = this.#options.derivation.commit()
+    const { units, scopes, contests, zones, gone, stranded, announcements } = this.#options.derivation.commit()
     for (const contest of contests) this.#onContest(contest)
     for (const [host, change] of stranded) this.#onStranded(host, change)
+    for (const announcement of announcements) this.#announce(announcement)
     for (const [host, objects] of zones) this.#zones.want(host, objects ?? new Set())
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
     if (units.length === 0 && scopes.length === 0) return
@@ -239,6 +242,16 @@ export class Fleet extends EventEmitter<FleetEvents> {
         reason: connected === null ? 'its switch is not connected' : 'its switch has not confirmed yet',
       }
     })
+  }
+
+  /** To every port of the network, once its switch has what was derived together with it. */
+  #announce({ network, address, data }: Announcement): void {
+    const { reads } = this.#options.derivation
+    for (const host of reads.membersOf(network)) {
+      for (const { ofport } of reads.localPorts(host, network)) {
+        this.hosts.get(host)?.announcements.add(address, { outPort: ofport, data })
+      }
+    }
   }
 
   /** The host of a port whose connections it cannot track yet: the conntrack zone of the network is not ready. */
@@ -303,12 +316,13 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.emit('host', record.facts.id)
   }
 
-  /** Each of the hosts has an alarm as long as there is more than one. */
+  /** The host of each of the interfaces has an alarm as long as there is more than one. */
   #onContest({ port, before, after }: Contest): void {
-    const [winner, ...rivals] = after
-    const text = `port ${port} is plugged in on ${after.join(' and ')}: ${winner} has it`
-    for (const host of new Set([...before, ...after])) {
-      this.#alarm(host, `contest ${port}`, rivals.length > 0 && after.includes(host) ? text : null)
+    const hostOf = (vif: string): string => vif.slice(0, vif.lastIndexOf('/'))
+    const text = `port ${port} is plugged in as ${after.join(' and ')}: ${after[0]} has it`
+    const concerned = new Set(after.map(hostOf))
+    for (const host of new Set([...before, ...after].map(hostOf))) {
+      this.#alarm(host, `contest ${port}`, after.length > 1 && concerned.has(host) ? text : null)
     }
   }
 
@@ -452,6 +466,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
       this.#options.log.error({ host: packet.host, app: app.name, err: error }, 'packet not handled')
     }
   }
+}
+
+function tick({ control, channel, current, announcements }: HostRecord, now: number): void {
+  control.tick(now)
+  // A guest that hears where its gateway is now must find the flows in place.
+  if (channel !== null && current) for (const packet of announcements.due(now)) sendOut(channel, packet)
 }
 
 function sendOut(channel: Channel, { outPort, data }: PacketOut): void {

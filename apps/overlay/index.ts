@@ -17,7 +17,7 @@ import {
 import { copiedHere, copiedThere, flooded, nowhere } from './flood.ts'
 import { priorities } from './priorities.ts'
 import { located, received, tunnelOf } from './tunnels.ts'
-import { entered, left, marked, wireOf } from './wires.ts'
+import { entered, left, disguised, wireOf } from './wires.ts'
 
 /** What a plugged-in port sends is on its network; what is for its MAC goes out there. */
 function plugged(read: Reads, key: string): readonly Contribution[] {
@@ -73,7 +73,7 @@ export const overlay: App = {
     { over: 'part', contribute: copiedThere },
     { over: 'network', contribute: entered },
     { over: 'network', contribute: left },
-    { over: 'port', contribute: marked },
+    { over: 'port', contribute: disguised },
   ],
   constant: {
     flows: [

@@ -90,7 +90,7 @@ export function left(read: Reads, id: string): readonly Contribution[] {
 }
 
 /** What a router sends by this interface has the host's MAC on the wire. */
-export function marked(read: Reads, id: string): readonly Contribution[] {
+export function disguised(read: Reads, id: string): readonly Contribution[] {
   const port = read.port(id)
   const network = port && read.network(port.network_id)
   if (port?.device_owner !== ROUTER_INTERFACE || network === undefined) return []

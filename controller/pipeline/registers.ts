@@ -14,8 +14,6 @@ export const NEXT_HOP = 'reg4' satisfies FieldName
 export const MARKS = 'reg5' satisfies FieldName
 /** The packet came in by a tunnel: it is for a port of this host, and never leaves by a tunnel again. */
 export const FROM_TUNNEL = 1
-/** A scratch register, used within one flow. */
-export const SCRATCH: Subfield = { field: 'xreg3', start: 0, bits: 48 }
 /** The set of addresses that is looked up. */
 export const SET = 'xreg3' satisfies FieldName
 /** The OpenFlow port by which the packet leaves, a local port or a tunnel; tun_id and tun_dst are set by then. */
@@ -32,6 +30,8 @@ export const HITS = 'reg11' satisfies FieldName
 /** The address of the remote end, as the policy's subject sees it: 128 bits for IPv6, the low 32 for IPv4. */
 export const REMOTE = 'xxreg3' satisfies FieldName
 export const REMOTE_IPV4 = 'reg15' satisfies FieldName
+/** The MAC that sent a packet to a router, while routers have it: between policies, whose REMOTE lies here, too. */
+export const SENDER: Subfield = { field: 'xreg6', start: 0, bits: 48 }
 /** The security group whose rules are asked. */
 export const GROUP = 'metadata' satisfies FieldName
 

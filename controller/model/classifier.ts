@@ -15,7 +15,7 @@ export interface ModelFlow {
 }
 
 type Mask = readonly (readonly [slot: string, mask: bigint])[]
-type ReadSlot = (slot: string) => bigint
+export type ReadSlot = (slot: string) => bigint
 
 interface Tuple {
   readonly mask: Mask
@@ -27,6 +27,12 @@ interface Tuple {
 /** Bits of the slot `ip_frag`: a fragment. Transport ports of fragments are taken for zero (OFPC_FRAG_NORMAL). */
 const FRAGMENT = 1n
 const PORTS: ReadonlySet<string> = new Set(['tp_src', 'tp_dst'])
+
+/** The packet as the tables compare it. */
+export function asSeen(read: ReadSlot): ReadSlot {
+  const isFragment = (read('ip_frag') & FRAGMENT) !== 0n
+  return isFragment ? (slot) => (PORTS.has(slot) ? 0n : read(slot)) : read
+}
 
 const keyOf = (mask: Mask, read: ReadSlot): string =>
   mask.map(([slot, bits]) => (read(slot) & bits).toString(36)).join()
@@ -76,8 +82,7 @@ export class Classifier {
   }
 
   lookup(read: ReadSlot): ModelFlow | null {
-    const isFragment = (read('ip_frag') & FRAGMENT) !== 0n
-    const seen: ReadSlot = isFragment ? (slot) => (PORTS.has(slot) ? 0n : read(slot)) : read
+    const seen = asSeen(read)
     let best: ModelFlow | null = null
     this.#order ??= [...this.#tuples.values()].toSorted((a, b) => b.highest - a.highest)
     for (const { mask, flows, highest } of this.#order) {

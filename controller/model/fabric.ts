@@ -16,8 +16,10 @@ export interface Delivery {
 }
 
 /** A packet's pass through one switch. */
-interface Visit {
+export interface Visit {
   readonly host: string
+  /** What came in, and where; the controller's port for what it sent itself. */
+  readonly arrival: Arrival
   readonly trace: Trace
 }
 
@@ -56,8 +58,7 @@ export class Fabric {
   }
 
   /** `encapIp` is where tunnels to the host end. */
-  addHost(host: string, encapIp: number, ofports: Iterable<number>): void {
-    const model = new ModelSwitch(encapIp)
+  addHost(host: string, encapIp: number, ofports: Iterable<number>, model = new ModelSwitch(encapIp)): void {
     for (const number of ofports) model.ports.set(number, plainPort)
     for (const number of Object.values(TUNNEL_PORTS)) model.ports.set(number, tunnelPort)
     this.#switches.set(host, model)
@@ -77,16 +78,16 @@ export class Fabric {
   }
 
   send(host: string, ofport: number, bytes: Uint8Array): readonly Delivery[] {
-    return this.follow(host, ofport, bytes).deliveries
+    return this.follow(host, { bytes, inPort: ofport }).deliveries
   }
 
   /** Breadth first. Throws where packets multiply without end. */
-  follow(host: string, ofport: number, bytes: Uint8Array): Journey {
+  follow(host: string, arrival: Arrival): Journey {
     const deliveries: Delivery[] = []
     const visits: Visit[] = []
-    const queue: { readonly host: string; readonly arrival: Arrival }[] = [{ host, arrival: { bytes, inPort: ofport } }]
-    const pass = (at: string, trace: Trace): void => {
-      visits.push({ host: at, trace })
+    const queue: { readonly host: string; readonly arrival: Arrival }[] = [{ host, arrival }]
+    const pass = (at: string, arrival: Arrival, trace: Trace): void => {
+      visits.push({ host: at, arrival, trace })
       if (visits.length > MAX_VISITS)
         throw new RangeError(`a packet of ${host} passes more than ${MAX_VISITS} switches`)
       for (const { port, tunnel, bytes: sent } of trace.outputs) {
@@ -97,11 +98,12 @@ export class Fabric {
       for (const punt of trace.packetIns) {
         for (const { outPort, data } of this.#controller(at, punt)) {
           const actions = [{ kind: 'output', port: outPort, maxLength: 0 }] as const
-          pass(at, this.switchOf(at).packetOut(data, reserved.controller, actions))
+          const arrival = { bytes: data, inPort: reserved.controller }
+          pass(at, arrival, this.switchOf(at).packetOut(data, arrival.inPort, actions))
         }
       }
     }
-    for (const each of queue) pass(each.host, this.switchOf(each.host).trace(each.arrival))
+    for (const { host: at, arrival } of queue) pass(at, arrival, this.switchOf(at).trace(arrival))
     return { deliveries, visits }
   }
 }

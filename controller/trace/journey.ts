@@ -1,0 +1,129 @@
+// From what the model did with a packet to what is told of it.
+import { formatInstructions } from '../../ofproto/actions/index.ts'
+import { formatIpv4 } from '../../ofproto/fields/addresses.ts'
+import { formatMatch } from '../../ofproto/fields/match-text.ts'
+import { ports as reserved } from '../../ofproto/messages/index.ts'
+import { formatPacket } from '../../ofproto/packet/index.ts'
+import type { ModelFlow } from '../model/classifier.ts'
+import type { Journey, Visit } from '../model/fabric.ts'
+import type { Tunnel } from '../model/packet.ts'
+import type { Step } from '../model/trace.ts'
+import { originOf } from '../pipeline/cookie.ts'
+import type { Layout } from '../pipeline/layout.ts'
+import { registerOf } from './registers.ts'
+import type { Hop, Outcome, Place, Register, Report, TracedFlow, TracedStep, TunnelHop } from './report.ts'
+
+/** What the switches do not know. */
+export interface Names {
+  /** Of the apps, in the order of their numbers in cookies. */
+  readonly apps: readonly string[]
+  readonly tables: Layout
+  /** The host whose tunnels end at an address. */
+  hostAt(address: number): string | null
+  /** The id of the port that is plugged in. */
+  portAt(host: string, ofport: number): string | null
+}
+
+const flowOf = ({ priority, match, instructions, cookie }: ModelFlow, { apps }: Names): TracedFlow => ({
+  priority,
+  match: formatMatch(match),
+  actions: formatInstructions(instructions),
+  cookie: `0x${cookie.toString(16)}`,
+  origin: originOf(cookie, apps),
+})
+
+/** One entry for each table, with what its flow did until the next. */
+function stepsOf(steps: readonly Step[], names: Names): TracedStep[] {
+  const out: (TracedStep & { readonly registers: Register[]; readonly notes: string[] })[] = []
+  for (const step of steps) {
+    const last = out.at(-1)
+    if (step.kind === 'table') {
+      const { depth, table, flow } = step
+      // A switch may have tables of others.
+      const stage = names.tables.stages[table]?.name ?? `table ${table}`
+      out.push({ depth, table, stage, flow: flow && flowOf(flow, names), registers: [], notes: [] })
+    } else if (step.kind === 'action') {
+      const register = registerOf(step.action, step.written)
+      if (register !== null) last?.registers.push(register)
+    } else if (step.kind === 'note') last?.notes.push(step.text)
+    else last?.notes.push(`group ${step.group}, bucket ${step.bucket}`)
+  }
+  return out
+}
+
+const hopOver = (tunnel: Tunnel, end: number, names: Names): TunnelHop => ({
+  vni: Number(tunnel.id),
+  host: names.hostAt(end),
+  address: formatIpv4(BigInt(end)),
+})
+
+function hopOf({ host, arrival, trace }: Visit, names: Names): Hop {
+  const { inPort, tunnel = null, bytes } = arrival
+  const sentByUs = inPort === reserved.controller
+  return {
+    host,
+    ofport: sentByUs ? null : inPort,
+    port: sentByUs ? null : names.portAt(host, inPort),
+    tunnel: tunnel && hopOver(tunnel, tunnel.source, names),
+    packet: formatPacket(bytes),
+    steps: stepsOf(trace.steps, names),
+    outputs: trace.outputs.map(({ port, tunnel: outer }) => ({
+      ofport: port,
+      port: names.portAt(host, port),
+      tunnel: outer && hopOver(outer, outer.destination, names),
+    })),
+    punted: trace.packetIns.map(({ cookie }) => originOf(cookie, names.apps)?.app ?? null),
+    error: trace.error,
+  }
+}
+
+const drop = (reason: string, hop: Hop | undefined, step: TracedStep | undefined): Outcome => ({
+  kind: 'dropped',
+  to: [],
+  reason,
+  host: hop?.host ?? null,
+  stage: step?.stage ?? null,
+  table: step?.table ?? null,
+})
+
+function whyDropped(hop: Hop, step: TracedStep | undefined): string {
+  if (hop.error !== null) return hop.error
+  const lost = hop.outputs.find(({ tunnel }) => tunnel?.host === null)?.tunnel
+  if (lost) return `no host has the tunnel address ${lost.address}`
+  if (hop.punted.length > 0) return `the controller (${hop.punted[0] ?? 'nobody'}) has no answer`
+  if (step === undefined) return 'there is no table'
+  if (step.flow === null) return `no flow of stage ${step.stage} matches`
+  const note = step.notes.at(-1)
+  if (note !== undefined) return note
+  return step.flow.actions === 'drop'
+    ? `the flow in stage ${step.stage} drops it`
+    : `the actions in stage ${step.stage} send it nowhere`
+}
+
+/** Where the packet went no further: the last host that sent nothing on. */
+function dropped(hops: readonly Hop[]): Outcome {
+  const hop = hops.findLast(({ outputs }) => outputs.every(({ tunnel }) => tunnel !== null && tunnel.host === null))
+  const step = hop?.steps.at(-1)
+  return drop(hop === undefined ? 'it goes nowhere' : whyDropped(hop, step), hop, step)
+}
+
+function outcomeOf(journey: Journey, hops: readonly Hop[], names: Names): Outcome {
+  const [first] = journey.visits
+  const isSender = ({ host, ofport }: Place): boolean => host === first?.host && ofport === first.arrival.inPort
+  const places = journey.deliveries.map(({ host, ofport }) => ({ host, ofport, port: names.portAt(host, ofport) }))
+  const to = places.filter((place) => !isSender(place))
+  const none = { host: null, stage: null, table: null }
+  if (to.length > 0) {
+    const where = to.length === 1 ? `port ${to[0]?.port ?? to[0]?.ofport} on ${to[0]?.host}` : `${to.length} ports`
+    return { kind: 'delivered', to, reason: `it reaches ${where}`, ...none }
+  }
+  if (places.length === 0) return dropped(hops)
+  const app = hops.flatMap(({ punted }) => punted).find((each) => each !== null)
+  const reason = app === undefined ? 'flows answer it' : `the controller (${app}) answers it`
+  return { kind: 'answered', to: places, reason, ...none }
+}
+
+export function reportOf(journey: Journey, names: Names): Report {
+  const hops = journey.visits.map((visit) => hopOf(visit, names))
+  return { packet: hops[0]?.packet ?? '', hops, outcome: outcomeOf(journey, hops, names) }
+}

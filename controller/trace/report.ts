@@ -1,0 +1,93 @@
+// What an operator reads of a packet's way: host by host and table by table, in the words of the pipeline. Names are as
+// in the JSON of the API, which shows this as it is (northbound/trace-routes.ts adds names of objects, or leaves out what the asker may not see).
+
+/** The app and the object (the first 12 hexadecimal digits of its UUID) that caused a flow. */
+export interface Origin {
+  readonly app: string
+  readonly object: string
+}
+
+export interface TracedFlow {
+  readonly priority: number
+  /** As ovs-ofctl writes it; '' matches everything. */
+  readonly match: string
+  readonly actions: string
+  readonly cookie: string
+  /** Null for a flow that is not Weft's. */
+  readonly origin: Origin | null
+}
+
+/** A register that the flow has set, by what it is for. */
+export interface Register {
+  readonly name: string
+  /** `object`: 16 hexadecimal digits of its UUID. */
+  readonly kind: 'object' | 'port' | 'address' | 'number'
+  readonly value: string
+}
+
+export interface TracedStep {
+  /** How many tables this one was entered from. */
+  readonly depth: number
+  readonly table: number
+  readonly stage: string
+  /** Null where no flow matches. */
+  readonly flow: TracedFlow | null
+  readonly registers: readonly Register[]
+  /** What happened besides: a meter, a TTL that ran out, a packet sent to conntrack. */
+  readonly notes: readonly string[]
+}
+
+export interface TunnelHop {
+  readonly vni: number
+  /** The host at the other end; null for an address that is no host's. */
+  readonly host: string | null
+  readonly address: string
+}
+
+export interface Output {
+  readonly ofport: number
+  /** The id of the port that is plugged in there. */
+  readonly port: string | null
+  readonly tunnel: TunnelHop | null
+}
+
+/** A packet's pass through one host. */
+export interface Hop {
+  readonly host: string
+  /** Null for a packet that the controller sends. */
+  readonly ofport: number | null
+  readonly port: string | null
+  /** Where it came from by a tunnel. */
+  readonly tunnel: TunnelHop | null
+  /** The packet as it came, as OVS prints it. */
+  readonly packet: string
+  readonly steps: readonly TracedStep[]
+  readonly outputs: readonly Output[]
+  /** Packets to the controller: the app that gets them. */
+  readonly punted: readonly (string | null)[]
+  readonly error: string | null
+}
+
+export interface Place {
+  readonly host: string
+  readonly ofport: number
+  readonly port: string | null
+}
+
+export interface Outcome {
+  /** `answered`: whoever sent the packet gets a packet back, from flows or from the controller. */
+  readonly kind: 'delivered' | 'answered' | 'dropped'
+  readonly to: readonly Place[]
+  /** In one sentence. */
+  readonly reason: string
+  /** Of a packet that was dropped: where. */
+  readonly host: string | null
+  readonly stage: string | null
+  readonly table: number | null
+}
+
+export interface Report {
+  readonly packet: string
+  readonly hops: readonly Hop[]
+  readonly outcome: Outcome
+}

@@ -1,6 +1,7 @@
 // Actions by their usual names, for apps.
 import type { Action } from '../ofproto/actions/index.ts'
 import type { FieldName, ValueOf } from '../ofproto/fields/table.ts'
+import type { FlowAction } from './pipeline/stage-action.ts'
 
 /** Sets a whole field. */
 export function set<N extends FieldName>(field: N, value: ValueOf<N>): Action {
@@ -10,6 +11,14 @@ export function set<N extends FieldName>(field: N, value: ValueOf<N>): Action {
 export function output(port: number): Action {
   return { kind: 'output', port, maxLength: 0 }
 }
+
+/** To the port whose number the field holds. */
+export function outputTo(field: FieldName): Action {
+  return { kind: 'output_reg', source: { field, start: 0, bits: 32 }, maxLength: 0 }
+}
+
+/** Looks the packet up in a stage and comes back. */
+export const resubmit = (stage: string): FlowAction => ({ kind: 'resubmit_stage', stage })
 
 /** To the controller, as a packet-in with the flow's cookie. */
 export const punt: Action = { kind: 'output', port: 0xffff_fffd, maxLength: 0xffff }

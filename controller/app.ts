@@ -4,11 +4,12 @@ import type { FlowSpec } from './pipeline/flow.ts'
 import type { Stage } from './pipeline/layout.ts'
 
 export type { FlowSpec } from './pipeline/flow.ts'
-export { bounce, decrementTtl, move, output, punt, set } from './actions.ts'
+export type { FlowAction } from './pipeline/stage-action.ts'
+export { bounce, decrementTtl, move, output, outputTo, punt, resubmit, set } from './actions.ts'
 export { ipv4, mac, prefix, subnetMac } from './address.ts'
 export { arpAnswer } from './arp-answer.ts'
 export { EXPIRED_METER, portMeter } from './pipeline/meters.ts'
-export { FROM_TUNNEL, MARKS, NETWORK, NEXT_HOP, ROUTER, SCRATCH, tag } from './pipeline/registers.ts'
+export { FROM_TUNNEL, MARKS, NETWORK, NEXT_HOP, OUTPORT, ROUTER, SCRATCH, tag } from './pipeline/registers.ts'
 
 /** Objects of the northbound API, as far as forwarding cares: names and shapes are Neutron's. */
 export interface Network {

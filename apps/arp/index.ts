@@ -10,6 +10,7 @@ import {
   type App,
   type Contribution,
   type FlowSpec,
+  type Port,
   type Reads,
 } from '../../controller/app.ts'
 
@@ -17,27 +18,30 @@ const ARP = 0x0806
 const REQUEST = 1
 const priorities = { own: 110, answer: 100, unknown: 10 } as const
 
+const addressesOf = (port: Port): number[] => port.fixed_ips.flatMap(({ ip_address }) => ipv4(ip_address) ?? [])
+
 function owned(read: Reads, id: string): readonly Contribution[] {
   const port = read.port(id)
   if (port === undefined) return []
   const hardware = mac(port.mac_address)
-  const ask = { [NETWORK]: tag(port.network_id), eth_type: ARP, arp_op: REQUEST }
-  const addresses = port.fixed_ips.flatMap(({ ip_address }) => ipv4(ip_address) ?? [])
-  return [
-    {
-      scope: { kind: 'network', network: port.network_id },
-      flows: addresses.flatMap((address): FlowSpec[] => [
-        // An owner that probes for its own address must hear nothing (RFC 5227 §2.1.1).
-        {
-          stage: 'arp',
-          priority: priorities.own,
-          match: { ...ask, arp_tpa: address, arp_sha: hardware },
-          actions: [],
-        },
-        arpAnswer(port.network_id, address, hardware, priorities.answer),
-      ]),
-    },
-  ]
+  const flows = addressesOf(port).map((address) => arpAnswer(port.network_id, address, hardware, priorities.answer))
+  return [{ scope: { kind: 'network', network: port.network_id }, flows }]
+}
+
+/** A port that probes for its own address must hear nothing (RFC 5227 §2.1.1); it can only ask where it is plugged in. */
+function probed(read: Reads, key: string): readonly Contribution[] {
+  const vif = read.vif(key)
+  const port = vif && read.port(vif.port)
+  const binding = port && read.binding(port.id)
+  if (!vif || !port || binding?.host !== vif.host || binding.ofport !== vif.ofport) return []
+  const ask = { [NETWORK]: tag(port.network_id), eth_type: ARP, arp_op: REQUEST, arp_sha: mac(port.mac_address) }
+  const flows = addressesOf(port).map((address): FlowSpec => ({
+    stage: 'arp',
+    priority: priorities.own,
+    match: { ...ask, arp_tpa: address },
+    actions: [],
+  }))
+  return [{ scope: { kind: 'host', host: vif.host }, object: port.id, flows }]
 }
 
 /** Silence for unknown addresses, unless some port may have others than the API knows. */
@@ -60,6 +64,7 @@ export const arp: App = {
   stages: [{ name: 'arp', phase: 'respond', miss: 'next', matches: [NETWORK, 'arp_op', 'arp_tpa', 'arp_sha'] }],
   rules: [
     { over: 'port', contribute: owned },
+    { over: 'vif', contribute: probed },
     { over: 'network', contribute: unknown },
   ],
 }

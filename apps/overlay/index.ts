@@ -8,12 +8,16 @@ import {
   mac,
   MARKS,
   NETWORK,
+  OUTPORT,
   output,
+  outputTo,
+  resubmit,
   set,
   tag,
   TUNNEL_PORTS,
   type App,
   type Contribution,
+  type FlowAction,
   type FlowSpec,
   type LocalPort,
   type Network,
@@ -35,12 +39,16 @@ function tunnelOf(network: Network): Tunnel | null {
   return isTunnelType(type) && vni !== null ? { port: TUNNEL_PORTS[type], vni: BigInt(vni) } : null
 }
 
-/** A copy to each of the hosts. */
-function toHosts(read: Reads, tunnel: Tunnel, hosts: readonly string[]): Action[] {
-  return hosts.flatMap((id) => {
-    const address = ipv4(read.host(id)?.encapIp ?? '0.0.0.0')
-    return address ? [set('tun_id', tunnel.vni), set('tun_dst', address), output(tunnel.port)] : []
-  })
+/** Makes the packet one for a host's end of the tunnel; null while that is not known. */
+function towards(read: Reads, tunnel: Tunnel, host: string): Action[] | null {
+  const address = ipv4(read.host(host)?.encapIp ?? '0.0.0.0')
+  return address ? [set('tun_id', tunnel.vni), set('tun_dst', address)] : null
+}
+
+/** A copy to a host. */
+function copyTo(read: Reads, tunnel: Tunnel, host: string): Action[] {
+  const addressed = towards(read, tunnel, host)
+  return addressed === null ? [] : [...addressed, output(tunnel.port)]
 }
 
 /** What a plugged-in port sends is on its network; what is for its MAC goes out there. */
@@ -68,7 +76,8 @@ function plugged(read: Reads, key: string): readonly Contribution[] {
           stage: 'l2',
           priority: priorities.local,
           match: { [NETWORK]: onNetwork, eth_dst: mac(port.mac_address) },
-          actions: [output(vif.ofport)],
+          actions: [set(OUTPORT, vif.ofport)],
+          to: 'next',
         },
       ],
     },
@@ -96,13 +105,14 @@ function located(read: Reads, id: string): readonly Contribution[] {
   const network = port && read.network(port.network_id)
   const tunnel = network && tunnelOf(network)
   const binding = tunnel && read.binding(id)
-  const actions = binding && toHosts(read, tunnel, [binding.host])
-  if (!port || !actions || actions.length === 0) return []
+  const addressed = binding && towards(read, tunnel, binding.host)
+  if (!port || !addressed) return []
   const flow: FlowSpec = {
     stage: 'l2',
     priority: priorities.remote,
     match: { [NETWORK]: tag(port.network_id), [MARKS]: [0, FROM_TUNNEL], eth_dst: mac(port.mac_address) },
-    actions,
+    actions: [...addressed, set(OUTPORT, tunnel.port)],
+    to: 'next',
   }
   return [{ scope: { kind: 'network', network: port.network_id }, flows: [flow] }]
 }
@@ -114,8 +124,9 @@ function listensToAll(read: Reads, id: string): boolean {
   return !port.port_security_enabled || port.allowed_address_pairs.some((pair) => pair.mac_address !== port.mac_address)
 }
 
-const localOutputs = (ports: readonly LocalPort[]): Action[] =>
-  ports.flatMap(({ ofport, up }) => (up ? [output(ofport)] : []))
+/** Copies to local ports go on one by one, as each port has rules of its own. */
+const localCopies = (ports: readonly LocalPort[]): FlowAction[] =>
+  ports.flatMap(({ ofport, up }) => (up ? [set(OUTPORT, ofport), resubmit('next')] : []))
 
 /** How each host with ports of a network copies what is not for one known port. */
 function copied(read: Reads, id: string): readonly Contribution[] {
@@ -125,7 +136,7 @@ function copied(read: Reads, id: string): readonly Contribution[] {
   const members = read.membersOf(id).map((host) => ({
     host,
     ports: read.localPorts(host, id),
-    copy: tunnel ? toHosts(read, tunnel, [host]) : [],
+    copy: tunnel ? copyTo(read, tunnel, host) : [],
   }))
   const listening = new Set(read.openPorts(id).filter((port) => listensToAll(read, port)))
   const on = { [NETWORK]: tag(id) }
@@ -133,7 +144,7 @@ function copied(read: Reads, id: string): readonly Contribution[] {
     const wanting = members.map(({ host, ports, copy }) => ({ host, ports: ports.filter(wants), copy }))
     const remote = wanting.filter(({ ports }) => ports.length > 0)
     return (to: string): FlowSpec[] => {
-      const local = localOutputs(wanting.find(({ host }) => host === to)?.ports ?? [])
+      const local = localCopies(wanting.find(({ host }) => host === to)?.ports ?? [])
       const copies = remote.flatMap(({ host, copy }) => (host === to ? [] : copy))
       const whole = { ...on, ...match }
       return [
@@ -155,6 +166,7 @@ export const overlay: App = {
   stages: [
     { name: 'classify', phase: 'classify', miss: 'drop', matches: ['in_port_oxm', 'tun_id'] },
     { name: 'l2', phase: 'switch', miss: 'drop', matches: [NETWORK, MARKS, 'eth_dst'] },
+    { name: 'output', phase: 'output', miss: 'drop', matches: [] },
   ],
   rules: [
     { over: 'vif', contribute: plugged },
@@ -162,4 +174,5 @@ export const overlay: App = {
     { over: 'port', contribute: located },
     { over: 'network', contribute: copied },
   ],
+  constant: { flows: [{ stage: 'output', priority: 100, match: {}, actions: [outputTo(OUTPORT)] }] },
 }

@@ -100,7 +100,7 @@ function attached(read: Reads, id: string): readonly Contribution[] {
           priority: 100,
           match: { [NETWORK]: tag(port.network_id), eth_dst: address, eth_type: IPV4 },
           actions: [set(ROUTER, router)],
-          to: 'route',
+          to: 'next',
         })),
         ...port.fixed_ips.flatMap(({ ip_address }) => {
           const address = ipv4(ip_address)
@@ -176,9 +176,10 @@ function neighbour(read: Reads, id: string): readonly Contribution[] {
   ]
 }
 
-const expired: Omit<Contribution, 'scope'> = {
+const constant: Omit<Contribution, 'scope'> = {
   limits: [{ meter: EXPIRED_METER, packetsPerSecond: 100, burst: 100 }],
   flows: [
+    { stage: 'forward', priority: 100, match: { [ROUTER]: 0n }, actions: [], to: 'l2' },
     {
       stage: 'route',
       priority: priorities.expired,
@@ -208,7 +209,8 @@ function packetIn(read: Reads, packet: PacketIn): readonly PacketOut[] {
 export const routing: App = {
   name: 'routing',
   stages: [
-    { name: 'gateway', phase: 'gateway', miss: 'l2', matches: [NETWORK, 'eth_dst'] },
+    { name: 'gateway', phase: 'gateway', miss: 'next', matches: [NETWORK, 'eth_dst'] },
+    { name: 'forward', phase: 'forward', miss: 'next', matches: [ROUTER] },
     { name: 'route', phase: 'route', miss: 'drop', matches: [ROUTER, 'ip_dst', 'icmp_type', 'icmp_code', 'nw_ttl'] },
     { name: 'neighbour', phase: 'neighbour', miss: 'drop', matches: [NETWORK, NEXT_HOP] },
   ],
@@ -217,6 +219,6 @@ export const routing: App = {
     { over: 'router', contribute: routed },
     { over: 'port', contribute: neighbour },
   ],
-  constant: expired,
+  constant,
   packetIn,
 }

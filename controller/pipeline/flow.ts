@@ -1,18 +1,19 @@
 // From what an app says (stage, priority, match, actions) to the immutable flow that switches get.
-import type { Action, Instruction } from '../../ofproto/actions/index.ts'
+import type { Instruction } from '../../ofproto/actions/index.ts'
 import { match, type MatchFields } from '../../ofproto/fields/build.ts'
 import type { FieldName } from '../../ofproto/fields/table.ts'
 import { encodeMessage } from '../../ofproto/messages/index.ts'
 import { cookieOf, type Origin } from './cookie.ts'
 import { flowKey } from './key.ts'
 import { checkMatched, type Layout, type Stage } from './layout.ts'
+import { resolve, type FlowAction } from './stage-action.ts'
 import type { Flow, Meter } from './value.ts'
 
 export interface FlowSpec {
   readonly stage: string
   readonly priority: number
   readonly match: MatchFields
-  readonly actions: readonly Action[]
+  readonly actions: readonly FlowAction[]
   /** The stage that goes on with the packet; 'next' is the one after this; absent: the actions decide its fate. */
   readonly to?: string
   /** Packets beyond this meter's rate are dropped first. */
@@ -32,12 +33,13 @@ function identity(table: number, priority: number, frame: Uint8Array): string {
 }
 
 function instructionsOf(spec: FlowSpec, tables: Layout): Instruction[] {
+  const tableOf = (stage: string): number => (stage === 'next' ? tables.after(spec.stage) : tables.table(stage))
   const out: Instruction[] = []
   if (spec.meter !== undefined) out.push({ kind: 'meter', meter: spec.meter })
-  if (spec.actions.length > 0) out.push({ kind: 'apply_actions', actions: spec.actions })
-  if (spec.to !== undefined) {
-    out.push({ kind: 'goto_table', table: spec.to === 'next' ? tables.after(spec.stage) : tables.table(spec.to) })
+  if (spec.actions.length > 0) {
+    out.push({ kind: 'apply_actions', actions: spec.actions.map((action) => resolve(action, tableOf)) })
   }
+  if (spec.to !== undefined) out.push({ kind: 'goto_table', table: tableOf(spec.to) })
   return out
 }
 

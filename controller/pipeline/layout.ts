@@ -3,7 +3,21 @@
 import { fieldOf, type FieldName } from '../../ofproto/fields/table.ts'
 
 /** In the order in which a packet meets them. */
-const phases = ['classify', 'security', 'respond', 'gateway', 'route', 'neighbour', 'switch'] as const
+const phases = [
+  'classify',
+  'security',
+  'respond',
+  'gateway',
+  'egress',
+  'forward',
+  'route',
+  'neighbour',
+  'switch',
+  'ingress',
+  'output',
+  // Only reached by resubmits of other stages.
+  'lookup',
+] as const
 type Phase = (typeof phases)[number]
 
 export interface Stage {

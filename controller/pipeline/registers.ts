@@ -14,6 +14,9 @@ export const MARKS = 'reg5' satisfies FieldName
 /** The packet came in by a tunnel: it is for a port of this host, and never leaves by a tunnel again. */
 export const FROM_TUNNEL = 1
 
+/** The OpenFlow port by which the packet leaves, a local port or a tunnel; tun_id and tun_dst are set by then. */
+export const OUTPORT = 'reg8' satisfies FieldName
+
 /** A scratch register, used within one flow. */
 export const SCRATCH: Subfield = { field: 'xreg3', start: 0, bits: 48 }
 

@@ -32,6 +32,9 @@ export interface Walk {
   group(id: number): boolean
   /** Runs actions on a copy of the packet. */
   clone(actions: readonly Action[]): void
+  /** Of a table for the tuple of the packet's connection. */
+  lookupTuple(table: number, inPort: number): void
+  track(action: Extract<Action, { readonly kind: 'ct' }>): void
   note(text: string): void
   fail(error: string): void
 }
@@ -213,6 +216,20 @@ export const handlers: Handlers = {
     walk.lookup(table === THIS_TABLE ? walk.table : table, port)
     return undefined
   },
+  resubmit_table_ct(walk, { port, table }) {
+    walk.lookupTuple(table === THIS_TABLE ? walk.table : table, port)
+    return undefined
+  },
+  ct(walk, action) {
+    walk.track(action)
+    return undefined
+  },
+  ct_clear(walk) {
+    walk.packet.untrack()
+    return undefined
+  },
+  // Says to which sets of flows its own belongs: that is read where flows are looked up.
+  conjunction: nothing,
   clone(walk, { actions }) {
     walk.clone(actions)
     return undefined
@@ -239,10 +256,6 @@ export const handlers: Handlers = {
   sample2: nothing,
   sample3: nothing,
 
-  conjunction: refuse,
-  resubmit_table_ct: refuse,
-  ct: refuse,
-  ct_clear: refuse,
   nat: refuse,
   learn: refuse,
   learn2: refuse,

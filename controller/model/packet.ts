@@ -4,12 +4,13 @@
 import { bitsToBytes, bytesToBits, ones } from '../../ofproto/fields/bits.ts'
 import type { FlowMatch } from '../../ofproto/fields/flow-match.ts'
 import { port10, port11 } from '../../ofproto/fields/ports.ts'
-import { ETH_TYPE } from '../../ofproto/fields/protocols.ts'
+import { ETH_TYPE, IP_PROTO } from '../../ofproto/fields/protocols.ts'
 import { registersOf, slotOf } from '../../ofproto/fields/slots.ts'
 import type { Subfield } from '../../ofproto/fields/subfield.ts'
 import { fieldOf, type AnyValue, type FieldName } from '../../ofproto/fields/table.ts'
 import { extractFlow, keyMatch, type FlowKey } from '../../ofproto/packet/index.ts'
 import { patch } from './checksum.ts'
+import { CT, type Tracked } from './conntrack/conntrack.ts'
 import { networkOffset, placeOf } from './place.ts'
 
 /** The outer header of a tunnelled packet: key (VNI) and IPv4 addresses. */
@@ -28,6 +29,7 @@ const MAX_VLANS = 2
 const VLAN_LIMIT = 1
 const MAX_LABELS = 3
 const BOTTOM = 0x100
+const LATER_FRAGMENT = 2
 const nothing = new Uint8Array()
 
 interface Headers {
@@ -52,8 +54,31 @@ function registersFor(field: FieldName): readonly string[] | null {
   return found
 }
 
+/** Fields that show what conntrack found. */
+const trackingFields: readonly FieldName[] = [
+  'ct_state',
+  'ct_zone',
+  'ct_mark',
+  'ct_label',
+  'ct_nw_proto',
+  'ct_nw_src',
+  'ct_nw_dst',
+  'ct_ipv6_src',
+  'ct_ipv6_dst',
+  'ct_tp_src',
+  'ct_tp_dst',
+]
+/** The fields of the original direction's tuple: in packet-ins only with one of these states (is_ct_valid). */
+const isTuple = (slot: string): boolean =>
+  slot.startsWith('ct_nw') || slot.startsWith('ct_ipv6') || slot.startsWith('ct_tp')
+const TUPLE_STATES = BigInt(CT.new | CT.est | CT.rpl)
+
 export class ModelPacket {
   bytes: Uint8Array
+  /** What the datapath knows, whether or not the pipeline may see it. */
+  tracked: Tracked | null = null
+  /** Fragments that go the same way, held until this one came. */
+  companions: readonly ModelPacket[] = []
   readonly #context: Map<string, bigint>
   /** Tags that the pipeline sees: what arrived with it, then what it pushes and pops. */
   #tags: number
@@ -76,7 +101,46 @@ export class ModelPacket {
   }
 
   clone(): ModelPacket {
-    return new ModelPacket(this.bytes, this.#context, this.#tags)
+    const copy = this.with(this.bytes, this.tracked)
+    copy.companions = this.companions.map((each) => each.clone())
+    return copy
+  }
+
+  /** Another packet of which the pipeline knows the same. */
+  with(bytes: Uint8Array, tracked: Tracked | null): ModelPacket {
+    const packet = new ModelPacket(bytes, this.#context, this.#tags)
+    packet.tracked = tracked
+    return packet
+  }
+
+  /** Before another table is looked up behind ct: as OVS, ports of the tuple show only beside the packet's own. */
+  showTracking(): void {
+    const { state = 0, zone = 0, mark = 0n, label = 0n, tuple = null } = this.tracked ?? {}
+    const { ethType, fragment } = this.key
+    this.#context.set('ct_state', BigInt(state))
+    this.#context.set('ct_zone', BigInt(zone))
+    this.#context.set('ct_mark', mark)
+    this.#context.set('ct_label', label)
+    if (tuple === null) return
+    const family = ethType === ETH_TYPE.ip ? 'ct_nw' : 'ct_ipv6'
+    this.#context.set(`${family}_src`, tuple.source)
+    this.#context.set(`${family}_dst`, tuple.destination)
+    this.#context.set('ct_nw_proto', BigInt(tuple.protocol))
+    if ((fragment & LATER_FRAGMENT) !== 0) return
+    this.#context.set('ct_tp_src', BigInt(tuple.sourcePort))
+    const isIcmp = tuple.protocol === IP_PROTO.icmp || tuple.protocol === IP_PROTO.icmpv6
+    // Of ICMP the code, which is zero for everything that opens a connection.
+    this.#context.set('ct_tp_dst', BigInt(isIcmp ? 0 : tuple.destinationPort))
+  }
+
+  hideTracking(): void {
+    for (const field of trackingFields) this.#context.delete(field)
+  }
+
+  untrack(): void {
+    for (const each of this.companions) each.untrack()
+    this.tracked = null
+    this.hideTracking()
   }
 
   get #extracted(): Headers {
@@ -111,6 +175,7 @@ export class ModelPacket {
     const { prerequisite } = fieldOf(field)
     if (prerequisite === 'none' || prerequisite === 'Ethernet') return true
     if (prerequisite === 'VLAN VID') return this.key.vlans.length > 0
+    if (prerequisite === 'CT') return (this.slot('ct_state') & TUPLE_STATES) !== 0n
     if (field === 'nw_proto' || field === 'ip_frag')
       return this.key.ethType === ETH_TYPE.ip || this.key.ethType === ETH_TYPE.ipv6
     if (field === 'nw_tos') return this.has('ip_dscp')
@@ -139,6 +204,7 @@ export class ModelPacket {
 
   /** Sets the bits of `mask`; a packet without the field stays as it is. False if it stays so. */
   write(field: FieldName, value: bigint, mask: bigint): boolean {
+    for (const each of this.companions) each.write(field, value, mask)
     if (!this.has(field)) return false
     const tag = tagParts[field]
     if (tag !== undefined) {
@@ -257,7 +323,7 @@ export class ModelPacket {
       const name = (slot === 'in_port' ? 'in_port_oxm' : slot) as FieldName
       const value = this.read(name)
       const { bytes } = fieldOf(name)
-      if (value === 0n && name !== 'in_port_oxm') continue
+      if ((value === 0n && name !== 'in_port_oxm') || (isTuple(slot) && !this.has(name))) continue
       out.set(name, bytes < 8 ? Number(value) : bytes === 8 ? value : bitsToBytes(value, bytes))
     }
     return out

@@ -4,6 +4,7 @@ import type { Action } from '../../ofproto/actions/index.ts'
 import { decodeMessage, type Message, ports as reserved, type Bucket } from '../../ofproto/messages/index.ts'
 import type { Item } from '../pipeline/value.ts'
 import { Classifier, type ModelFlow } from './classifier.ts'
+import { Conntrack } from './conntrack/conntrack.ts'
 import { ModelPacket, type Tunnel } from './packet.ts'
 import { plainPort, type ModelGroup, type ModelPort, type Tables } from './tables.ts'
 import type { Trace } from './trace.ts'
@@ -29,6 +30,7 @@ export class ModelSwitch implements Tables {
   readonly ports = new Map<number, ModelPort>([[reserved.local, plainPort]])
   readonly groups = new Map<number, ModelGroup>()
   readonly tunnelSource: number
+  readonly conntrack = new Conntrack()
   readonly #tables = new Map<number, Classifier>()
   readonly #items = new Map<string, Message>()
 
@@ -72,7 +74,7 @@ export class ModelSwitch implements Tables {
     return buckets.find(({ weight }) => (rest -= weight) < 0)
   }
 
-  /** What happens to a packet; changes nothing. */
+  /** What happens to a packet. Connections that it opens are remembered; nothing else changes. */
   trace({ bytes, inPort, tunnel = null }: Arrival): Trace {
     return new Translation(this, ModelPacket.arrived(bytes, inPort, tunnel)).arrive()
   }

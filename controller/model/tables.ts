@@ -1,6 +1,7 @@
 // What a switch has that a packet's way through it depends on.
 import type { Bucket, GroupType } from '../../ofproto/messages/index.ts'
 import type { ModelFlow } from './classifier.ts'
+import type { Tracker } from './conntrack/conntrack.ts'
 import type { ModelPacket } from './packet.ts'
 
 export interface ModelPort {
@@ -25,6 +26,7 @@ export interface Tables {
   readonly groups: ReadonlyMap<number, ModelGroup>
   /** The outer source address of what leaves by tunnels. */
   readonly tunnelSource: number
+  readonly conntrack: Tracker
   lookup(table: number, read: (slot: string) => bigint): ModelFlow | null
   select(buckets: readonly Bucket[], packet: ModelPacket): Bucket | undefined
 }

@@ -1,5 +1,5 @@
 // One packet through the tables of one switch, as xlate_actions() of OVS 3.1: lookups, instructions, the action set,
-// groups, outputs. The switch is only read. Bounded like OVS: 64 tables deep, 4,096 lookups.
+// groups, outputs. Of the switch only its connections change. Bounded like OVS: 64 tables deep, 4,096 lookups.
 import type { Action, Instruction } from '../../ofproto/actions/index.ts'
 import { formatInstructions } from '../../ofproto/actions/index.ts'
 import type { FieldName } from '../../ofproto/fields/table.ts'
@@ -7,6 +7,8 @@ import { port10 } from '../../ofproto/fields/ports.ts'
 import { packetInReason } from '../../ofproto/messages/packet.ts'
 import { ANY_GROUP, ports, type Bucket } from '../../ofproto/messages/index.ts'
 import { actionList } from './action-set.ts'
+import { trackRequest } from './conntrack/request.ts'
+import { swappedSlots } from './conntrack/swap.ts'
 import type { ModelFlow } from './classifier.ts'
 import { handlers, type PuntOptions, type Walk } from './handlers.ts'
 import type { ModelPacket } from './packet.ts'
@@ -17,6 +19,8 @@ const MAX_DEPTH = 64
 const MAX_LOOKUPS = 4096
 /** Groups that watch groups (MAX_LIVENESS_RECURSION). */
 const MAX_CHAIN = 128
+/** How often ct may send a packet back into the tables (MAX_RECIRC_DEPTH). */
+const MAX_RECIRCULATIONS = 6
 
 const nothing = new Uint8Array()
 
@@ -41,9 +45,9 @@ const isTableMiss = (flow: ModelFlow): boolean => flow.priority === 0 && flow.ma
 
 export class Translation implements Walk {
   packet: ModelPacket
-  queue: number | null = null
+  queue: number | null
   exit = false
-  stack: bigint[] = []
+  stack: bigint[]
   table = 0
   readonly #tables: Tables
   readonly #steps: Step[] = []
@@ -52,30 +56,36 @@ export class Translation implements Walk {
   readonly #meters: number[] = []
   /** Packets for the tunnel end that this one was sent to are not sent out again. */
   readonly #arrivedAt: number
-  #actionSet: Action[] = []
+  #actionSet: Action[]
   #flow: ModelFlow | null = null
   #depth = 0
   /** Of the steps: nesting without regard to what OVS counts. */
-  #level = 0
+  #level: number
+  readonly #recirculations: number
   #lookups = 0
   /** Whose action runs now: that decides what a packet-in is said to be for. */
   #reason: number = packetInReason.action
   #outerReason: number = packetInReason.action
   #error: string | null = null
 
-  constructor(tables: Tables, packet: ModelPacket) {
+  /** `before`: what goes on after ct. */
+  constructor(tables: Tables, packet: ModelPacket, before: Translation | null = null) {
     this.#tables = tables
     this.packet = packet
-    this.#arrivedAt = packet.tunnel.destination
+    this.#arrivedAt = before === null ? packet.tunnel.destination : before.#arrivedAt
+    this.#level = before === null ? 0 : before.#level + 1
+    this.#recirculations = before === null ? 0 : before.#recirculations + 1
+    this.stack = before === null ? [] : [...before.stack]
+    this.#actionSet = before === null ? [] : [...before.#actionSet]
+    this.queue = before?.queue ?? null
   }
 
   get size(): number {
     return this.packet.bytes.length
   }
 
-  /** From table 0. */
-  arrive(): Trace {
-    this.lookup(0, this.packet.inPort)
+  arrive(table = 0): Trace {
+    this.lookup(table, this.packet.inPort)
     this.#runActionSet()
     return this.#result()
   }
@@ -111,6 +121,10 @@ export class Translation implements Walk {
     this.#error ??= error
   }
 
+  get #packets(): readonly ModelPacket[] {
+    return [...this.packet.companions, this.packet]
+  }
+
   get #over(): boolean {
     return this.exit || this.#error !== null
   }
@@ -123,10 +137,21 @@ export class Translation implements Walk {
   }
 
   lookup(table: number, inPort: number): void {
+    this.#lookup(table, inPort, (slot) => slot)
+  }
+
+  lookupTuple(table: number, inPort: number): void {
+    const swapped = swappedSlots.get(this.packet.key.ethType)
+    if (swapped === undefined || this.packet.slot('ct_nw_proto') === 0n) this.note('the packet has no tuple')
+    else this.#lookup(table, inPort, (slot) => swapped.get(slot) ?? slot)
+  }
+
+  /** `renamed`: the slot that is read for another. */
+  #lookup(table: number, inPort: number, renamed: (slot: string) => string): void {
     if (!this.#withinBounds()) return
     const { packet } = this
     const port = BigInt(port10(inPort === ports.inPort ? packet.inPort : inPort) ?? 0xffff)
-    const flow = this.#tables.lookup(table, (slot) => (slot === 'in_port' ? port : packet.slot(slot)))
+    const flow = this.#tables.lookup(table, (slot) => (slot === 'in_port' ? port : packet.slot(renamed(slot))))
     this.#step({ kind: 'table', depth: this.#level, table, flow })
     if (flow === null) return
     const outer = { table: this.table, flow: this.#flow, depth: this.#depth, reason: this.#reason }
@@ -223,19 +248,56 @@ export class Translation implements Walk {
     this.exit = exit
   }
 
+  /** A copy goes on in another table with what is known of its connection; what follows here does not know it. */
+  track(action: Extract<Action, { readonly kind: 'ct' }>): void {
+    const { packet } = this
+    this.#run(action.actions)
+    if (this.#over) return
+    const request = trackRequest(action, packet, `${this.#recirculations}`)
+    const released = this.#packets.flatMap((each) => this.#tables.conntrack.track(each, request))
+    const packets = released.map(({ bytes, tracked }) => packet.with(bytes, tracked))
+    if (action.table !== null) for (const each of packets) this.#recirculate(each, action.table)
+    const [last, ...others] = packets.toReversed()
+    if (last === undefined) {
+      this.note('held until all fragments are there')
+      this.exit = true
+      return
+    }
+    for (const each of packets) each.hideTracking()
+    this.packet = last
+    this.packet.companions = others.toReversed()
+  }
+
+  #recirculate(packet: ModelPacket, table: number): void {
+    if (this.#recirculations >= MAX_RECIRCULATIONS) {
+      this.note(`dropped: recirculated more than ${MAX_RECIRCULATIONS} times`)
+      return
+    }
+    const copy = packet.clone()
+    copy.showTracking()
+    const { steps, outputs, packetIns, meters, error } = new Translation(this.#tables, copy, this).arrive(table)
+    this.#steps.push(...steps)
+    this.#meters.push(...meters)
+    if (error !== null) this.note(`dropped behind ct: ${error}`)
+    this.#outputs.push(...outputs)
+    this.#packetIns.push(...packetIns)
+  }
+
   punt(reason: number, { controllerId = 0, userdata = nothing }: PuntOptions = {}): void {
     const flow = this.#flow
     // What a table-miss flow sends is a miss (OFPR_NO_MATCH), as OpenFlow 1.3 says it.
     const isMiss = reason === packetInReason.action && flow !== null && isTableMiss(flow)
-    this.#packetIns.push({
-      reason: isMiss ? packetInReason.noMatch : reason,
-      table: this.table,
-      cookie: flow?.cookie ?? 0n,
-      controllerId,
-      userdata,
-      metadata: this.packet.metadata(),
-      bytes: this.packet.bytes.slice(),
-    })
+    for (const packet of this.#packets) {
+      this.#packetIns.push({
+        reason: isMiss ? packetInReason.noMatch : reason,
+        table: this.table,
+        cookie: flow?.cookie ?? 0n,
+        controllerId,
+        userdata,
+        metadata: packet.metadata(),
+        bytes: packet.bytes.slice(),
+      })
+    }
   }
 
   output(port: number, maxLength?: number): void {
@@ -273,7 +335,9 @@ export class Translation implements Walk {
     }
     const tunnel = port.tunnel === null ? null : this.#encapsulate(port.tunnel)
     if (tunnel === undefined) return
-    this.#outputs.push({ port: number, bytes: this.packet.bytes.slice(0, maxLength), tunnel, queue: this.queue })
+    for (const { bytes } of this.#packets) {
+      this.#outputs.push({ port: number, bytes: bytes.slice(0, maxLength), tunnel, queue: this.queue })
+    }
   }
 
   /** The outer header (tnl_port_send): what the port fixes, the rest from the packet's tunnel fields. */

@@ -127,7 +127,7 @@ function extractIpv6(c: Cursor, key: FlowKey): boolean {
 }
 
 /** Steps over extension headers; null if one is cut short. A later fragment shows the fragment header as its protocol. */
-function skipExtensions(c: Cursor, first: number): { protocol: number; fragment: number } | null {
+export function skipExtensions(c: Cursor, first: number): { protocol: number; fragment: number } | null {
   let protocol = first
   let fragment = 0
   for (;;) {

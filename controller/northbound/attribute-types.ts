@@ -96,6 +96,15 @@ export const cidr: AttributeType = {
   },
 }
 
+/** An address stands for itself alone; bits beyond the prefix are cleared. */
+export const ipPrefix: AttributeType = {
+  schema: { type: 'string', format: 'cidr' },
+  parse: (value) =>
+    cidr.parse(
+      typeof value === 'string' && !value.includes('/') ? `${value}/${value.includes(':') ? 128 : 32}` : value,
+    ),
+}
+
 export const ipOrCidr: AttributeType = {
   schema: { type: 'string' },
   parse: (value) => (typeof value === 'string' && value.includes('/') ? cidr : ipAddress).parse(value),

@@ -34,8 +34,21 @@ const indexes: { readonly [K in Kind]: Indexes<Model[K]> } = {
     subnet: (o) => [...new Set(o.fixed_ips.map((ip) => ip.subnet_id))],
     address: (o) => o.fixed_ips.map((ip) => `${ip.subnet_id}/${ip.ip_address}`),
     'binding:host_id': (o) => [o['binding:host_id']],
+    security_groups: (o) => o.security_groups,
   },
   routers: { name: (o) => [o.name], project_id: (o) => [o.project_id] },
+  security_groups: {
+    name: (o) => [o.name],
+    project_id: (o) => [o.project_id],
+    projectName: (o) => [`${o.project_id}/${o.name}`],
+  },
+  security_group_rules: {
+    project_id: (o) => [o.project_id],
+    security_group_id: (o) => [o.security_group_id],
+    remote_group_id: (o) => (o.remote_group_id === null ? [] : [o.remote_group_id]),
+    remote_address_group_id: (o) => (o.remote_address_group_id === null ? [] : [o.remote_address_group_id]),
+  },
+  address_groups: { name: (o) => [o.name], project_id: (o) => [o.project_id] },
   agents: {},
   quotas: {},
 }
@@ -109,6 +122,9 @@ export class Cache implements Reader {
     subnets: new Collection(indexes.subnets),
     ports: new Collection(indexes.ports),
     routers: new Collection(indexes.routers),
+    security_groups: new Collection(indexes.security_groups),
+    security_group_rules: new Collection(indexes.security_group_rules),
+    address_groups: new Collection(indexes.address_groups),
     agents: new Collection(indexes.agents),
     quotas: new Collection(indexes.quotas),
   }

@@ -1,5 +1,6 @@
 // The extensions whose attributes and resources are there and do what they say; clients and suites skip the rest.
 const names: Readonly<Record<string, string>> = {
+  'address-group': 'Address group',
   agent: 'agent',
   'allowed-address-pairs': 'Allowed Address Pairs',
   availability_zone: 'Availability Zone',
@@ -19,6 +20,7 @@ const names: Readonly<Record<string, string>> = {
   network_availability_zone: 'Network Availability Zone',
   pagination: 'Pagination support',
   'port-security': 'Port Security',
+  'port-security-groups-filtering': 'Port filtering on security groups',
   'project-id': 'project_id field enabled',
   provider: 'Provider Network',
   quotas: 'Quota management support',
@@ -26,12 +28,24 @@ const names: Readonly<Record<string, string>> = {
   'revision-if-match': 'If-Match constraints based on revision_number',
   router: 'Neutron L3 Router',
   router_availability_zone: 'Router Availability Zone',
+  'security-group': 'security-group',
+  'security-groups-normalized-cidr': 'Normalized CIDR field for security group rules',
+  'security-groups-remote-address-group': 'Remote address group id field for security group rules',
   sorting: 'Sorting support',
   'standard-attr-description': 'standard-attr-description',
   'standard-attr-revisions': 'Resource revision numbers',
   'standard-attr-tag': 'Tag support for resources with standard attribute',
   'standard-attr-timestamp': 'Resource timestamps',
+  'stateful-security-group': 'Stateful security group',
   'subnet-service-types': 'Subnet service types',
+  // Ours: additive, so that a client that does not know them keeps its meaning.
+  'weft-security-group-rule-order': 'Action, priority and enabled of security group rules, insert_rule',
+  'weft-security-group-rule-log': 'Log of security group rules',
+  'weft-security-group-rule-import': 'Export and import of security group rules',
+  'weft-security-group-intra-group': 'Traffic between members of a security group can be denied',
+  'weft-security-group-mandatory': 'Security groups that administrators impose on ports',
+  'weft-port-security-group-bindings': 'Order of the security groups of a port',
+  'weft-port-default-action': 'What happens to traffic of a port that no rule matches',
 }
 
 export interface Extension {

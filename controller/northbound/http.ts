@@ -31,6 +31,13 @@ export function unwrap(body: unknown, name: string): Body {
   return inner
 }
 
+/** The list under its name, which may be empty. */
+export function unwrapRows(body: unknown, name: string): readonly Body[] {
+  const rows = isObject(body) ? body[name] : undefined
+  if (!Array.isArray(rows) || !rows.every(isObject)) throw badRequest(`'${name}' is not a list of objects`)
+  return rows
+}
+
 /** One wrapped object, or several wrapped in the collection's name. */
 export function unwrapMany(
   body: unknown,

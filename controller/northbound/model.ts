@@ -1,15 +1,18 @@
 // The stored objects, in the words of the OpenStack Networking API v2.0. This is also what the rest of the
 // controller reads from the store: one JSON text per object under `intentKey(kind, id)`.
 
-export interface Standard {
+export interface Owned {
   readonly id: string
   readonly project_id: string
-  readonly name: string
   readonly description: string
   readonly tags: readonly string[]
   readonly revision_number: number
   readonly created_at: string
   readonly updated_at: string
+}
+
+export interface Standard extends Owned {
+  readonly name: string
 }
 
 export interface Network extends Standard {
@@ -79,6 +82,11 @@ export interface Port extends Standard {
   readonly allowed_address_pairs: readonly AddressPair[]
   readonly extra_dhcp_opts: readonly DhcpOption[]
   readonly dns_name: string
+  /** In the order in which they are judged. */
+  readonly security_groups: readonly string[]
+  /** The verdict on what no rule of the groups matches. */
+  readonly default_ingress_action: RuleAction
+  readonly default_egress_action: RuleAction
   readonly 'binding:host_id': string
   readonly 'binding:profile': Readonly<Record<string, unknown>>
 }
@@ -87,6 +95,42 @@ export interface Router extends Standard {
   readonly admin_state_up: boolean
   readonly routes: readonly Route[]
   readonly availability_zone_hints: readonly string[]
+}
+
+export interface SecurityGroup extends Standard {
+  readonly stateful: boolean
+  /** False: traffic between two members is denied before the rules are asked. */
+  readonly intra_group: boolean
+  /** Set by an administrator: only administrators attach and detach the group, or change it. */
+  readonly mandatory: boolean
+  /** As mandatory, and shown to administrators only. */
+  readonly hidden: boolean
+}
+
+export type RuleAction = 'allow' | 'deny' | 'reject'
+
+export interface SecurityGroupRule extends Owned {
+  readonly security_group_id: string
+  readonly direction: 'ingress' | 'egress'
+  readonly ethertype: 'IPv4' | 'IPv6'
+  /** A name of `protocols.ts`, or a number that has none; null is any. ICMP for IPv6 is `ipv6-icmp`. */
+  readonly protocol: string | null
+  /** Destination ports; of ICMP the type and the code. */
+  readonly port_range_min: number | null
+  readonly port_range_max: number | null
+  /** At most one of the three. */
+  readonly remote_ip_prefix: string | null
+  readonly remote_group_id: string | null
+  readonly remote_address_group_id: string | null
+  readonly action: RuleAction
+  /** Consecutive from 1 within the group; null: judged after all that have one, deny and reject before allow. */
+  readonly priority: number | null
+  readonly enabled: boolean
+  readonly log: boolean
+}
+
+export interface AddressGroup extends Standard {
+  readonly addresses: readonly string[]
 }
 
 /** What an operator wrote about a host; everything else about it is observed. */
@@ -107,14 +151,31 @@ export interface Model {
   readonly subnets: Subnet
   readonly ports: Port
   readonly routers: Router
+  readonly security_groups: SecurityGroup
+  readonly security_group_rules: SecurityGroupRule
+  readonly address_groups: AddressGroup
   readonly agents: AgentSettings
   readonly quotas: Quota
 }
 
 export type Kind = keyof Model
 /** The kinds with the standard attributes, owned by a project. */
-export type ResourceKind = 'networks' | 'subnets' | 'ports' | 'routers'
-export const kinds: readonly Kind[] = ['networks', 'subnets', 'ports', 'routers', 'agents', 'quotas']
+export type ResourceKind = Exclude<Kind, 'agents' | 'quotas'>
+
+/** `security_groups` in bodies and keys, `security-groups` in addresses. */
+export const pathOf = (kind: ResourceKind): string => kind.replaceAll('_', '-')
+
+const isKind: Readonly<Record<Kind, true>> = {
+  networks: true,
+  subnets: true,
+  ports: true,
+  routers: true,
+  security_groups: true,
+  security_group_rules: true,
+  address_groups: true,
+  agents: true,
+  quotas: true,
+}
 
 export const intentPrefix = 'intent/'
 export const intentKey = (kind: Kind, id: string): string => `${intentPrefix}${kind}/${id}`
@@ -122,8 +183,8 @@ export const intentKey = (kind: Kind, id: string): string => `${intentPrefix}${k
 /** Kind and id of an intent key, undefined for keys of others (guards among them). */
 export function parseIntentKey(key: string): { kind: Kind; id: string } | undefined {
   const [prefix, kind, id] = key.split('/')
-  const known = kinds.find((each) => each === kind)
-  return `${prefix}/` === intentPrefix && known && id ? { kind: known, id } : undefined
+  const known = kind !== undefined && Object.hasOwn(isKind, kind)
+  return `${prefix}/` === intentPrefix && known && id ? { kind: kind as Kind, id } : undefined
 }
 
 export const routerInterfaceOwner = 'network:router_interface'

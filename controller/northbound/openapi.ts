@@ -1,4 +1,5 @@
 // The OpenAPI document, made from the attribute tables.
+import { pathOf } from './model.ts'
 import type { Attribute } from './resource.ts'
 import { resourceKinds, resources } from './resources/index.ts'
 
@@ -73,6 +74,7 @@ const wait = parameter('wait', 'query', { enum: ['realized'] })
 
 function resourcePaths(kind: (typeof resourceKinds)[number]): Record<string, Record<string, Operation>> {
   const { singular, label, attributes } = resources[kind]
+  const path = `/v2.0/${pathOf(kind)}`
   const one = object({ [singular]: reference(label) })
   const many = object({ [kind]: { type: 'array', items: reference(label) }, [`${kind}_links`]: { type: 'array' } })
   const body = (action: 'Create' | 'Update'): object => ({
@@ -84,7 +86,7 @@ function resourcePaths(kind: (typeof resourceKinds)[number]): Record<string, Rec
   const tags = [kind]
   const ok = (description: string, schema: object): object => ({ description, ...json(schema) })
   return {
-    [`/v2.0/${kind}`]: {
+    [path]: {
       get: {
         tags,
         summary: `List ${kind}`,
@@ -99,7 +101,7 @@ function resourcePaths(kind: (typeof resourceKinds)[number]): Record<string, Rec
         responses: { 201: ok('Created', one), ...refusals(400, 401, 403, 404, 409) },
       },
     },
-    [`/v2.0/${kind}/{id}`]: {
+    [`${path}/{id}`]: {
       get: {
         tags,
         summary: `Show one of ${kind}`,
@@ -120,7 +122,7 @@ function resourcePaths(kind: (typeof resourceKinds)[number]): Record<string, Rec
         responses: { 204: { description: 'Deleted' }, ...refusals(401, 403, 404, 409, 412) },
       },
     },
-    [`/v2.0/${kind}/{id}/tags`]: {
+    [`${path}/{id}/tags`]: {
       get: {
         tags,
         summary: 'Tags',

@@ -8,12 +8,13 @@ import { ApiError, conflict, forbidden, notFound } from './errors.ts'
 import { extensions } from './extensions.ts'
 import { baseUrl, idOf, queryOf, sendList, unwrap } from './http.ts'
 import type { LiveAgent } from './live.ts'
-import type { Network, Port, Quota, ResourceKind, Router, Subnet } from './model.ts'
+import { type Network, pathOf, type Port, type Quota, type ResourceKind, type Router, type Subnet } from './model.ts'
+import { quotaName, quotaOf } from './quota.ts'
 import { parseQuery, type Row, select } from './query.ts'
 import { type Attribute, attribute, computed, type Environment, parseBody } from './resource.ts'
-import { resourceKinds, resources } from './resources/index.ts'
+import { resourceKinds } from './resources/index.ts'
 import { routerInterfaces } from './resources/routers.ts'
-import { quotaOf, type Service } from './service.ts'
+import type { Service } from './service.ts'
 import type { Transact } from './transaction.ts'
 
 export interface OtherOptions {
@@ -50,7 +51,7 @@ function versionRoutes(app: FastifyInstance): void {
   app.get('/v2.0', (request) => ({
     version: version(request),
     resources: [
-      ...resourceKinds,
+      ...resourceKinds.map(pathOf),
       'agents',
       'quotas',
       'extensions',
@@ -186,7 +187,7 @@ function agentRoutes(app: FastifyInstance, { environment, service, transact }: O
   }
 }
 
-const quotaNames = Object.fromEntries(resourceKinds.map((kind) => [resources[kind].singular, kind]))
+const quotaNames = Object.fromEntries(resourceKinds.map((kind) => [quotaName(kind), kind]))
 /** -1: no limit. */
 const quotaTable = Object.fromEntries(
   Object.keys(quotaNames).map((name) => [name, attribute(integer(-1, 2_147_483_647), { update: 'admin' })]),
@@ -195,7 +196,7 @@ const quotaTable = Object.fromEntries(
 function quotaRoutes(app: FastifyInstance, { environment, transact }: OtherOptions): void {
   const { cache, settings } = environment
   const each = (value: (kind: ResourceKind) => unknown): Row =>
-    Object.fromEntries(resourceKinds.map((kind) => [resources[kind].singular, value(kind)]))
+    Object.fromEntries(resourceKinds.map((kind) => [quotaName(kind), value(kind)]))
   const limits = (project: string): Row => each((kind) => quotaOf(cache, settings, kind, project))
   const readable = (request: FastifyRequest): string => {
     if (!request.context.admin && request.context.projectId !== idOf(request)) throw forbidden('rule:get_quota')

@@ -1,10 +1,10 @@
 // The routes that every resource has: list, create, show, update, delete, tags. And the actions of routers.
 // oxlint-disable oxc/no-async-endpoint-handlers -- fastify, unlike Express, awaits its handlers
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { badRequest, invalidInput, noRoute, unavailable } from './errors.ts'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { badRequest, invalidInput, noRoute } from './errors.ts'
 import { idOf, ifMatch, queryOf, sendList, unwrap, unwrapMany } from './http.ts'
 import type { WaitRealized } from './live.ts'
-import type { ResourceKind } from './model.ts'
+import { pathOf, type ResourceKind } from './model.ts'
 import { parseQuery, type Query, select } from './query.ts'
 import type { Environment } from './resource.ts'
 import { resourceKinds, resources } from './resources/index.ts'
@@ -15,6 +15,7 @@ import {
   removeRouterInterface,
 } from './resources/router-actions.ts'
 import type { Service } from './service.ts'
+import { finisher } from './wait.ts'
 
 export interface RouteOptions {
   readonly environment: Environment
@@ -33,16 +34,17 @@ function collectionRoutes(
   { environment, service, waitRealized }: RouteOptions,
 ): void {
   const { singular, attributes } = resources[kind]
-  const path = `/v2.0/${kind}`
+  const path = `/v2.0/${pathOf(kind)}`
   const done = finisher(waitRealized)
 
-  app.get(path, (request) =>
-    sendList(request, {
+  app.get(path, async (request) => {
+    await service.ensure(request.context, kind, request.context.projectId)
+    return sendList(request, {
       name: kind,
       table: attributes,
       rows: (query) => visibleRows(request, query),
-    }),
-  )
+    })
+  })
 
   function* visibleRows(request: FastifyRequest, query: Query): Iterable<Record<string, unknown>> {
     for (const object of candidates(query)) {
@@ -102,7 +104,7 @@ const maximumTagLength = 60
 const maximumTags = 50
 
 function tagRoutes(app: FastifyInstance, kind: ResourceKind, service: Service): void {
-  const path = `/v2.0/${kind}/:id/tags`
+  const path = `/v2.0/${pathOf(kind)}/:id/tags`
   const tagOf = (request: FastifyRequest): string => (request.params as { tag: string }).tag
   const set = async (request: FastifyRequest, change: (tags: readonly string[]) => readonly string[]) =>
     (await service.setTags(request.context, kind, idOf(request), (tags) => checkTags(change(tags)))).result
@@ -152,7 +154,9 @@ function routerRoutes(app: FastifyInstance, { service, waitRealized }: RouteOpti
   for (const [name, run] of Object.entries(interfaces)) {
     app.put(`/v2.0/routers/:id/${name}`, async (request, reply) => {
       const id = idOf(request)
-      const { result, revision } = await service.routerAction(request.context, id, request.body, run)
+      const { result, revision } = await service.act(request.context, 'routers', id, (router, operation) =>
+        run({ ...operation, router, body: request.body }),
+      )
       return done(request, reply, { status: 200, body: result, objects: [{ kind: 'routers', id }], revision })
     })
   }
@@ -160,42 +164,11 @@ function routerRoutes(app: FastifyInstance, { service, waitRealized }: RouteOpti
   for (const [name, run] of Object.entries(routes)) {
     app.put(`/v2.0/routers/:id/${name}`, async (request, reply) => {
       const id = idOf(request)
-      const { revision } = await service.routerAction(request.context, id, request.body, run)
+      const { revision } = await service.act(request.context, 'routers', id, (router, operation) =>
+        run({ ...operation, router, body: request.body }),
+      )
       const router = service.project(request.context, 'routers', service.find(request.context, 'routers', id))
       return done(request, reply, { status: 200, body: { router }, objects: [{ kind: 'routers', id }], revision })
     })
   }
-}
-
-interface Finish {
-  readonly status: number
-  readonly body: object | undefined
-  readonly objects: readonly { readonly kind: string; readonly id: string }[]
-  readonly revision: number
-}
-
-const defaultWaitSeconds = 30
-const maximumWaitSeconds = 300
-
-/** Answers a write; with `?wait=realized` when hosts have confirmed it: 202 and the hosts that have not, after `timeout` seconds. */
-function finisher(waitRealized: WaitRealized | undefined) {
-  return async (request: FastifyRequest, reply: FastifyReply, finish: Finish): Promise<FastifyReply> => {
-    const params = queryOf(request)
-    const wait = params.get('wait')
-    if (wait === null || !waitRealized) return reply.code(finish.status).send(finish.body)
-    const seconds = Math.min(
-      Number(params.get('timeout') ?? defaultWaitSeconds) || defaultWaitSeconds,
-      maximumWaitSeconds,
-    )
-    const pending = await waitRealized(finish.objects, finish.revision, seconds * 1000)
-    if (pending.length === 0) return reply.code(finish.status).send(finish.body)
-    return reply.code(202).send({ ...finish.body, unrealized: pending })
-  }
-}
-
-/** Refuses a bad `wait` before anything is written. */
-export function checkWait(request: FastifyRequest, waitRealized: WaitRealized | undefined): void {
-  const wait = queryOf(request).get('wait')
-  if (wait !== null && wait !== 'realized') throw badRequest(`Invalid value for wait: '${wait}'; expected realized`)
-  if (wait !== null && !waitRealized) throw unavailable('No hosts are managed here: there is nothing to wait for.')
 }

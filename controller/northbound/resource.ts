@@ -6,7 +6,7 @@ import type { Cache, Reader } from './cache.ts'
 import type { Context } from './context.ts'
 import { badRequest, forbidden, invalidInput } from './errors.ts'
 import type { LiveState } from './live.ts'
-import type { Model, ResourceKind, Standard } from './model.ts'
+import type { Model, Owned, ResourceKind, Standard } from './model.ts'
 import type { Transaction } from './transaction.ts'
 
 type Access = 'all' | 'admin' | 'none'
@@ -45,6 +45,10 @@ export interface Operation {
   readonly settings: Settings
   /** Names that the body had, so that a check can tell a default from a wish. */
   readonly given: ReadonlySet<string>
+  /** A new object of any kind with the table's defaults, for what goes with another; no quota is asked. */
+  readonly make: <K extends ResourceKind>(kind: K, fields: Partial<Model[K]>, projectId: string) => Model[K]
+  /** The next revision of an object. */
+  readonly touch: <T extends Owned>(before: T, after: T) => T
 }
 
 export interface Resource<K extends ResourceKind> {
@@ -62,8 +66,14 @@ export interface Resource<K extends ResourceKind> {
   shared(object: Model[K], reader: Reader): boolean
   /** Others who may act on an object of this project: the owner of its network. */
   alsoOwnedBy?(object: Model[K], reader: Reader): string | undefined
-  /** The attributes marked `computed`. */
-  compute(object: Model[K], environment: Environment): Readonly<Record<string, unknown>>
+  /** Seen by administrators only, whoever owns it. */
+  hidden?(object: Model[K], reader: Reader): boolean
+  /** The project of a new object that is part of another one, whoever makes it. */
+  owner?(draft: Model[K], reader: Reader): string | undefined
+  /** What each project has without asking; undefined when it is there already. */
+  ensure?(reader: Reader, projectId: string): ((operation: Operation) => void) | undefined
+  /** The attributes marked `computed`, and those that not everybody sees whole. */
+  compute(object: Model[K], environment: Environment, context: Context): Readonly<Record<string, unknown>>
 }
 
 export const attribute = (type: AttributeType, extra: Partial<Attribute> = {}): Attribute => ({

@@ -20,10 +20,12 @@ import type { LiveState, WaitRealized } from './live.ts'
 import { measure } from './metrics.ts'
 import { openApi } from './openapi.ts'
 import { otherRoutes } from './other-routes.ts'
-import { checkWait, resourceRoutes } from './resource-routes.ts'
+import { resourceRoutes } from './resource-routes.ts'
 import type { Settings } from './resource.ts'
 import { createService } from './service.ts'
+import { securityGroupRoutes } from './security-group-routes.ts'
 import { transactor } from './transaction.ts'
+import { checkWait } from './wait.ts'
 
 export interface NorthboundOptions {
   readonly store: Store
@@ -44,7 +46,15 @@ export const defaultSettings: Settings = {
   mtu: { underlay: 1500 },
   segmentRange: { first: 1, last: 16_777_215 },
   // Neutron's defaults.
-  quota: { networks: 100, subnets: 100, ports: 500, routers: 10 },
+  quota: {
+    networks: 100,
+    subnets: 100,
+    ports: 500,
+    routers: 10,
+    security_groups: 10,
+    security_group_rules: 100,
+    address_groups: 10,
+  },
   dnsDomain: 'weft.internal.',
   defaultNetworkType: 'vxlan',
 }
@@ -71,7 +81,7 @@ export async function createNorthbound(options: NorthboundOptions): Promise<Fast
     forceCloseConnections: true,
   }) as unknown as FastifyInstance
   app.decorateRequest('context', null as never)
-  acceptJson(app)
+  acceptBodies(app)
   app.setErrorHandler(sendError)
   app.setNotFoundHandler((request, reply) =>
     sendError(noRoute(`${request.method} ${request.url.split('?')[0]}`), request, reply),
@@ -99,7 +109,9 @@ export async function createNorthbound(options: NorthboundOptions): Promise<Fast
     })
     measure(guarded, cache, options.registry ?? new Registry())
     otherRoutes(guarded, { environment, service, transact })
-    resourceRoutes(guarded, { environment, service, waitRealized: options.waitRealized })
+    const routeOptions = { environment, service, waitRealized: options.waitRealized }
+    resourceRoutes(guarded, routeOptions)
+    securityGroupRoutes(guarded, routeOptions)
     if (credentials) identityRoutes(guarded, credentials, authenticator, now)
   })
 
@@ -129,8 +141,8 @@ function canonicalPath(url: string): string {
   return [plain === '' ? '/' : plain, ...query].join('?')
 }
 
-/** Strictly JSON: a web page can send other types to us without asking first. Clients send the type with empty bodies too. */
-function acceptJson(app: FastifyInstance): void {
+/** JSON, and CSV where rules are imported: types that a web page cannot send without asking first. Clients send the type with empty bodies too. */
+function acceptBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_, text, done) => {
     if (text === '') return done(null, undefined)
@@ -140,6 +152,7 @@ function acceptJson(app: FastifyInstance): void {
       done(badRequest(`The request body is not JSON: ${(error as Error).message}`), undefined)
     }
   })
+  app.addContentTypeParser('text/csv', { parseAs: 'string' }, (_, text, done) => done(null, text))
 }
 
 function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

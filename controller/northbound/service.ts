@@ -2,11 +2,11 @@
 import { randomUUID } from 'node:crypto'
 import type { Reader } from './cache.ts'
 import type { Context } from './context.ts'
-import { ApiError, conflict, forbidden, notFound } from './errors.ts'
-import type { Model, Port, ResourceKind, Standard } from './model.ts'
-import { type Environment, type Operation, parseBody, type Resource, type Settings, withDefaults } from './resource.ts'
+import { ApiError, forbidden, notFound } from './errors.ts'
+import type { Model, Owned, ResourceKind, Standard } from './model.ts'
+import { checkQuota } from './quota.ts'
+import { type Environment, type Operation, parseBody, type Resource, withDefaults } from './resource.ts'
 import { resources } from './resources/index.ts'
-import type { RouterAction } from './resources/router-actions.ts'
 import type { Transact, Transaction } from './transaction.ts'
 
 export interface ServiceOptions extends Environment {
@@ -36,12 +36,15 @@ export interface Service {
     id: string,
     change: (tags: readonly string[]) => readonly string[],
   ): Promise<Written<readonly string[]>>
-  routerAction(
+  /** A change of an object that is neither of these: `add_router_interface`, `insert_rule`. */
+  act<K extends ResourceKind, T>(
     context: Context,
+    kind: K,
     id: string,
-    body: unknown,
-    run: (action: RouterAction) => object,
-  ): Promise<Written<object>>
+    run: (object: Model[K], operation: Operation) => T,
+  ): Promise<Written<T>>
+  /** Makes what each project has without asking. */
+  ensure(context: Context, kind: ResourceKind, projectId: string): Promise<void>
   /** 404 unless the object exists and the asker may see it. */
   find<K extends ResourceKind>(context: Context, kind: K, id: string): Model[K]
   visible<K extends ResourceKind>(context: Context, kind: K, object: Model[K]): boolean
@@ -66,8 +69,7 @@ export function createService(options: ServiceOptions): Service {
         const before = owned(tx, context, kind, id, 'update', ifRevision)
         const parsed = parseBody(resource.attributes, body, 'update', context, resource.singular)
         const wanted = { ...before, ...stored(resource, parsed) }
-        const operation = { tx, context, settings, given: new Set(Object.keys(body)) }
-        const after = resource.update(before, wanted, operation)
+        const after = resource.update(before, wanted, operationOf(tx, context, body))
         if (JSON.stringify(after) === JSON.stringify(before)) return before
         const written = touch(before, after)
         tx.put(kind, written)
@@ -78,7 +80,7 @@ export function createService(options: ServiceOptions): Service {
       transact((tx) => {
         const object = owned(tx, context, kind, id, 'delete', ifRevision)
         const resource = resources[kind] as unknown as Resource<typeof kind>
-        resource.remove(object, { tx, context, settings, given: new Set() })
+        resource.remove(object, operationOf(tx, context))
         tx.delete(kind, id)
       }),
 
@@ -90,17 +92,13 @@ export function createService(options: ServiceOptions): Service {
         return tags
       }),
 
-    routerAction: (context, id, body, run) =>
-      transact((tx) => {
-        const router = owned(tx, context, 'routers', id, 'update')
-        const newPort = (fields: { networkId: string; projectId: string }): Port => {
-          checkQuota(tx, 'ports', fields.projectId)
-          const attributes = resources.ports.attributes
-          const defaults = stored(resources.ports, withDefaults(attributes, { network_id: fields.networkId }))
-          return { ...defaults, ...standard(fields.projectId), port_security_enabled: false } as unknown as Port
-        }
-        return run({ tx, context, settings, router, body, newPort, touch })
-      }),
+    act: (context, kind, id, run) =>
+      transact((tx) => run(owned(tx, context, kind, id, 'update'), operationOf(tx, context))),
+
+    async ensure(context, kind, projectId) {
+      if (!resources[kind].ensure?.(cache, projectId)) return
+      await transact((tx) => resources[kind].ensure?.(tx, projectId)?.(operationOf(tx, context)))
+    },
 
     find(context, kind, id) {
       const object = cache.get(kind, id)
@@ -115,7 +113,7 @@ export function createService(options: ServiceOptions): Service {
       const values: Record<string, unknown> = {
         ...object,
         tenant_id: object.project_id,
-        ...resource.compute(object, options),
+        ...resource.compute(object, options, context),
       }
       if (context.admin) return values
       for (const [name, row] of Object.entries(resource.attributes)) if (row.read === 'admin') delete values[name]
@@ -132,12 +130,24 @@ export function createService(options: ServiceOptions): Service {
     if (context.role === 'reader') throw forbidden(`rule:create_${resource.singular}`)
     const parsed = parseBody(resource.attributes, body, 'create', context, resource.singular)
     const draft = stored(resource, withDefaults(resource.attributes, parsed))
-    const operation: Operation = { tx, context, settings, given: new Set(Object.keys(body)) }
-    const project = ownerOf(context, parsed, resource.singular)
-    checkQuota(tx, resource.kind, project)
-    const object = resource.create({ ...draft, ...standard(project) } as unknown as Model[K], operation)
+    const asked = ownerOf(context, parsed, resource.singular)
+    const project = resource.owner?.(draft as Model[K], tx) ?? asked
+    checkQuota(tx, settings, resource.kind, project)
+    const whole = { ...draft, ...standard(project) } as unknown as Model[K]
+    const object = resource.create(whole, operationOf(tx, context, body))
     tx.put(resource.kind, object)
     return object
+  }
+
+  function operationOf(tx: Transaction, context: Context, body: Body = {}): Operation {
+    const given = new Set(Object.keys(body))
+    return { tx, context, settings, given, touch, make }
+  }
+
+  function make<K extends ResourceKind>(kind: K, fields: Partial<Model[K]>, projectId: string): Model[K] {
+    const resource = resources[kind] as unknown as Resource<K>
+    const draft = stored(resource, withDefaults(resource.attributes, fields))
+    return { ...draft, ...standard(projectId) } as unknown as Model[K]
   }
 
   /** The fields that no body decides. */
@@ -146,20 +156,10 @@ export function createService(options: ServiceOptions): Service {
     return { id: randomUUID(), project_id: projectId, tags: [], revision_number: 1, created_at: at, updated_at: at }
   }
 
-  function touch<T extends Standard>(before: T, after: T): T {
+  function touch<T extends Owned>(before: T, after: T): T {
     return { ...after, revision_number: before.revision_number + 1, updated_at: timestamp(now()) }
   }
-
-  function checkQuota(tx: Transaction, kind: ResourceKind, projectId: string): void {
-    tx.guard(`quota/${projectId}`)
-    const limit = quotaOf(tx, settings, kind, projectId)
-    if (limit < 0 || tx.count(kind, 'project_id', projectId) < limit) return
-    throw conflict('OverQuota', `Quota exceeded for resources: ['${resources[kind].singular}'].`)
-  }
 }
-
-export const quotaOf = (reader: Reader, settings: Settings, kind: ResourceKind, projectId: string): number =>
-  reader.get('quotas', projectId)?.limits[kind] ?? settings.quota[kind]
 
 function ownerOf(context: Context, parsed: Body, singular: string): string {
   const [project, tenant] = [parsed.project_id, parsed.tenant_id] as (string | undefined)[]
@@ -178,8 +178,10 @@ function stored<K extends ResourceKind>(resource: Resource<K>, parsed: Body): Pa
 }
 
 function visible<K extends ResourceKind>(reader: Reader, context: Context, kind: K, object: Model[K]): boolean {
-  if (context.admin || object.project_id === context.projectId) return true
+  if (context.admin) return true
   const resource = resources[kind] as unknown as Resource<K>
+  if (resource.hidden?.(object, reader)) return false
+  if (object.project_id === context.projectId) return true
   return resource.shared(object, reader) || resource.alsoOwnedBy?.(object, reader) === context.projectId
 }
 

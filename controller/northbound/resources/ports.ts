@@ -37,6 +37,8 @@ import {
 } from '../resource.ts'
 import type { Transaction } from '../transaction.ts'
 import { dnsName } from './networks.ts'
+import { groupIds, groupsOfChangedPort, groupsOfNewPort, shownGroups } from './port-groups.ts'
+import { ruleAction } from './security-group-rules.ts'
 import { statusType } from './shared.ts'
 
 const fixedIps = listOf(
@@ -90,7 +92,13 @@ export const ports: Resource<'ports'> = {
     port_security_enabled: attribute(boolean, { default: undefined }),
     allowed_address_pairs: attribute(addressPairs, { default: [] }),
     extra_dhcp_opts: attribute(dhcpOptions, { default: [] }),
-    security_groups: constant(listOf(uuid), [], 'security groups are not available'),
+    // Absent or null: the default group of the project.
+    security_groups: attribute(groupIds, { default: undefined }),
+    security_group_bindings: computed(
+      listOf(record({ security_group_id: { type: uuid }, priority: { type: text() } })),
+    ),
+    default_ingress_action: attribute(ruleAction, { default: 'deny' }),
+    default_egress_action: attribute(ruleAction, { default: 'deny' }),
     dns_name: attribute(hostLabel, { default: '' }),
     dns_assignment: computed(listOf(text())),
     status: computed(statusType),
@@ -110,11 +118,8 @@ export const ports: Resource<'ports'> = {
     refuseOthersNetwork(network, draft, operation)
     refuseReservedOwner(draft.device_owner)
     const wanted = (given.has('fixed_ips') ? draft.fixed_ips : undefined) as FixedIpRequest[] | undefined
-    return createPort(
-      tx,
-      { ...draft, port_security_enabled: draft.port_security_enabled ?? network.port_security_enabled },
-      wanted,
-    )
+    const port = { ...draft, port_security_enabled: draft.port_security_enabled ?? network.port_security_enabled }
+    return createPort(tx, { ...port, security_groups: groupsOfNewPort(port, operation) }, wanted)
   },
 
   update(before, after, operation) {
@@ -127,7 +132,8 @@ export const ports: Resource<'ports'> = {
     if (moved || given.has('fixed_ips')) tx.guard(`networks/${after.network_id}`)
     if (moved) refuseUsedMac(tx, after)
     const fixed_ips = given.has('fixed_ips') ? readdress(tx, before, after) : before.fixed_ips
-    return checkPairs({ ...after, fixed_ips, extra_dhcp_opts: mergeOptions(before, after, given) })
+    const security_groups = groupsOfChangedPort(before, after, operation)
+    return checkPairs({ ...after, fixed_ips, security_groups, extra_dhcp_opts: mergeOptions(before, after, given) })
   },
 
   remove(port) {
@@ -141,11 +147,11 @@ export const ports: Resource<'ports'> = {
   shared: () => false,
   alsoOwnedBy: (port, reader) => reader.get('networks', port.network_id)?.project_id,
 
-  compute: (port, { cache, live, settings }) => {
+  compute: (port, { cache, live, settings }, context) => {
     const host = live.portHost(port.id)
     return {
       status: live.portStatus(port.id) ?? 'DOWN',
-      security_groups: [],
+      ...shownGroups(port, cache, context),
       dns_assignment: assignments(port, cache, settings.dnsDomain),
       // An operator's wish is shown as he wrote it; without one, the host that has the interface.
       'binding:host_id': port['binding:host_id'] || (host ?? ''),

@@ -1,23 +1,16 @@
 // The member actions of routers: add_router_interface, remove_router_interface, add_extraroutes, remove_extraroutes.
 // Each is one transaction like any other write.
 import { type AttributeType, record, uuid } from '../attribute-types.ts'
-import type { Context } from '../context.ts'
 import { ApiError, badRequest, conflict, forbidden, notFound } from '../errors.ts'
 import { type Port, type Route, type Router, routerInterfaceOwner, type Subnet } from '../model.ts'
-import { parseOr, routes as routesType, type Settings } from '../resource.ts'
-import type { Transaction } from '../transaction.ts'
+import { checkQuota } from '../quota.ts'
+import { type Operation, parseOr, routes as routesType } from '../resource.ts'
 import { createPort } from './ports.ts'
 import { checkRoutes, connectedSubnets, overlapping, routerInterfaces, routesThrough } from './routers.ts'
 
-export interface RouterAction {
-  readonly tx: Transaction
-  readonly context: Context
-  readonly settings: Settings
+export interface RouterAction extends Operation {
   readonly router: Router
   readonly body: unknown
-  /** Standard attributes of a new object of the router's project; checks the quota. */
-  readonly newPort: (fields: { networkId: string; projectId: string }) => Port
-  readonly touch: <T extends Router | Port>(before: T, after: T) => T
 }
 
 const interfaceBody = record({ subnet_id: { type: uuid, optional: true }, port_id: { type: uuid, optional: true } })
@@ -46,15 +39,23 @@ export function addRouterInterface(action: RouterAction): object {
 }
 
 function interfaceOnSubnet(action: RouterAction, subnetId: string): Port {
-  const { tx, router } = action
+  const { tx, router, settings, make } = action
   const subnet = visibleSubnet(action, subnetId)
   if (subnet.gateway_ip === null)
     throw badRequest('Bad router request: Subnet for router interface must have a gateway IP')
   refuseClash(action, [subnet])
-  const draft = action.newPort({ networkId: subnet.network_id, projectId: router.project_id })
-  const port = { ...draft, device_id: router.id, device_owner: routerInterfaceOwner }
-  return createPort(tx, port, [{ subnet_id: subnet.id, ip_address: subnet.gateway_ip }])
+  checkQuota(tx, settings, 'ports', router.project_id)
+  const fields = { network_id: subnet.network_id, port_security_enabled: false, ...routerSide(router) }
+  const draft = make('ports', fields, router.project_id)
+  return createPort(tx, draft, [{ subnet_id: subnet.id, ip_address: subnet.gateway_ip }])
 }
+
+/** What makes a port the interface of a router: no guest speaks there, so no group may be held in use by it. */
+const routerSide = (router: Router) => ({
+  device_id: router.id,
+  device_owner: routerInterfaceOwner,
+  security_groups: [],
+})
 
 function visibleSubnet({ tx, context }: RouterAction, id: string): Subnet {
   const subnet = tx.get('subnets', id)
@@ -85,7 +86,7 @@ function interfaceOfPort(action: RouterAction, portId: string): Port {
   refuseClash(action, subnets)
   // The port's subnets must not lose their place under us, nor their gateway.
   tx.guard(`networks/${network.id}`)
-  return action.touch(port, { ...port, device_id: router.id, device_owner: routerInterfaceOwner })
+  return action.touch(port, { ...port, ...routerSide(router) })
 }
 
 function refuseClash({ tx, router }: RouterAction, added: readonly Subnet[]): void {

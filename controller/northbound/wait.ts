@@ -1,0 +1,38 @@
+// How a write is answered: at once, or with `?wait=realized` when the hosts have confirmed it.
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { badRequest, unavailable } from './errors.ts'
+import { queryOf } from './http.ts'
+import type { WaitRealized } from './live.ts'
+
+interface Finish {
+  readonly status: number
+  readonly body: object | undefined
+  readonly objects: readonly { readonly kind: string; readonly id: string }[]
+  readonly revision: number
+}
+
+const defaultWaitSeconds = 30
+const maximumWaitSeconds = 300
+
+/** Answers a write; with `?wait=realized` when hosts have confirmed it: 202 and the hosts that have not, after `timeout` seconds. */
+export function finisher(waitRealized: WaitRealized | undefined) {
+  return async (request: FastifyRequest, reply: FastifyReply, finish: Finish): Promise<FastifyReply> => {
+    const params = queryOf(request)
+    const wait = params.get('wait')
+    if (wait === null || !waitRealized) return reply.code(finish.status).send(finish.body)
+    const seconds = Math.min(
+      Number(params.get('timeout') ?? defaultWaitSeconds) || defaultWaitSeconds,
+      maximumWaitSeconds,
+    )
+    const pending = await waitRealized(finish.objects, finish.revision, seconds * 1000)
+    if (pending.length === 0) return reply.code(finish.status).send(finish.body)
+    return reply.code(202).send({ ...finish.body, unrealized: pending })
+  }
+}
+
+/** Refuses a bad `wait` before anything is written. */
+export function checkWait(request: FastifyRequest, waitRealized: WaitRealized | undefined): void {
+  const wait = queryOf(request).get('wait')
+  if (wait !== null && wait !== 'realized') throw badRequest(`Invalid value for wait: '${wait}'; expected realized`)
+  if (wait !== null && !waitRealized) throw unavailable('No hosts are managed here: there is nothing to wait for.')
+}

@@ -124,6 +124,12 @@ export class Deployment {
     return { objects, hosts: [...(this.#hostsOf.get(scope) ?? NONE)] }
   }
 
+  /** The units that an object caused, by looking at all. */
+  causedBy(object: string): readonly { readonly items: readonly Item[]; readonly hosts: readonly string[] }[] {
+    const found = Array.from(this.#units.values()).filter(({ objects }) => objects.includes(object))
+    return found.map(({ scope, items }) => ({ items, hosts: [...(this.#hostsOf.get(scope) ?? NONE)] }))
+  }
+
   /** Everything that a host is to have. */
   itemsOf(host: string): Map<string, Item> {
     const items = new Map<string, Item>()

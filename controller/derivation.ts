@@ -41,6 +41,13 @@ export interface Derived {
   readonly contests: readonly Contest[]
 }
 
+/** Of one rule for one key: the rows that it read, directly or not. */
+export interface Reading {
+  readonly rule: string
+  readonly key: string
+  readonly rows: readonly { readonly table: string; readonly key: string }[]
+}
+
 /** The hosts that claim one port, the one that has it first; none when there is no contest (any more). */
 export interface Contest {
   readonly port: string
@@ -110,6 +117,21 @@ export class Derivation {
 
   get pending(): boolean {
     return this.#engine.pending
+  }
+
+  /** What the rules that run for an object have read to come to their results. */
+  explain(object: string): readonly Reading[] {
+    const at = this.reads.binding(object)
+    const vif = at === null ? undefined : this.reads.vifAt(at.host, at.ofport)
+    const keys = vif === undefined ? [object] : [object, `${vif.host}/${vif.name}`]
+    return this.#rules.flatMap((rule) =>
+      keys
+        .filter((key) => rule.committed(key) !== undefined)
+        .map((key) => {
+          const rows = rule.explain(key).filter(({ kind }) => kind === 'table')
+          return { rule: rule.name, key, rows: rows.map(({ name, key }) => ({ table: name, key: String(key) })) }
+        }),
+    )
   }
 
   /** Rules that throw now, with the last good result still in place. */

@@ -12,6 +12,7 @@ import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
 import { isOurMeter } from './pipeline/meters.ts'
 import { isOurs, originOf } from './pipeline/cookie.ts'
+import type { Item } from './pipeline/value.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
@@ -203,6 +204,11 @@ export class Fleet extends EventEmitter<FleetEvents> {
   /** What every host has confirmed need not be remembered. */
   #forgetConfirmed(): void {
     for (const object of this.#touched.keys()) if (this.unconfirmed(object).length === 0) this.#touched.delete(object)
+  }
+
+  /** What the object is a cause of, with the hosts that have it. */
+  causedBy(object: string): readonly { readonly items: readonly Item[]; readonly hosts: readonly string[] }[] {
+    return this.#deployment.causedBy(object)
   }
 
   /** Hosts that have not confirmed what the object causes there, each with the reason. */

@@ -12,6 +12,8 @@ export interface ModelFlow {
   readonly match: Match
   readonly cookie: bigint
   readonly instructions: readonly Instruction[]
+  /** Of the item that it was read from. */
+  readonly key?: string
 }
 
 type Mask = readonly (readonly [slot: string, mask: bigint])[]

@@ -84,7 +84,7 @@ function matches({ match }: ModelFlow, read: ReadSlot): boolean {
 
 export class ScannedSwitch extends ModelSwitch {
   readonly #items: () => Iterable<Item>
-  #frames: ReadonlyMap<number, readonly Uint8Array[]> | null = null
+  #flows: ReadonlyMap<number, readonly Item[]> | null = null
 
   /** `items` is asked once, at the first packet. */
   constructor(tunnelSource: number, items: () => Iterable<Item>) {
@@ -92,8 +92,8 @@ export class ScannedSwitch extends ModelSwitch {
     this.#items = items
   }
 
-  #read(): ReadonlyMap<number, readonly Uint8Array[]> {
-    const tables = new Map<number, Uint8Array[]>()
+  #read(): ReadonlyMap<number, readonly Item[]> {
+    const tables = new Map<number, Item[]>()
     for (const item of this.#items()) {
       if (item.kind !== 'flow') {
         this.put(item)
@@ -101,22 +101,22 @@ export class ScannedSwitch extends ModelSwitch {
       }
       const number = item.frame[TABLE_AT] as number
       const table = tables.get(number)
-      if (table === undefined) tables.set(number, [item.frame])
-      else table.push(item.frame)
+      if (table === undefined) tables.set(number, [item])
+      else table.push(item)
     }
     return tables
   }
 
   override lookup(table: number, read: ReadSlot): ModelFlow | null {
-    this.#frames ??= this.#read()
+    this.#flows ??= this.#read()
     const seen = asSeen(read)
     const couldMatch = prefilter(seen)
     let best: ModelFlow | null = null
-    for (const frame of this.#frames.get(table) ?? []) {
+    for (const { key, frame } of this.#flows.get(table) ?? []) {
       if (best !== null && u16(frame, PRIORITY_AT) <= best.priority) continue
       if (!couldMatch(frame)) continue
       const flow = decodeMessage(frame)
-      if (flow.kind === 'flow_mod' && matches(flow, seen)) best = flow
+      if (flow.kind === 'flow_mod' && matches(flow, seen)) best = { ...flow, key }
     }
     return best
   }

@@ -3,6 +3,7 @@
 import type { Action, Instruction } from '../../ofproto/actions/index.ts'
 import { formatInstructions } from '../../ofproto/actions/index.ts'
 import type { FieldName } from '../../ofproto/fields/table.ts'
+import { ctStates, formatFlags } from '../../ofproto/fields/flags.ts'
 import { port10 } from '../../ofproto/fields/ports.ts'
 import { packetInReason } from '../../ofproto/messages/packet.ts'
 import { ANY_GROUP, ports, type Bucket } from '../../ofproto/messages/index.ts'
@@ -275,6 +276,9 @@ export class Translation implements Walk {
     }
     const copy = packet.clone()
     copy.showTracking()
+    this.note(
+      `connection tracking in zone ${copy.slot('ct_zone')}: ${formatFlags(ctStates, Number(copy.slot('ct_state')))}`,
+    )
     const { steps, outputs, packetIns, meters, error } = new Translation(this.#tables, copy, this).arrive(table)
     this.#steps.push(...steps)
     this.#meters.push(...meters)

@@ -26,7 +26,7 @@ const ANY = 0xffff_ffff
 const MATCH_AT = 48
 
 /** The identity of the flow in a flow_mod. */
-function identity(table: number, priority: number, frame: Uint8Array): string {
+export function flowIdentity(table: number, priority: number, frame: Uint8Array): string {
   const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.length)
   const length = bytes.readUInt16BE(MATCH_AT + 2)
   return flowKey(table, priority, bytes, MATCH_AT, MATCH_AT + ((length + 7) & ~7))
@@ -67,7 +67,7 @@ export function flowMaker(tables: Layout, apps: readonly string[]): (origin: Ori
         match: match(spec.match),
         instructions: instructionsOf(spec, tables),
       })
-      return { kind: 'flow', key: identity(table, spec.priority, frame), frame }
+      return { kind: 'flow', key: flowIdentity(table, spec.priority, frame), frame }
     }
   }
 }

@@ -45,7 +45,6 @@ const ECHO_REQUEST = 8
 const ECHO_REQUEST_V6 = 128
 /** From the range of ephemeral ports (RFC 6335 §6). */
 const SOME_PORT = 50_000
-const SYN = 0x002
 const ANY_LENGTH_LINK_LOCAL = 'fe80::/10'
 const LINK_LOCAL = 'fe80::/64'
 
@@ -204,7 +203,7 @@ function transportFields(ends: Ends): MatchFields {
   const destination = ends.destinationPort ?? 0
   switch (protocol) {
     case IP_PROTO.tcp:
-      return { nw_proto: protocol, tcp_src: source, tcp_dst: destination, tcp_flags: SYN }
+      return { nw_proto: protocol, tcp_src: source, tcp_dst: destination }
     case IP_PROTO.udp:
       return { nw_proto: protocol, udp_src: source, udp_dst: destination }
     case IP_PROTO.sctp:

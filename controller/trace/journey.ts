@@ -24,12 +24,20 @@ export interface Names {
   portAt(host: string, ofport: number): string | null
 }
 
-const flowOf = ({ priority, match, instructions, cookie }: ModelFlow, { apps }: Names): TracedFlow => ({
+/** A switch may have tables of others. */
+export const stageOf = ({ stages }: Layout, table: number): string => stages[table]?.name ?? `table ${table}`
+
+/** `apps`: their names, in the order of their numbers in cookies. */
+export const tracedFlow = (
+  { priority, match, instructions, cookie, key = '' }: ModelFlow,
+  apps: readonly string[],
+): TracedFlow => ({
   priority,
   match: formatMatch(match),
   actions: formatInstructions(instructions),
   cookie: `0x${cookie.toString(16)}`,
   origin: originOf(cookie, apps),
+  key,
 })
 
 /** One entry for each table, with what its flow did until the next. */
@@ -39,9 +47,8 @@ function stepsOf(steps: readonly Step[], names: Names): TracedStep[] {
     const last = out.at(-1)
     if (step.kind === 'table') {
       const { depth, table, flow } = step
-      // A switch may have tables of others.
-      const stage = names.tables.stages[table]?.name ?? `table ${table}`
-      out.push({ depth, table, stage, flow: flow && flowOf(flow, names), registers: [], notes: [] })
+      const stage = stageOf(names.tables, table)
+      out.push({ depth, table, stage, flow: flow && tracedFlow(flow, names.apps), registers: [], notes: [] })
     } else if (step.kind === 'action') {
       const register = registerOf(step.action, step.written)
       if (register !== null) last?.registers.push(register)
@@ -88,8 +95,7 @@ const drop = (reason: string, hop: Hop | undefined, step: TracedStep | undefined
 
 function whyDropped(hop: Hop, step: TracedStep | undefined): string {
   if (hop.error !== null) return hop.error
-  const lost = hop.outputs.find(({ tunnel }) => tunnel?.host === null)?.tunnel
-  if (lost) return `no host has the tunnel address ${lost.address}`
+  if (hop.outputs.length > 0) return 'no host is at the other end of the tunnel'
   if (hop.punted.length > 0) return `the controller (${hop.punted[0] ?? 'nobody'}) has no answer`
   if (step === undefined) return 'there is no table'
   if (step.flow === null) return `no flow of stage ${step.stage} matches`
@@ -114,8 +120,8 @@ function outcomeOf(journey: Journey, hops: readonly Hop[], names: Names): Outcom
   const to = places.filter((place) => !isSender(place))
   const none = { host: null, stage: null, table: null }
   if (to.length > 0) {
-    const where = to.length === 1 ? `port ${to[0]?.port ?? to[0]?.ofport} on ${to[0]?.host}` : `${to.length} ports`
-    return { kind: 'delivered', to, reason: `it reaches ${where}`, ...none }
+    const reason = to.length === 1 ? 'it reaches a port' : `it reaches ${to.length} ports`
+    return { kind: 'delivered', to, reason, ...none }
   }
   if (places.length === 0) return dropped(hops)
   const app = hops.flatMap(({ punted }) => punted).find((each) => each !== null)

@@ -89,7 +89,7 @@ test('the outcome of a trace is what the fabric delivers', () => {
       const arrival = composeArrival(parseMatch(flow))
       const places = fabric.follow(at, arrival).deliveries.map((each) => `${each.host}/${each.ofport}`)
       const others = places.filter((place) => place !== `${at}/${arrival.inPort}`)
-      const { outcome } = tracer.trace({ host: at, flow, size: 0 })
+      const { outcome } = tracer.trace({ host: at, flow, size: 0, state: 'new' })
       expect(outcome.kind).toBe(others.length > 0 ? 'delivered' : places.length > 0 ? 'answered' : 'dropped')
       expect(outcome.to.map((each) => `${each.host}/${each.ofport}`)).toEqual(others.length > 0 ? others : places)
       expect(outcome.stage === null).toBe(outcome.kind !== 'dropped')

@@ -15,6 +15,8 @@ export interface TracedFlow {
   readonly cookie: string
   /** Null for a flow that is not Weft's. */
   readonly origin: Origin | null
+  /** What it is told apart by on a switch; bytes, not for people. */
+  readonly key: string
 }
 
 /** A register that the flow has set, by what it is for. */

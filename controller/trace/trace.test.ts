@@ -4,6 +4,7 @@ import { gateway, host, network, port, router, subnet, uuid, vif } from '../test
 import type { Rows } from '../model/testing.ts'
 import type { Ends } from './ends.ts'
 import { tracerOf } from './testing.ts'
+import type { ConnectionState } from './tracer.ts'
 import type { Report } from './report.ts'
 
 /** Networks 1 and 2 with a router between them. 1.2 1.3 on host 1, 1.4 2.3 on host 2; 1.9 is nowhere. */
@@ -31,7 +32,8 @@ const ends = (rest: Partial<Ends>): Ends => ({
   ttl: null,
   ...rest,
 })
-const traced = (rest: Partial<Ends>): Report => tracer.trace({ ends: ends(rest), size: 0 })
+const traced = (rest: Partial<Ends>, state: ConnectionState = 'new'): Report =>
+  tracer.trace({ ends: ends(rest), size: 0, state })
 const stages = (report: Report): string[][] => report.hops.map(({ steps }) => steps.map(({ stage }) => stage))
 
 test('between ports of one host: every stage, and the flow and object of each', () => {
@@ -39,7 +41,7 @@ test('between ports of one host: every stage, and the flow and object of each', 
   expect(report.outcome).toMatchObject({
     kind: 'delivered',
     to: [{ host: 'host1', ofport: 259, port: id(1, 3) }],
-    reason: `it reaches port ${id(1, 3)} on host1`,
+    reason: 'it reaches a port',
   })
   expect(report.packet).toContain('nw_src=10.0.1.2,nw_dst=10.0.1.3')
   const [hop] = report.hops
@@ -54,6 +56,7 @@ test('between ports of one host: every stage, and the flow and object of each', 
       actions: expect.stringContaining('set_field:0x6e00000100004000->xreg0,goto_table:1'),
       cookie: expect.stringMatching(/^0x57/),
       origin: { app: 'overlay', object: uuid('p', 258).replaceAll('-', '').slice(0, 12) },
+      key: expect.any(String),
     },
     registers: [{ name: 'network', kind: 'object', value: uuid('n', 1).replaceAll('-', '').slice(0, 16) }],
     notes: [],
@@ -105,20 +108,32 @@ test('IPv6 between link-local addresses', () => {
 test('a flow text stands for itself: a spoofed source is stopped by port security', () => {
   const mac = port(1, 3).mac_address
   const flow = `in_port=258,tcp,dl_src=${port(1, 2).mac_address},dl_dst=${mac},nw_src=10.0.1.99,nw_dst=10.0.1.3,tp_dst=80`
-  const { outcome } = tracer.trace({ host: 'host1', flow, size: 0 })
+  const { outcome } = tracer.trace({ host: 'host1', flow, size: 0, state: 'new' as const })
   expect(outcome).toMatchObject({ kind: 'dropped', stage: 'port_security', table: 1 })
   expect(outcome.reason).toBe('no flow of stage port_security matches')
-  const right = tracer.trace({ host: 'host1', flow: flow.replace('1.99', '1.2'), size: 0 })
+  const right = tracer.trace({ host: 'host1', flow: flow.replace('1.99', '1.2'), size: 0, state: 'new' as const })
   expect(right.outcome.kind).toBe('delivered')
 })
 
 test.each([
-  ['a flow that cannot be read', { host: 'host1', flow: 'in_port=258,nw_dst=1.2.3.4', size: 0 }, 'flow'],
-  ['a flow without in_port', { host: 'host1', flow: 'tcp', size: 0 }, 'flow'],
-  ['a host that is unknown', { host: 'host9', flow: 'in_port=1', size: 0 }, 'host'],
-  ['a sender that is nowhere', { ends: ends({ from: id(1, 9) }), size: 0 }, 'from'],
-  ['a destination that is no address', { ends: ends({ to: { address: 'web' } }), size: 0 }, 'to'],
-  ['beyond a subnet without gateway', { ends: ends({ from: id(3, 2), to: { address: '10.9.9.9' } }), size: 0 }, 'to'],
+  [
+    'a flow that cannot be read',
+    { host: 'host1', flow: 'in_port=258,nw_dst=1.2.3.4', size: 0, state: 'new' as const },
+    'flow',
+  ],
+  ['a flow without in_port', { host: 'host1', flow: 'tcp', size: 0, state: 'new' as const }, 'flow'],
+  ['a host that is unknown', { host: 'host9', flow: 'in_port=1', size: 0, state: 'new' as const }, 'host'],
+  ['a sender that is nowhere', { ends: ends({ from: id(1, 9) }), size: 0, state: 'new' as const }, 'from'],
+  [
+    'a destination that is no address',
+    { ends: ends({ to: { address: 'web' } }), size: 0, state: 'new' as const },
+    'to',
+  ],
+  [
+    'beyond a subnet without gateway',
+    { ends: ends({ from: id(3, 2), to: { address: '10.9.9.9' } }), size: 0, state: 'new' as const },
+    'to',
+  ],
 ])('%s is refused, and the field named', (_, question, field) => {
   expect(() => tracer.trace(question)).toThrow(expect.objectContaining({ name: 'TraceError', field }))
 })

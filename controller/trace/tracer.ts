@@ -13,13 +13,22 @@ import { appController, Fabric } from '../model/fabric.ts'
 import { ScannedSwitch } from '../model/scanned.ts'
 import type { Item } from '../pipeline/value.ts'
 import type { Arrival } from '../model/switch.ts'
+import { answerTo, asSegment } from './connection.ts'
 import { describeEnds, senderOf, TraceError, type Ends, type Sender } from './ends.ts'
+import type { InstalledFlows } from './live.ts'
 import { reportOf, type Names } from './journey.ts'
 import type { Report } from './report.ts'
+
+/**
+ * Where the packet stands in its connection: it begins one; it is of one that both ends have agreed on; or it answers the
+ * first packet of one that was opened from the other end. What came before is sent through the model first.
+ */
+export type ConnectionState = 'new' | 'established' | 'reply'
 
 export type Question = {
   /** Bytes of the frame, at least. */
   readonly size: number
+  readonly state: ConnectionState
 } & (
   | { readonly ends: Ends }
   /** A flow in the ovs-ofctl language whose in_port is of the host. */
@@ -49,15 +58,18 @@ export class Tracer {
     this.#options = options
   }
 
-  /** Throws TraceError. */
-  trace(question: Question): Report {
-    const hosts = this.#options.hosts()
+  /** `installed`: flows to take instead of those that are wanted. Throws TraceError. */
+  trace(question: Question, installed: ReadonlyMap<string, InstalledFlows> = new Map()): Report {
+    const hosts = this.#options.hosts().map((host) => {
+      const flows = installed.get(host.id)
+      return flows ? { ...host, items: () => flows.values() } : host
+    })
     const fabric = this.#fabric(hosts)
-    const { host, arrival, unanswered } = this.#arrival(hosts, fabric, question)
-    const report = reportOf(fabric.follow(host, arrival), this.#names(hosts))
-    if (unanswered === null) return report
-    const reason = `nobody answers ARP for ${unanswered}, so the packet is not sent: ${report.outcome.reason}`
-    return { ...report, outcome: { ...report.outcome, kind: 'dropped', reason } }
+    const start = this.#start(hosts, fabric, question)
+    const report = reportOf(fabric.follow(start.host, start.arrival), this.#names(hosts))
+    if (start.failed === null) return report
+    const reason = `${start.failed}: ${report.outcome.reason}`
+    return { ...report, outcome: { ...report.outcome, kind: 'dropped', to: [], reason } }
   }
 
   #fabric(hosts: readonly TracedHost[]): Fabric {
@@ -82,24 +94,71 @@ export class Tracer {
     }
   }
 
-  #arrival(
-    hosts: readonly TracedHost[],
-    fabric: Fabric,
-    question: Question,
-  ): { host: string; arrival: Arrival; unanswered: string | null } {
-    const { size } = question
+  /** The packet to follow, behind those that must have gone before it. */
+  #start(hosts: readonly TracedHost[], fabric: Fabric, question: Question): Start {
+    const { state } = question
     if ('flow' in question) {
-      const { host, flow } = question
+      const { host, flow, size } = question
       if (!hosts.some(({ id }) => id === host)) throw new TraceError('host', `there is no host '${host}'`)
-      return { host, arrival: compose('flow', () => parseMatch(flow), { size }), unanswered: null }
+      if (state === 'reply') throw new TraceError('state', 'a reply is described by two ports, not by a flow')
+      const start = { host, arrival: compose('flow', () => parseMatch(flow), { size }), failed: null }
+      return state === 'new' ? start : established(fabric, start)
     }
-    const { reads } = this.#options.derivation
-    const sender = senderOf(reads, question.ends.from)
-    const resolve = (request: Match): number | null => answeredMac(fabric, sender, request)
-    const { packet, payload, unanswered } = describeEnds(reads, sender, question.ends, resolve)
-    const content = payload === undefined ? { size } : { size, payload }
-    return { host: sender.host, arrival: compose('protocol', () => packet, content), unanswered }
+    if (state === 'reply')
+      return replying(fabric, question.ends, (ends) => this.#described(fabric, ends, question.size))
+    const start = this.#described(fabric, question.ends, question.size)
+    return state === 'new' || start.failed !== null ? start : established(fabric, start)
   }
+
+  #described(fabric: Fabric, ends: Ends, size: number): Start {
+    const { reads } = this.#options.derivation
+    const sender = senderOf(reads, ends.from)
+    const resolve = (request: Match): number | null => answeredMac(fabric, sender, request)
+    const { packet, payload, unanswered } = describeEnds(reads, sender, ends, resolve)
+    const content = payload === undefined ? { size } : { size, payload }
+    const failed = unanswered === null ? null : `nobody answers ARP for ${unanswered}, so the packet is not sent`
+    const { bytes, ...rest } = compose('protocol', () => packet, content)
+    return { host: sender.host, arrival: { ...rest, bytes: asSegment(bytes, 'syn') }, failed }
+  }
+}
+
+interface Start {
+  readonly host: string
+  readonly arrival: Arrival
+  /** Why this is not the packet that was asked about, but one that should have come before. */
+  readonly failed: string | null
+}
+
+const NOT_OPENED = 'the connection cannot be opened'
+
+/** A packet of the connection that `start` opens, once it has been answered. */
+function established(fabric: Fabric, start: Start): Start {
+  const { host, arrival } = start
+  const { deliveries } = fabric.follow(host, { ...arrival, bytes: asSegment(arrival.bytes, 'syn') })
+  const received = deliveries.find((each) => each.host !== host || each.ofport !== arrival.inPort)
+  const answer = received && answerTo(received.bytes)
+  if (!received || !answer) return { ...start, failed: NOT_OPENED }
+  fabric.follow(received.host, { bytes: answer, inPort: received.ofport })
+  return { ...start, arrival: { ...arrival, bytes: asSegment(arrival.bytes, 'ack') } }
+}
+
+/** The answer of `ends.from` to the first packet of a connection that `ends.to` opens. */
+function replying(fabric: Fabric, ends: Ends, describe: (ends: Ends) => Start): Start {
+  if (!('port' in ends.to)) throw new TraceError('state', 'a reply is traced between two ports: to is none')
+  const opener = describe({
+    ...ends,
+    from: ends.to.port,
+    to: { port: ends.from },
+    sourcePort: ends.destinationPort,
+    destinationPort: ends.sourcePort,
+    icmpType: null,
+  })
+  if (opener.failed !== null) return opener
+  const { deliveries } = fabric.follow(opener.host, opener.arrival)
+  const received = deliveries.find((each) => each.host !== opener.host || each.ofport !== opener.arrival.inPort)
+  const bytes = received && answerTo(received.bytes)
+  if (!received || !bytes) return { ...opener, failed: NOT_OPENED }
+  return { host: received.host, arrival: { bytes, inPort: received.ofport }, failed: null }
 }
 
 /** The MAC that a machine learns by asking. */

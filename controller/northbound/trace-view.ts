@@ -1,0 +1,121 @@
+// A trace as the API shows it: with the objects behind flows, registers and ports. Operators see everything. A member sees the
+// stages, what of his own decided there, and the outcome; nothing of hosts, tunnels and others' objects.
+import type { Hop, Outcome, Output, Place, Register, Report, TracedStep } from '../trace/report.ts'
+import type { Cache } from './cache.ts'
+import type { LiveTrace } from './operator.ts'
+import { findObjects, referenceTo, type Found, type ObjectReference } from './origins.ts'
+
+export interface View {
+  readonly cache: Cache
+  readonly visible: (found: Found) => boolean
+}
+
+type Lookup = (piece: string | null | undefined) => ObjectReference | null
+
+function lookupFor({ cache, visible }: View, pieces: Iterable<string>): Lookup {
+  const found = findObjects(cache, pieces)
+  return (piece) => {
+    const object = piece ? found.get(piece.slice(0, 12)) : undefined
+    return object !== undefined && visible(object) ? referenceTo(cache, object) : null
+  }
+}
+
+const piecesOf = (hops: readonly Hop[]): string[] =>
+  hops.flatMap(({ steps }) =>
+    steps.flatMap(({ flow, registers }) => [
+      ...(flow?.origin ? [flow.origin.object] : []),
+      ...registers.filter(({ kind }) => kind === 'object').map(({ value }) => value),
+    ]),
+  )
+
+const portRef = ({ cache, visible }: View, id: string | null): ObjectReference | null => {
+  const found = { kind: 'ports', id: id ?? '' } as const
+  return cache.get('ports', found.id) !== undefined && visible(found) ? referenceTo(cache, found) : null
+}
+
+const showRegister = ({ name, kind, value }: Register, lookup: Lookup): object => ({
+  name,
+  value: kind === 'object' ? `0x${value}` : value,
+  object: kind === 'object' ? lookup(value) : null,
+})
+
+function showStep(step: TracedStep, lookup: Lookup, live: LiveTrace | null, host: string): object {
+  const { flow } = step
+  return {
+    depth: step.depth,
+    table: step.table,
+    stage: step.stage,
+    flow: flow && {
+      priority: flow.priority,
+      match: flow.match,
+      actions: flow.actions,
+      cookie: flow.cookie,
+      app: flow.origin?.app ?? null,
+      object: lookup(flow.origin?.object),
+      ...(live && { live: live.flow(host, flow) }),
+    },
+    registers: step.registers.map((register) => showRegister(register, lookup)),
+    notes: step.notes,
+  }
+}
+
+const showOutput = ({ ofport, port, tunnel }: Output, view: View): object => ({
+  ofport,
+  port: portRef(view, port),
+  tunnel,
+})
+
+const showHop = (hop: Hop, view: View, lookup: Lookup, live: LiveTrace | null): object => ({
+  host: hop.host,
+  ofport: hop.ofport,
+  port: portRef(view, hop.port),
+  tunnel: hop.tunnel,
+  packet: hop.packet,
+  steps: hop.steps.map((step) => showStep(step, lookup, live, hop.host)),
+  outputs: hop.outputs.map((output) => showOutput(output, view)),
+  controller: hop.punted,
+  error: hop.error,
+})
+
+const showPlace = ({ host, ofport, port }: Place, view: View): object => ({ host, ofport, port: portRef(view, port) })
+
+const showOutcome = (outcome: Outcome, view: View): object => ({
+  ...outcome,
+  to: outcome.to.map((place) => showPlace(place, view)),
+})
+
+/** What an operator sees. */
+export function showTrace(report: Report, view: View, live: LiveTrace | null): object {
+  const hops = [...report.hops, ...(live?.report.hops ?? [])]
+  const lookup = lookupFor(view, piecesOf(hops))
+  return {
+    packet: report.packet,
+    outcome: showOutcome(report.outcome, view),
+    hosts: report.hops.map((hop) => showHop(hop, view, lookup, live)),
+    ...(live && {
+      live: {
+        agrees: live.report.agrees,
+        unread: live.report.unread,
+        outcome: showOutcome(live.report.outcome, view),
+        hosts: live.report.agrees ? [] : live.report.hops.map((hop) => showHop(hop, view, lookup, live)),
+      },
+    }),
+  }
+}
+
+/** What a member sees. */
+export function showOwnTrace({ packet, hops, outcome }: Report, view: View): object {
+  const lookup = lookupFor(view, piecesOf(hops))
+  const { kind, reason, stage } = outcome
+  return {
+    packet,
+    outcome: { kind, reason, stage, to: outcome.to.flatMap(({ port }) => portRef(view, port) ?? []) },
+    hosts: hops.map(({ steps }) => ({
+      steps: steps.map(({ depth, stage: name, flow }) => ({
+        depth,
+        stage: name,
+        object: lookup(flow?.origin?.object),
+      })),
+    })),
+  }
+}

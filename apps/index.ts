@@ -2,8 +2,9 @@
 import type { App } from '../controller/app.ts'
 import { arp } from './arp/index.ts'
 import { dhcp } from './dhcp/index.ts'
+import { groups } from './groups/index.ts'
 import { overlay } from './overlay/index.ts'
 import { routing } from './routing/index.ts'
 import { security } from './security/index.ts'
 
-export const apps: readonly App[] = [overlay, security, arp, dhcp, routing]
+export const apps: readonly App[] = [overlay, security, arp, dhcp, routing, groups]

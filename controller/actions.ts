@@ -1,6 +1,8 @@
 // Actions by their usual names, for apps.
 import type { Action } from '../ofproto/actions/index.ts'
+import type { Subfield } from '../ofproto/fields/subfield.ts'
 import type { FieldName, ValueOf } from '../ofproto/fields/table.ts'
+import { ZONE_BITS } from './pipeline/registers.ts'
 import type { FlowAction } from './pipeline/stage-action.ts'
 
 /** Sets a whole field. */
@@ -17,8 +19,21 @@ export function outputTo(field: FieldName): Action {
   return { kind: 'output_reg', source: { field, start: 0, bits: 32 }, maxLength: 0 }
 }
 
+/** Sets some bits of a field. */
+export function load(target: Subfield, value: number): Action {
+  return { kind: 'load', target, value: BigInt(value) }
+}
+
 /** Looks the packet up in a stage and comes back. */
 export const resubmit = (stage: string): FlowAction => ({ kind: 'resubmit_stage', stage })
+
+/** Connection tracking: the packet goes on in the stage, with the state of its connection in the zone of ZONE. */
+export const track = (stage: string): FlowAction => ({ kind: 'ct_stage', stage, zone: ZONE_BITS })
+
+/** Remembers the packet's connection. `alg`: the port of a protocol whose helper watches it (21 FTP, 69 TFTP). */
+export function commit(alg: number, actions: readonly Action[]): Action {
+  return { kind: 'ct', commit: true, force: false, zone: 0, zoneSource: ZONE_BITS, table: null, alg, actions }
+}
 
 /** To the controller, as a packet-in with the flow's cookie. */
 export const punt: Action = { kind: 'output', port: 0xffff_fffd, maxLength: 0xffff }

@@ -1,4 +1,5 @@
 // Addresses as the API writes them and as the wire has them: numbers for IPv4 and MAC, bytes for IPv6.
+import ipaddr from 'ipaddr.js'
 
 /** The 32 bits of an IPv4 address; null for IPv6. The API has validated the text. */
 export function ipv4(text: string): number | null {
@@ -18,6 +19,41 @@ export function prefix(cidr: string): { network: number; mask: number; length: n
   const length = Number(cidr.slice(slash + 1))
   const mask = length === 0 ? 0 : (0xffff_ffff << (32 - length)) >>> 0
   return { network: (address & mask) >>> 0, mask, length }
+}
+
+/** The mask of an IPv6 prefix. */
+const mask128 = (length: number): Uint8Array =>
+  Uint8Array.from({ length: 16 }, (_, i) => (0xff00 >> Math.min(8, Math.max(0, length - 8 * i))) & 0xff)
+
+/** An IPv6 prefix as network address and mask; null for IPv4. */
+export function ipv6Prefix(cidr: string): { network: Uint8Array; mask: Uint8Array; length: number } | null {
+  if (!cidr.includes(':')) return null
+  const [address, length] = ipaddr.IPv6.parseCIDR(cidr)
+  const mask = mask128(length)
+  return { network: Uint8Array.from(address.toByteArray(), (byte, i) => byte & (mask[i] ?? 0)), mask, length }
+}
+
+export const ipv6Address = (bytes: Uint8Array): string => new ipaddr.IPv6([...bytes]).toString()
+
+/** One spelling for each prefix. The bits behind its length are 0. */
+export function canonicalPrefix(cidr: string): string {
+  const six = ipv6Prefix(cidr)
+  if (six !== null) return `${ipv6Address(six.network)}/${six.length}`
+  const four = prefix(cidr)
+  if (four === null) throw new RangeError(`'${cidr}' is no prefix`)
+  const parts = [24, 16, 8, 0].map((shift) => (four.network >>> shift) & 0xff)
+  return `${parts.join('.')}/${four.length}`
+}
+
+/** An address as the prefix that is only this address. */
+export const asPrefix = (text: string): string =>
+  text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`
+
+/** RFC 4291 appendix A: the address under fe80::/64 with the interface identifier of a MAC. */
+export function linkLocal(address: number): Uint8Array {
+  const bytes = Array.from({ length: 6 }, (_, i) => Math.floor(address / 2 ** (8 * (5 - i))) % 256)
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = bytes
+  return Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f)
 }
 
 /**

@@ -5,11 +5,33 @@ import type { Stage } from './pipeline/layout.ts'
 
 export type { FlowSpec } from './pipeline/flow.ts'
 export type { FlowAction } from './pipeline/stage-action.ts'
-export { bounce, decrementTtl, move, output, outputTo, punt, resubmit, set } from './actions.ts'
-export { ipv4, mac, prefix, subnetMac } from './address.ts'
+export { bounce, commit, decrementTtl, load, move, output, outputTo, punt, resubmit, set, track } from './actions.ts'
+export { asPrefix, ipv4, ipv6Prefix, linkLocal, mac, prefix, subnetMac } from './address.ts'
 export { arpAnswer } from './arp-answer.ts'
 export { EXPIRED_METER, portMeter } from './pipeline/meters.ts'
-export { FROM_TUNNEL, MARKS, NETWORK, NEXT_HOP, OUTPORT, ROUTER, SCRATCH, tag } from './pipeline/registers.ts'
+export { memberOf, prefixesOf, remoteSetOf } from './policy.ts'
+export {
+  directions,
+  FROM_TUNNEL,
+  GROUP,
+  HITS,
+  mark,
+  marked,
+  MARKS,
+  NETWORK,
+  NEXT_HOP,
+  OUTPORT,
+  REMOTE,
+  REMOTE_IPV4,
+  POLICY,
+  ROUTER,
+  SCRATCH,
+  SET,
+  SUBJECT,
+  tag,
+  verdicts,
+  ZONE,
+} from './pipeline/registers.ts'
 
 /** Objects of the northbound API, as far as forwarding cares: names and shapes are Neutron's. */
 export interface Network {
@@ -50,6 +72,43 @@ export interface Port {
     readonly ip_version: number
   }[]
   readonly 'binding:host_id': string
+  /** In the order in which they are asked. Absent in what was stored before there were groups: no policy. */
+  readonly security_groups?: readonly string[]
+  /** What happens to what no group decides; 'deny' where absent. */
+  readonly default_ingress_action?: RuleAction
+  readonly default_egress_action?: RuleAction
+}
+export type RuleAction = 'allow' | 'deny' | 'reject'
+export interface SecurityGroup {
+  readonly id: string
+  /** False: each packet is judged by itself, and replies need rules of their own. */
+  readonly stateful: boolean
+  /** False: traffic between two members is denied before the rules are asked. */
+  readonly intra_group: boolean
+}
+export interface SecurityGroupRule {
+  readonly id: string
+  readonly security_group_id: string
+  readonly direction: 'ingress' | 'egress'
+  readonly ethertype: 'IPv4' | 'IPv6'
+  /** A name of packet/protocols.ts or a number; null is any. */
+  readonly protocol: string | null
+  /** Destination ports; type and code of ICMP. */
+  readonly port_range_min: number | null
+  readonly port_range_max: number | null
+  /** At most one of the three. */
+  readonly remote_ip_prefix: string | null
+  readonly remote_group_id: string | null
+  readonly remote_address_group_id: string | null
+  readonly action: RuleAction
+  /** From 1; null: after all that have one, deny before reject before allow. */
+  readonly priority: number | null
+  readonly enabled: boolean
+  readonly log: boolean
+}
+export interface AddressGroup {
+  readonly id: string
+  readonly addresses: readonly string[]
 }
 export interface Router {
   readonly id: string
@@ -78,6 +137,23 @@ export interface Binding {
   readonly ofport: number
   /** Other hosts that claim the same port: an alarm. */
   readonly rivals: readonly string[]
+}
+
+/** The conntrack zone that a network or router has on a host: flushed, and nobody else's. */
+export interface Zone {
+  readonly host: string
+  /** The id of the network or router. */
+  readonly object: string
+  readonly zone: number
+}
+
+/** What decides about a port's traffic. */
+export interface Policy {
+  readonly groups: readonly string[]
+  readonly ingress: RuleAction
+  readonly egress: RuleAction
+  /** One of the groups is stateful. */
+  readonly stateful: boolean
 }
 
 /** A port on the host that has it. */
@@ -111,6 +187,12 @@ export interface Reads {
   binding(port: string): Binding | null
   /** The hosts with a port of the network. */
   membersOf(network: string): readonly string[]
+  /** Null: nothing of the port is filtered. */
+  policy(port: string): Policy | null
+  securityGroup(id: string): SecurityGroup | undefined
+  securityGroupRule(id: string): SecurityGroupRule | undefined
+  rulesOf(group: string): readonly string[]
+  zone(key: string): Zone | undefined
   /** A network's ports on one host. */
   localPorts(host: string, network: string): readonly LocalPort[]
 }
@@ -121,6 +203,10 @@ export type Scope =
   | { readonly kind: 'host'; readonly host: string }
   /** Every host that needs the network: it has a port there, or on a network that routers connect with it. */
   | { readonly kind: 'network'; readonly network: string }
+  /** Every host with a port in the security group. */
+  | { readonly kind: 'group'; readonly group: string }
+  /** Every host with a port in a security group that refers to the set: a security group, or an address group. */
+  | { readonly kind: 'set'; readonly set: string }
 
 interface Limit {
   readonly meter: number
@@ -128,7 +214,7 @@ interface Limit {
   readonly burst: number
 }
 
-/** The result of a rule: what the hosts of a scope get because of one object. */
+/** What the hosts of a scope get because of one object: no two of a rule and key have the same scope and object. */
 export interface Contribution {
   readonly scope: Scope
   /** The UUID that goes into the flows' cookies; the key of the rule where absent. */
@@ -137,9 +223,12 @@ export interface Contribution {
   readonly limits?: readonly Limit[]
 }
 
-/** A pure function, run for every key of the table that it is `over`; its contributions have different scopes. */
+/**
+ * A pure function, run for every key of the table that it is `over`. A member's key says which prefix is in which set:
+ * memberOf() reads it.
+ */
 interface Rule {
-  readonly over: 'network' | 'subnet' | 'port' | 'router' | 'vif'
+  readonly over: 'network' | 'subnet' | 'port' | 'router' | 'vif' | 'security_group' | 'zone' | 'member'
   contribute(read: Reads, key: string): readonly Contribution[]
 }
 

@@ -26,6 +26,10 @@ export function scopeKey(scope: Scope): string {
       return `host ${scope.host}`
     case 'network':
       return `network ${scope.network}`
+    case 'group':
+      return `group ${scope.group}`
+    case 'set':
+      return `set ${scope.set}`
   }
 }
 

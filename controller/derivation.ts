@@ -15,15 +15,16 @@ import {
   type Vif,
 } from './app.ts'
 import { sameItem, scopeKey, type Unit } from './deployment.ts'
-import { Engine, type Change, type Output, type Problem } from './engine/index.ts'
+import { Engine, type Change, type KeySource, type Output, type Problem } from './engine/index.ts'
 import { flowMaker, missFlows, packetMeter } from './pipeline/flow.ts'
 import { layout, type Layout } from './pipeline/layout.ts'
 import type { Item } from './pipeline/value.ts'
+import { connectPolicy, policyInputs, type PolicyInputs } from './policy.ts'
 
 const NONE: readonly string[] = []
 
 /** Engine tables by the names that rules use for them. */
-export interface Inputs {
+export interface Inputs extends PolicyInputs {
   readonly network: ReturnType<typeof Engine.prototype.table<string, Network>>
   readonly subnet: ReturnType<typeof Engine.prototype.table<string, Subnet>>
   readonly port: ReturnType<typeof Engine.prototype.table<string, Port>>
@@ -39,6 +40,8 @@ export interface Derived {
   readonly scopes: readonly (readonly [string, ReadonlySet<string> | null])[]
   /** Ports that several hosts claim, or claimed. */
   readonly contests: readonly Contest[]
+  /** The networks and routers for which each host needs a conntrack zone. */
+  readonly zones: readonly (readonly [string, ReadonlySet<string> | null])[]
 }
 
 /** Of one rule for one key: the rows that it read, directly or not. */
@@ -63,6 +66,7 @@ export class Derivation {
   readonly #rules: readonly Output<string, readonly Unit[]>[]
   readonly #scopes: Output<string, ReadonlySet<string>>
   readonly #contests: Output<string, readonly string[]>
+  readonly #zones: Output<string, ReadonlySet<string>>
   readonly #constants: readonly (readonly [string, Unit])[]
   #started = false
 
@@ -75,22 +79,27 @@ export class Derivation {
       router: engine.table('router'),
       host: engine.table('host'),
       vif: engine.table('vif'),
+      ...policyInputs(engine),
     }
-    const { reads, scopesOf } = connect(engine, this.inputs)
+    const { reads, members, scopesOf, zonesOf } = connect(engine, this.inputs)
     this.reads = reads
     this.tables = layout(apps.flatMap(({ stages }) => stages))
     const names = apps.map(({ name }) => name)
     const make = flowMaker(this.tables, names)
     this.#rules = apps.flatMap((app) =>
-      app.rules.map((rule, i) => {
+      app.rules.flatMap((rule, i) => {
         const run = (key: string): readonly Unit[] => unitsOf(app.name, key, rule.contribute(reads, key), make)
-        return engine.output(`${app.name} ${rule.over} ${i}`, this.inputs[rule.over], run, { equals: sameUnits })
+        const sources: readonly KeySource<string>[] = rule.over === 'member' ? members : [this.inputs[rule.over]]
+        return sources.map((source) =>
+          engine.output(`${app.name} ${i} ${source.name}`, source, run, { equals: sameUnits }),
+        )
       }),
     )
     this.#scopes = engine.output('scopes', this.inputs.host, scopesOf)
     this.#contests = engine.output('contests', this.inputs.port, (id) => claimantsOf(reads.binding(id)), {
       equals: (a, b) => a.join() === b.join(),
     })
+    this.#zones = engine.output('zones', this.inputs.host, zonesOf)
     this.#constants = apps.map((app) => {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
       const [unit] = unitsOf(app.name, '0', [everywhere], make)
@@ -108,11 +117,12 @@ export class Derivation {
     this.#started = true
     for (const output of this.#rules) for (const change of output.of(changes)) units.push(...unitChanges(change))
     const scopes = this.#scopes.of(changes).map(({ key, after }) => [key, after ?? null] as const)
+    const zones = this.#zones.of(changes).map(({ key, after }) => [key, after ?? null] as const)
     const contests = this.#contests
       .of(changes)
       .map(({ key, before = NONE, after = NONE }) => ({ port: key, before, after }))
       .filter(({ before, after }) => before.length + after.length > 0)
-    return { units, scopes, contests }
+    return { units, scopes, contests, zones }
   }
 
   get pending(): boolean {
@@ -143,38 +153,36 @@ export class Derivation {
 const claimantsOf = (binding: Binding | null): readonly string[] =>
   binding === null || binding.rivals.length === 0 ? NONE : [binding.host, ...binding.rivals]
 
-/** Contributions by scope: one unit for each. */
+function isFirst(taken: Set<string>, name: string): boolean {
+  const first = !taken.has(name)
+  taken.add(name)
+  return first
+}
+
+/** A unit for each contribution. An item of several of them counts as the first says it. */
 function unitsOf(
   app: string,
   key: string,
   contributions: readonly Contribution[],
   make: ReturnType<typeof flowMaker>,
 ): readonly Unit[] {
-  const byScope = new Map<string, Map<string, Item>>()
-  const objects = [...new Set(contributions.map(({ object = key }) => object))]
-  for (const { scope, object = key, flows, limits = [] } of contributions) {
-    const name = scopeKey(scope)
-    const items = byScope.get(name) ?? new Map<string, Item>()
-    byScope.set(name, items)
-    for (const { meter, packetsPerSecond, burst } of limits) {
-      const item = packetMeter(meter, packetsPerSecond, burst)
-      items.set(item.key, item)
-    }
+  const taken = contributions.length > 1 ? new Set<string>() : null
+  return contributions.map(({ scope, object = key, flows, limits = [] }) => {
+    const where = scopeKey(scope)
     const flowOf = make({ app, object })
-    for (const spec of flows) {
-      const flow = flowOf(spec)
-      items.set(flow.key, flow)
-    }
-  }
-  return Array.from(byScope, ([scope, items]) => ({ scope, objects, items: [...items.values()] }))
+    const all: Item[] = limits.map(({ meter, packetsPerSecond, burst }) => packetMeter(meter, packetsPerSecond, burst))
+    for (const spec of flows) all.push(flowOf(spec))
+    const items = taken === null ? all : all.filter(({ key: item }) => isFirst(taken, `${where} ${item}`))
+    return { scope: where, objects: [object], items }
+  })
 }
 
 function sameUnits(a: readonly Unit[], b: readonly Unit[]): boolean {
-  return a.length === b.length && a.every((unit, i) => sameUnit(unit, b[i] as Unit))
+  return a.length === b.length && b.every((unit, i) => sameUnit(a[i], unit))
 }
 
-function sameUnit(a: Unit, b: Unit): boolean {
-  if (a.scope !== b.scope || a.items.length !== b.items.length) return false
+function sameUnit(a: Unit | undefined, b: Unit): boolean {
+  if (a === undefined || a.scope !== b.scope || a.items.length !== b.items.length) return false
   return a.items.every((item, i) => sameItem(b.items[i], item))
 }
 
@@ -184,10 +192,12 @@ function unitChanges({
   before = [],
   after = [],
 }: Change<string, readonly Unit[]>): (readonly [string, Unit | null])[] {
-  const scopes = new Set(after.map(({ scope }) => scope))
+  const nameOf = ({ scope, objects }: Unit): string => `${name} ${key} ${scope} ${objects[0]}`
+  const old = new Map(before.map((unit) => [nameOf(unit), unit]))
+  const now = new Map(after.map((unit) => [nameOf(unit), unit]))
   return [
-    ...before.filter(({ scope }) => !scopes.has(scope)).map(({ scope }) => [`${name} ${key} ${scope}`, null] as const),
-    ...after.map((unit) => [`${name} ${key} ${unit.scope}`, unit] as const),
+    ...Array.from(old.keys()).flatMap((unit) => (now.has(unit) ? [] : [[unit, null] as const])),
+    ...Array.from(now).filter(([unit, value]) => !sameUnit(old.get(unit), value)),
   ]
 }
 
@@ -201,7 +211,15 @@ function winner(port: Port | undefined, claims: readonly Vif[]): Binding | null 
 }
 
 /** Groupings and queries between the tables and the apps. */
-function connect(engine: Engine, inputs: Inputs): { reads: Reads; scopesOf: (host: string) => ReadonlySet<string> } {
+function connect(
+  engine: Engine,
+  inputs: Inputs,
+): {
+  readonly reads: Reads
+  readonly members: readonly KeySource<string>[]
+  scopesOf(this: void, host: string): ReadonlySet<string>
+  zonesOf(this: void, host: string): ReadonlySet<string>
+} {
   const { network, subnet, port, router, host, vif } = inputs
   const isInterface = (row: Port): boolean => row.device_owner === ROUTER_INTERFACE
   const portsOf = engine.grouping('ports of network', port, (row) => [row.network_id])
@@ -257,17 +275,37 @@ function connect(engine: Engine, inputs: Inputs): { reads: Reads; scopesOf: (hos
   })
   /** Apart from the port, since a host has many and reads only this of them. */
   const networkOf = engine.query('network of port', (id: string) => port.get(id)?.network_id)
+  const portsAt = engine.query('ports at host', (id: string): readonly string[] =>
+    vifsOf
+      .get(id)
+      .flatMap((key) => vif.get(key)?.port ?? [])
+      .filter((each) => binding.get(each)?.host === id),
+  )
   /** The networks with a port that is bound to the host. */
-  const networksOf = engine.query('networks of host', (id: string): ReadonlySet<string> => {
-    const ports = vifsOf.get(id).flatMap((key) => vif.get(key)?.port ?? [])
-    return new Set(ports.filter((each) => binding.get(each)?.host === id).flatMap((each) => networkOf.get(each) ?? []))
-  })
+  const networksOf = engine.query(
+    'networks of host',
+    (id: string): ReadonlySet<string> => new Set(portsAt.get(id).flatMap((each) => networkOf.get(each) ?? [])),
+  )
+  const { reads: policyReads, members, groupsOf, setsOf } = connectPolicy(engine, port, inputs)
   const scopesOf = (id: string): ReadonlySet<string> => {
     const scopes = new Set([scopeKey({ kind: 'all' }), scopeKey({ kind: 'host', host: id })])
     for (const near of networksOf.get(id)) {
       for (const each of domain.get(near)) scopes.add(scopeKey({ kind: 'network', network: each }))
     }
+    for (const group of groupsOf(portsAt.get(id))) {
+      scopes.add(scopeKey({ kind: 'group', group }))
+      for (const set of setsOf(group)) scopes.add(scopeKey({ kind: 'set', set }))
+    }
     return scopes
+  }
+  /** Of each network with a port here that is tracked: itself, and the routers through which its traffic may go. */
+  const zonesOf = (id: string): ReadonlySet<string> => {
+    const tracked = portsAt.get(id).filter((each) => policyReads.policy(each)?.stateful === true)
+    const networks = new Set(tracked.flatMap((each) => networkOf.get(each) ?? []))
+    const routers = Array.from(networks).flatMap((each) =>
+      gatewaysOf.get(each).flatMap((gateway) => port.get(gateway)?.device_id ?? []),
+    )
+    return new Set([...networks, ...routers])
   }
   const reads: Reads = {
     network: (id) => network.get(id),
@@ -284,6 +322,7 @@ function connect(engine: Engine, inputs: Inputs): { reads: Reads; scopesOf: (hos
     binding: (id) => binding.get(id),
     membersOf: (id) => membersOf.get(id),
     localPorts: (id, on) => placement.get(on).get(id) ?? [],
+    ...policyReads,
   }
-  return { reads, scopesOf }
+  return { reads, members, scopesOf, zonesOf }
 }

@@ -4,7 +4,7 @@ import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
 import type { Message } from '../ofproto/messages/index.ts'
 import type { Connection } from '../ovsdb/index.ts'
-import type { App, PacketOut } from './app.ts'
+import type { App, PacketOut, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import { Deployment } from './deployment.ts'
 import type { Contest, Derivation } from './derivation.ts'
@@ -16,6 +16,7 @@ import type { Item } from './pipeline/value.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
+import { Zones } from './zones.ts'
 
 const CONTROLLER_PORT = 0xffff_fffd
 const NO_BUFFER = 0xffff_ffff
@@ -32,6 +33,8 @@ export interface FleetOptions {
   readonly controllerOf: (connection: Connection) => string
   /** Called when what is known of a host has changed, to be stored; null when it is forgotten. */
   readonly remember: (id: string, facts: HostFacts | null) => void
+  /** The same for a host's conntrack zone, keyed `host/object`. */
+  readonly rememberZone: (key: string, zone: Zone | null) => void
 }
 
 /** All that is known of one host. */
@@ -83,6 +86,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   readonly #touched = new Map<string, Map<string, number>>()
   readonly #byChannel = new Map<Channel, HostRecord>()
   readonly #ticker: NodeJS.Timeout
+  readonly #zones: Zones
   #revision = 0
   #scheduled = false
 
@@ -90,6 +94,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     super()
     this.#options = options
     this.#names = options.apps.map(({ name }) => name)
+    this.#zones = new Zones((key, zone) => this.#onZone(key, zone))
     this.#ticker = setInterval(() => {
       for (const { control } of this.hosts.values()) control.tick(performance.now())
     }, TICK_MILLISECONDS)
@@ -107,6 +112,20 @@ export class Fleet extends EventEmitter<FleetEvents> {
   /** A host as it was known before a restart. */
   recall(facts: HostFacts): void {
     this.#learn(facts)
+  }
+
+  /** A conntrack zone that a host had before a restart. */
+  recallZone(zone: Zone): void {
+    this.#zones.recall(zone)
+    this.#options.derivation.inputs.zone.set(`${zone.host}/${zone.object}`, zone)
+  }
+
+  #onZone(key: string, zone: Zone | null): void {
+    const table = this.#options.derivation.inputs.zone
+    if (zone === null) table.delete(key)
+    else table.set(key, zone)
+    this.#options.rememberZone(key, zone)
+    this.schedule()
   }
 
   /** Drops what is known of a host that is not connected. */
@@ -173,8 +192,9 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   commit(): void {
-    const { units, scopes, contests } = this.#options.derivation.commit()
+    const { units, scopes, contests, zones } = this.#options.derivation.commit()
     for (const contest of contests) this.#onContest(contest)
+    for (const [host, objects] of zones) this.#zones.want(host, objects ?? new Set())
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
     if (units.length === 0 && scopes.length === 0) return
     this.#revision += 1
@@ -315,6 +335,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#byChannel.set(channel, record)
     record.confirmed = 0
     this.#options.log.info({ host: id, peer: channel.peer }, 'switch connected')
+    this.#zones.connected(id, channel)
     void channel.closed.then(({ message }) => {
       this.#byChannel.delete(channel)
       if (record.channel !== channel) return

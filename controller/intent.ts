@@ -8,6 +8,9 @@ const tables: Readonly<Record<string, keyof Inputs>> = {
   subnets: 'subnet',
   ports: 'port',
   routers: 'router',
+  security_groups: 'security_group',
+  security_group_rules: 'security_group_rule',
+  address_groups: 'address_group',
 }
 
 interface Writable {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pino, type Logger } from 'pino'
 import { apps } from '../apps/index.ts'
 import { listen as listenDatabases, type Connection, type TlsIdentity } from '../ovsdb/index.ts'
-import { DNS_DOMAIN } from './app.ts'
+import { DNS_DOMAIN, type Zone } from './app.ts'
 import { splitEndpoint, type Config } from './config.ts'
 import { listen as listenSwitches } from './connect/openflow.ts'
 import { Derivation } from './derivation.ts'
@@ -14,9 +14,7 @@ import { followIntent } from './intent.ts'
 import { liveState, realization } from './live.ts'
 import { createNorthbound, parseCredentials, refuseOpenListener } from './northbound/index.ts'
 import { FleetOperator } from './operator.ts'
-import { openLmdbStore } from './store/index.ts'
-
-const HOSTS = 'host/'
+import { openLmdbStore, type Store } from './store/index.ts'
 
 export interface Controller {
   /** Where the API answers. */
@@ -82,20 +80,15 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
     log,
     auditMilliseconds: config['audit-interval'] * 1000,
     controllerOf: (connection) => controllerOf(config, openflowPort)(connection),
-    remember: (id, facts) => {
-      const key = `${HOSTS}${id}`
-      const value = facts === null ? null : dumpFacts(facts)
-      if (remembered.get(key) === value) return
-      if (value === null) remembered.delete(key)
-      else remembered.set(key, value)
-      const operation = value === null ? ({ kind: 'delete', key } as const) : ({ kind: 'put', key, value } as const)
-      store.transact({ apply: [operation] }).catch((error: unknown) => log.error({ err: error }, 'host not stored'))
-    },
+    remember: (id, facts) => hosts.set(id, facts === null ? null : dumpFacts(facts)),
+    rememberZone: (key, zone) => zones.set(key, zone === null ? null : JSON.stringify(zone)),
   })
   closers.push(() => fleet.close())
 
-  const remembered = new Map((await store.range(HOSTS)).entries.map(({ key, value }) => [key, value]))
-  for (const value of remembered.values()) fleet.recall(loadFacts(value))
+  const hosts = await remembered(store, 'host/', log)
+  for (const value of hosts.values) fleet.recall(loadFacts(value))
+  const zones = await remembered(store, 'zone/', log)
+  for (const value of zones.values) fleet.recallZone(JSON.parse(value) as Zone)
   const progress = revisions()
   closers.push(
     await followIntent(store, derivation, (revision) => {
@@ -133,6 +126,26 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
   const url = await api.listen({ host: apiHost, port: apiPort })
   log.info({ api: url, ovsdb: databases.port, openflow: switches.port, data: config.data }, 'weft is ready')
   return url
+}
+
+/** What is stored under a prefix about hosts: the values as found, and how to change one. */
+async function remembered(
+  store: Store,
+  prefix: string,
+  log: Logger,
+): Promise<{ readonly values: readonly string[]; set(key: string, value: string | null): void }> {
+  const known = new Map((await store.range(prefix)).entries.map(({ key, value }) => [key, value]))
+  return {
+    values: [...known.values()],
+    set(name, value) {
+      const key = `${prefix}${name}`
+      if ((known.get(key) ?? null) === value) return
+      if (value === null) known.delete(key)
+      else known.set(key, value)
+      const operation = value === null ? ({ kind: 'delete', key } as const) : ({ kind: 'put', key, value } as const)
+      store.transact({ apply: [operation] }).catch((error: unknown) => log.error({ err: error, key }, 'not stored'))
+    },
+  }
 }
 
 /** A number that only grows, and those who wait for it. */

@@ -94,7 +94,7 @@ function received(read: Reads, id: string): readonly Contribution[] {
     priority: 100,
     match: { in_port_oxm: tunnel.port, tun_id: tunnel.vni },
     actions: [set(NETWORK, tag(id)), set(MARKS, FROM_TUNNEL)],
-    to: 'l2',
+    to: 'zone',
   }
   return [{ scope: { kind: 'network', network: id }, flows: [flow] }]
 }

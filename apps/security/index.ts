@@ -1,7 +1,17 @@
 // Port security: a port sends with its own MAC and addresses only, or with one of its allowed address pairs. What does
 // not match is dropped where it enters (the table's miss).
-import ipaddr from 'ipaddr.js'
-import { mac, prefix, type App, type Contribution, type FlowSpec, type Port, type Reads } from '../../controller/app.ts'
+import {
+  asPrefix,
+  ipv6Prefix,
+  linkLocal,
+  mac,
+  prefix,
+  type App,
+  type Contribution,
+  type FlowSpec,
+  type Port,
+  type Reads,
+} from '../../controller/app.ts'
 
 const IPV4 = 0x0800
 const IPV6 = 0x86dd
@@ -14,26 +24,6 @@ interface Sender {
   readonly v6: readonly (readonly [Uint8Array, Uint8Array])[]
 }
 
-/** RFC 4291 appendix A: the interface identifier of a MAC, under fe80::/64. */
-function linkLocal(address: number): Uint8Array {
-  const bytes = Array.from({ length: 6 }, (_, i) => Math.floor(address / 2 ** (8 * (5 - i))) % 256)
-  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = bytes
-  return Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f)
-}
-
-function maskOf(length: number): Uint8Array {
-  return Uint8Array.from({ length: 16 }, (_, i) => (0xff00 >> Math.min(8, Math.max(0, length - 8 * i))) & 0xff)
-}
-
-const widthOf = (address: string): 32 | 128 => (address.includes(':') ? 128 : 32)
-
-/** An IPv6 prefix as network address and mask. */
-function ipv6Prefix(cidr: string): readonly [Uint8Array, Uint8Array] {
-  const [address, length] = ipaddr.IPv6.parseCIDR(cidr)
-  const mask = maskOf(length)
-  return [Uint8Array.from(address.toByteArray(), (byte, i) => byte & (mask[i] ?? 0)), mask]
-}
-
 /** The MACs that a port may use, each with its addresses. */
 function sendersOf(port: Port): Sender[] {
   const pairs = [
@@ -42,16 +32,17 @@ function sendersOf(port: Port): Sender[] {
   ]
   const macs = new Set([port.mac_address, ...pairs.map((pair) => pair.mac_address)])
   return Array.from(macs, (text) => {
-    const ranges = pairs
-      .filter((pair) => pair.mac_address === text)
-      .map(({ ip_address }) => (ip_address.includes('/') ? ip_address : `${ip_address}/${widthOf(ip_address)}`))
+    const ranges = pairs.filter((pair) => pair.mac_address === text).map(({ ip_address }) => asPrefix(ip_address))
     return {
       mac: mac(text),
       v4: ranges.flatMap((range) => {
         const at = prefix(range)
         return at === null ? [] : [[at.network, at.mask] as const]
       }),
-      v6: ranges.filter((range) => widthOf(range) === 128).map(ipv6Prefix),
+      v6: ranges.flatMap((range) => {
+        const at = ipv6Prefix(range)
+        return at === null ? [] : [[at.network, at.mask] as const]
+      }),
     }
   })
 }

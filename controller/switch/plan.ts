@@ -3,6 +3,9 @@
 // (OFPBFC_MSG_UNSUP), and deleting a meter or a group deletes the flows that use it.
 import { equal, type Held, type Verb } from './wire.ts'
 
+/** Where a flow_mod says its table (OpenFlow 1.3.5 §7.3.4.2). */
+const TABLE_AT = 24
+
 export interface Operation {
   readonly verb: Verb
   readonly held: Held
@@ -32,6 +35,9 @@ function cut(operations: readonly Operation[], bundled: boolean, size: number): 
   return out
 }
 
+const tableOf = ({ held }: Operation): number => held.frame[TABLE_AT] as number
+const lastFirst = (flows: readonly Operation[]): Operation[] => flows.toSorted((a, b) => tableOf(b) - tableOf(a))
+
 /** The steps that bring the `keys` of `installed` to `desired`; each step is of at most `size` messages. */
 export function plan(
   keys: Iterable<string>,
@@ -40,6 +46,8 @@ export function plan(
   size: number,
   bundled = true,
 ): Step[] {
+  // A later table before those that lead to it, so that nothing passes while only a part is there: a port's traffic
+  // comes in when all that decides about it stands, and ends first.
   const up = { meter: [] as Operation[], group: [] as Operation[], flow: [] as Operation[] }
   const down = { meter: [] as Operation[], group: [] as Operation[], flow: [] as Operation[] }
   for (const key of keys) {
@@ -48,7 +56,7 @@ export function plan(
   }
   return [
     ...cut(up.meter, false, size),
-    ...cut([...up.group, ...up.flow, ...down.flow, ...down.group], bundled, size),
+    ...cut([...up.group, ...lastFirst(up.flow), ...lastFirst(down.flow).toReversed(), ...down.group], bundled, size),
     ...cut(down.meter, false, size),
   ]
 }

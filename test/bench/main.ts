@@ -2,6 +2,7 @@
 const benchmarks: Record<string, () => Promise<{ run(): Promise<void> }>> = {
   derivation: () => import('./derivation.ts'),
   engine: () => import('./engine.ts'),
+  install: () => import('./install.ts'),
   ofproto: () => import('./ofproto.ts'),
   ovsdb: () => import('./ovsdb.ts'),
   store: () => import('./store.ts'),

@@ -229,12 +229,13 @@ describe('port security', () => {
   })
 
   test('a port without port security sends and gets what it likes', async () => {
+    const { security_groups } = await cloud.update('port', a1.port.id, {})
     const body = { port_security_enabled: false, security_groups: [] }
     await cloud.update('port', a1.port.id, body)
     await a1.vm.exec('ip', 'addr', 'add', '10.1.0.99/24', 'dev', 'eth0')
     await warm(a3.vm, '10.1.0.99')
     expect(await a3.vm.ping('10.1.0.99')).toBe(1)
-    await cloud.update('port', a1.port.id, { port_security_enabled: true })
+    await cloud.update('port', a1.port.id, { port_security_enabled: true, security_groups })
     expect(await a3.vm.ping('10.1.0.99', '-c', '2')).toBe(0)
     await a1.vm.exec('ip', 'addr', 'del', '10.1.0.99/24', 'dev', 'eth0')
   })

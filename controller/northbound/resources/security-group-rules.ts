@@ -14,7 +14,8 @@ import {
 } from '../attribute-types.ts'
 import { ApiError, badRequest, conflict, notFound } from '../errors.ts'
 import type { SecurityGroupRule } from '../model.ts'
-import { canonicalProtocol, protocolNumbers } from '../protocols.ts'
+import { protocolNumbers } from '../../../packet/protocols.ts'
+import { canonicalProtocol } from '../protocols.ts'
 import { attribute, computed, fixed, type Operation, type Resource, standardAttributes } from '../resource.ts'
 import { referredGroup, refuseImposed, rulesOf } from './group-access.ts'
 

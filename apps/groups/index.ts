@@ -1,0 +1,91 @@
+// Security groups: the distributed firewall. Every packet is judged, also those of established connections, by what its
+// connection began with; so a changed rule acts at once on all connections. docs/security-groups.md has the design.
+import {
+  GROUP,
+  HITS,
+  MARKS,
+  NETWORK,
+  OUTPORT,
+  REMOTE,
+  REMOTE_IPV4,
+  ROUTER,
+  SET,
+  SUBJECT,
+  ZONE,
+  type App,
+} from '../../controller/app.ts'
+import { filtered } from './ports.ts'
+import { ruled } from './rules.ts'
+import { member } from './sets.ts'
+import { constantFlows } from './tracking.ts'
+import { zoned } from './zones.ts'
+
+const sides = ['egress', 'ingress'] as const
+
+export const groups: App = {
+  name: 'groups',
+  stages: [
+    { name: 'zone', phase: 'egress', miss: 'next', matches: [NETWORK, ROUTER, MARKS, 'eth_src'] },
+    ...sides.flatMap((side) => [
+      {
+        name: side,
+        phase: side,
+        miss: side === 'egress' ? 'forward' : 'commit',
+        matches: [side === 'egress' ? 'in_port_oxm' : OUTPORT],
+      } as const,
+      {
+        name: `${side}_track`,
+        phase: side,
+        miss: 'next',
+        matches: [MARKS, ZONE, 'ct_state', 'icmpv6_type', 'nw_ttl'],
+      } as const,
+      { name: `${side}_state`, phase: side, miss: 'drop', matches: [MARKS, 'ct_state'] } as const,
+      { name: `${side}_verdict`, phase: side, miss: 'drop', matches: [MARKS] } as const,
+    ]),
+    { name: 'commit', phase: 'ingress', miss: 'next', matches: ['ct_state', 'ct_mark', 'tcp_dst', 'udp_dst'] },
+    { name: 'related', phase: 'lookup', miss: 'drop', matches: [SUBJECT, 'ct_state', 'ct_nw_src', 'ct_ipv6_src'] },
+    { name: 'policy', phase: 'lookup', miss: 'drop', matches: [SUBJECT, MARKS] },
+    { name: 'group', phase: 'lookup', miss: 'drop', matches: [GROUP, MARKS] },
+    { name: 'remote', phase: 'lookup', miss: 'drop', matches: [MARKS, 'ct_state'] },
+    { name: 'members', phase: 'lookup', miss: 'drop', matches: [SET, REMOTE, REMOTE_IPV4] },
+    {
+      name: 'rules',
+      phase: 'lookup',
+      miss: 'drop',
+      matches: [
+        GROUP,
+        MARKS,
+        HITS,
+        'ct_state',
+        'ct_mark',
+        'ct_nw_proto',
+        'ct_nw_src',
+        'ct_nw_dst',
+        'ct_ipv6_src',
+        'ct_ipv6_dst',
+        'ct_tp_src',
+        'ct_tp_dst',
+        'ip_src',
+        'ip_dst',
+        'ipv6_src',
+        'ipv6_dst',
+        'ip_frag',
+        'tcp_dst',
+        'udp_dst',
+        'sctp_src',
+        'sctp_dst',
+        'icmp_type',
+        'icmp_code',
+        'icmpv6_type',
+        'icmpv6_code',
+      ],
+    },
+  ],
+  constant: { flows: constantFlows },
+  rules: [
+    { over: 'zone', contribute: zoned },
+    { over: 'vif', contribute: filtered },
+    { over: 'security_group', contribute: ruled },
+    { over: 'member', contribute: member },
+  ],
+}

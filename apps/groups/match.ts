@@ -1,0 +1,125 @@
+// What one rule matches. With a state it is about the connection's first packet, as conntrack remembers it, so that one
+// flow judges both directions, errors about the connection and all its fragments. Without one, and for protocols that
+// conntrack cannot follow, it is about the packet itself.
+import { remoteSetOf, type SecurityGroupRule } from '../../controller/app.ts'
+import { protocolNumber } from '../../packet/protocols.ts'
+import {
+  ct,
+  ETHER_TYPES,
+  ICMP,
+  masks,
+  SCTP,
+  TCP,
+  trackedProtocols,
+  UDP,
+  valid,
+  within,
+  type Match,
+  type Of,
+} from './fields.ts'
+
+/** ip_frag of a fragment that is not the first. */
+const LATER = [3, 3] as const
+
+type Ports = readonly (readonly [value: number, mask: number])[]
+
+/** The destination ports of a rule; null for all. */
+function portsOf({ port_range_min: min, port_range_max: max }: SecurityGroupRule): Ports | null {
+  return min === null && max === null ? null : masks(min ?? 0, max ?? 0xffff)
+}
+
+/** ICMP type and code stand where other protocols have ports. */
+const icmpOf = (
+  { port_range_min: type, port_range_max: code }: SecurityGroupRule,
+  names: readonly [string, string],
+) => ({
+  ...(type !== null && { [names[0]]: type }),
+  ...(code !== null && { [names[1]]: code }),
+})
+
+function remoteOf(rule: SecurityGroupRule, of: Of): Match {
+  if (remoteSetOf(rule) !== null || rule.remote_ip_prefix === null) return {}
+  return within(of, rule.direction === 'ingress' ? 'src' : 'dst', rule.remote_ip_prefix)
+}
+
+/** By the connection, of a protocol that conntrack follows. */
+function tracked(rule: SecurityGroupRule, protocol: number): Match[] {
+  const on = {
+    ...valid(),
+    eth_type: ETHER_TYPES[rule.ethertype],
+    ct_nw_proto: protocol,
+    ...remoteOf(rule, 'connection'),
+  }
+  if (protocol === ICMP[rule.ethertype]) return [{ ...on, ...icmpOf(rule, ['ct_tp_src', 'ct_tp_dst']) }]
+  const ports = portsOf(rule)
+  if (ports === null) return [on]
+  return ports.flatMap((range) => [{ ...on, ct_tp_dst: [...range] }, ...(protocol === SCTP ? sctp(on, range) : [])])
+}
+
+/** The userspace datapath follows SCTP without its ports (lib/conntrack.c, extract_l4()): those of the packet decide. */
+function sctp({ ct_nw_proto: _, ...on }: Match, range: readonly [number, number]): Match[] {
+  const packet = { ...on, nw_proto: SCTP }
+  return [
+    { ...packet, ...valid({ reply: false }), sctp_dst: [...range] },
+    { ...packet, ...valid({ reply: true }), sctp_src: [...range] },
+  ]
+}
+
+const portField: ReadonlyMap<number, 'tcp_dst' | 'udp_dst' | 'sctp_dst'> = new Map([
+  [TCP, 'tcp_dst'],
+  [UDP, 'udp_dst'],
+  [SCTP, 'sctp_dst'],
+])
+
+/** By the packet. A later fragment has no ports: it passes where the rest does, as the first decides for all. */
+function byPacket(rule: SecurityGroupRule, protocol: number | null): Match[] {
+  const on = { eth_type: ETHER_TYPES[rule.ethertype], ...remoteOf(rule, 'packet') }
+  if (protocol === null) return [on]
+  const all = { ...on, nw_proto: protocol }
+  const bounded = rule.port_range_min !== null || rule.port_range_max !== null
+  if (!bounded) return [all]
+  if (protocol === ICMP[rule.ethertype]) {
+    const names =
+      rule.ethertype === 'IPv4' ? (['icmp_type', 'icmp_code'] as const) : (['icmpv6_type', 'icmpv6_code'] as const)
+    return [
+      { ...all, ...icmpOf(rule, names) },
+      { ...all, ip_frag: [...LATER] },
+    ]
+  }
+  const field = portField.get(protocol)
+  if (field === undefined) return [all]
+  return [...(portsOf(rule) ?? []).map((range) => ({ ...all, [field]: [...range] })), { ...all, ip_frag: [...LATER] }]
+}
+
+/** The matches of a rule, each of them enough. */
+export function matchesOf(rule: SecurityGroupRule, stateful: boolean): readonly Match[] {
+  const protocol = rule.protocol === null ? null : protocolNumber(rule.protocol)
+  if (!stateful) return byPacket(rule, protocol)
+  if (protocol !== null) {
+    return trackedProtocols(rule.ethertype).includes(protocol) ? tracked(rule, protocol) : byPacket(rule, protocol)
+  }
+  const remote = remoteOf(rule, 'connection')
+  // Nothing that the two kinds see in different fields.
+  if (Object.keys(remote).length === 0) return byPacket(rule, null)
+  const on = { eth_type: ETHER_TYPES[rule.ethertype] }
+  return [
+    { ...on, ...valid(), ...remote },
+    { ...on, ct_state: [0, ct.tracked], ...remoteOf(rule, 'packet') },
+  ]
+}
+
+/**
+ * The same for the first packet of a session only; null where no connection has it. A connection that is remembered has
+ * its mark: `new` alone would be all that comes before a reply.
+ */
+export function newSession(match: Match): Match | null {
+  const { ct_state } = match
+  const [value, mask] = Array.isArray(ct_state) ? (ct_state as unknown as [number, number]) : [ct.tracked, ct.tracked]
+  if (
+    (value & ct.tracked) === 0 ||
+    (value & ct.reply) !== 0 ||
+    (match.nw_proto !== undefined && match.sctp_dst === undefined)
+  )
+    return null
+  return { ...match, ct_state: [value | ct.new, mask | ct.new], ct_mark: 0 }
+}

@@ -1,0 +1,181 @@
+// What is the same for every port: what is tracked, whose rules are asked, what a verdict does, and which connections are
+// remembered.
+import {
+  commit,
+  directions,
+  GROUP,
+  load,
+  mark,
+  marked,
+  MARKS,
+  move,
+  POLICY,
+  REMOTE,
+  REMOTE_IPV4,
+  resubmit,
+  set,
+  track,
+  verdicts,
+  ZONE,
+  type FlowSpec,
+  type RuleAction,
+} from '../../controller/app.ts'
+import type { FieldName } from '../../ofproto/fields/table.ts'
+import {
+  addressField,
+  ct,
+  ETHER_TYPES,
+  families,
+  ICMP,
+  TCP,
+  trackedProtocols,
+  UDP,
+  valid,
+  type Family,
+  type Of,
+} from './fields.ts'
+import { defaultGroup } from './ports.ts'
+
+type Direction = keyof typeof directions
+
+/** Where a packet goes on that the port may send, or get. */
+const passed: Readonly<Record<Direction, string>> = { egress: 'forward', ingress: 'commit' }
+const ARP = 0x0806
+/** RFC 4861: router and neighbour solicitation and advertisement, redirect; RFC 2710, RFC 3810: listener discovery. */
+const DISCOVERY = [133, 134, 135, 136, 137]
+const LISTENERS = [130, 131, 132, 143]
+
+/** Without these a network does not work; port security sees to it that nobody lies in them. */
+function services(stage: string, to: string): FlowSpec[] {
+  const icmpv6 = { eth_type: ETHER_TYPES.IPv6, nw_proto: ICMP.IPv6 }
+  const pass = (match: FlowSpec['match']): FlowSpec => ({ stage, priority: 400, match, actions: [], to })
+  return [
+    pass({ eth_type: ARP }),
+    ...DISCOVERY.map((type) => pass({ ...icmpv6, icmpv6_type: type, nw_ttl: 255 })),
+    ...LISTENERS.map((type) => pass({ ...icmpv6, icmpv6_type: type })),
+  ]
+}
+
+/** Once for each host: what its sender's port had tracked is not tracked again. */
+function tracked(direction: Direction): FlowSpec[] {
+  const stage = `${direction}_track`
+  const isStateful = marked({ stateful: 1 })
+  return [
+    ...services(stage, passed[direction]),
+    { stage, priority: 300, match: { ct_state: [ct.tracked, ct.tracked] }, actions: [], to: 'next' },
+    ...families.flatMap((family): FlowSpec[] => {
+      const on = { [MARKS]: isStateful, eth_type: ETHER_TYPES[family] }
+      return [
+        // Until the zone is flushed.
+        { stage, priority: 200, match: { ...on, [ZONE]: 0 }, actions: [] },
+        ...trackedProtocols(family).map((protocol): FlowSpec => ({
+          stage,
+          priority: 100,
+          match: { ...on, nw_proto: protocol },
+          actions: [track(`${direction}_state`)],
+        })),
+      ]
+    }),
+  ]
+}
+
+/** A reply is judged by the rules for what it answers. */
+function judged(direction: Direction): FlowSpec[] {
+  const stage = `${direction}_state`
+  const [own, other] = [directions[direction], 1 - directions[direction]]
+  const ask = (priority: number, match: FlowSpec['match'], asked: number): FlowSpec => ({
+    stage,
+    priority,
+    match,
+    actions: [load(POLICY, asked), resubmit('policy')],
+    to: 'next',
+  })
+  return [
+    ask(500, { [MARKS]: marked({ stateful: 0 }) }, own),
+    { stage, priority: 400, match: { ct_state: [ct.tracked | ct.invalid, ct.tracked | ct.invalid] }, actions: [] },
+    {
+      ...ask(300, valid({ related: true }), own),
+      actions: [load(POLICY, directions.ingress), resubmit('related'), resubmit('policy')],
+    },
+    ask(200, valid({ reply: false }), own),
+    ask(200, valid({ reply: true }), other),
+    ask(100, {}, own),
+  ]
+}
+
+const decided = (direction: Direction): FlowSpec => ({
+  stage: `${direction}_verdict`,
+  priority: 100,
+  match: { [MARKS]: marked({ verdict: verdicts.allow }) },
+  actions: [],
+  to: passed[direction],
+})
+
+function fallback(action: RuleAction): FlowSpec {
+  return {
+    stage: 'group',
+    priority: 100,
+    match: { [GROUP]: defaultGroup(action), [MARKS]: marked({ verdict: verdicts.none }) },
+    actions: [load(mark.verdict, verdicts[action])],
+  }
+}
+
+const registers: Readonly<Record<Family, readonly [FieldName, number]>> = {
+  IPv4: [REMOTE_IPV4, 32],
+  IPv6: [REMOTE, 128],
+}
+
+/** Puts the remote end's address where sets look for it. */
+function remotes(): FlowSpec[] {
+  const ends = [
+    ['egress', 'dst'],
+    ['ingress', 'src'],
+  ] as const
+  return families.flatMap((family) =>
+    ends.flatMap(([direction, end]) => {
+      const copy = (of: Of, match: FlowSpec['match']): FlowSpec => ({
+        stage: 'remote',
+        priority: 100,
+        match: { ...match, eth_type: ETHER_TYPES[family] },
+        actions: [move(addressField(of, family, end), ...registers[family])],
+      })
+      const sense = directions[direction]
+      return [
+        copy('connection', { ...valid(), [MARKS]: marked({ byPacket: 0, direction: sense }) }),
+        copy('packet', { ct_state: [0, ct.tracked], [MARKS]: marked({ byPacket: 0, towards: sense }) }),
+        copy('packet', { [MARKS]: marked({ byPacket: 1, towards: sense }) }),
+      ]
+    }),
+  )
+}
+
+const HELPERS = [
+  { nw_proto: TCP, tcp_dst: 21 },
+  { nw_proto: UDP, udp_dst: 69 },
+] as const
+/** In ct_mark of each connection that is remembered. */
+const REMEMBERED = set('ct_mark', 1)
+
+function remembered(): FlowSpec[] {
+  const stage = 'commit'
+  return families.flatMap((family): FlowSpec[] => {
+    const first = { ...valid({ new: true }), ct_mark: 0, eth_type: ETHER_TYPES[family] }
+    return [
+      { stage, priority: 100, match: first, actions: [commit(0, [REMEMBERED])], to: 'next' },
+      ...HELPERS.map((control): FlowSpec => ({
+        stage,
+        priority: 200,
+        match: { ...first, ...valid({ new: true, related: false }), ...control },
+        actions: [commit('tcp_dst' in control ? control.tcp_dst : control.udp_dst, [REMEMBERED])],
+        to: 'next',
+      })),
+    ]
+  })
+}
+
+export const constantFlows: readonly FlowSpec[] = [
+  ...(['egress', 'ingress'] as const).flatMap((each) => [...tracked(each), ...judged(each), decided(each)]),
+  ...(['allow', 'reject'] as const).map(fallback),
+  ...remotes(),
+  ...remembered(),
+]

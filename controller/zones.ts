@@ -1,0 +1,91 @@
+// Conntrack zones of each host: which network or router has which number. A number is flushed on the switch before flows
+// use it, so that nobody's old connections count for another; it is stored then, and stays over restarts. Numbers are
+// given out in turn, so the one that has just become free is the last to be used again.
+import type { Zone } from './app.ts'
+import type { Channel } from './connect/channel.ts'
+
+/** Below the numbers that kernel networking and others on a host take from the top. */
+const LAST = 65_519
+
+interface HostZones {
+  readonly numbers: Map<string, number>
+  /** Those whose number is flushed. */
+  readonly ready: Set<string>
+  last: number
+  channel: Channel | null
+}
+
+/** Told of each object's zone that may be used from now on, and of each that may not any more. */
+type Publish = (key: string, zone: Zone | null) => void
+
+export class Zones {
+  readonly #hosts = new Map<string, HostZones>()
+  readonly #publish: Publish
+
+  constructor(publish: Publish) {
+    this.#publish = publish
+  }
+
+  /** A zone that was flushed before a restart. */
+  recall({ host, object, zone }: Zone): void {
+    const zones = this.#of(host)
+    zones.numbers.set(object, zone)
+    zones.ready.add(object)
+    zones.last = Math.max(zones.last, zone)
+  }
+
+  /** The networks and routers that shall have a zone on the host. */
+  want(host: string, objects: ReadonlySet<string>): void {
+    const zones = this.#of(host)
+    for (const object of zones.numbers.keys()) if (!objects.has(object)) this.#release(host, zones, object)
+    for (const object of objects) {
+      if (!zones.numbers.has(object)) zones.numbers.set(object, freeNumber(zones))
+    }
+    void this.#flush(host, zones)
+  }
+
+  connected(host: string, channel: Channel): void {
+    const zones = this.#of(host)
+    zones.channel = channel
+    void this.#flush(host, zones)
+  }
+
+  #of(host: string): HostZones {
+    let zones = this.#hosts.get(host)
+    if (zones === undefined) {
+      this.#hosts.set(host, (zones = { numbers: new Map(), ready: new Set(), last: 0, channel: null }))
+    }
+    return zones
+  }
+
+  #release(host: string, zones: HostZones, object: string): void {
+    zones.numbers.delete(object)
+    if (zones.ready.delete(object)) this.#publish(`${host}/${object}`, null)
+  }
+
+  /** Publishes what the switch has confirmed; what a lost connection leaves open is done by the next. */
+  async #flush(host: string, zones: HostZones): Promise<void> {
+    const { channel } = zones
+    const pending = Array.from(zones.numbers).filter(([object]) => !zones.ready.has(object))
+    if (channel === null || pending.length === 0) return
+    for (const [, zone] of pending) channel.send({ kind: 'ct_flush_zone', xid: channel.nextXid(), zone })
+    const done = await channel.barrier().then(
+      () => true,
+      () => false,
+    )
+    if (!done) return
+    for (const [object, zone] of pending) {
+      if (zones.numbers.get(object) !== zone || zones.ready.has(object)) continue
+      zones.ready.add(object)
+      this.#publish(`${host}/${object}`, { host, object, zone })
+    }
+  }
+}
+
+function freeNumber(zones: HostZones): number {
+  const used = new Set(zones.numbers.values())
+  if (used.size >= LAST) throw new RangeError('a host has no conntrack zone left')
+  do zones.last = (zones.last % LAST) + 1
+  while (used.has(zones.last))
+  return zones.last
+}

@@ -128,9 +128,11 @@ export class Deployment {
     return { objects, hosts: [...(this.#hostsOf.get(scope) ?? NONE)] }
   }
 
-  /** The units that an object caused, by looking at all. */
-  causedBy(object: string): readonly { readonly items: readonly Item[]; readonly hosts: readonly string[] }[] {
-    const found = Array.from(this.#units.values()).filter(({ objects }) => objects.includes(object))
+  /** What some objects caused, with the hosts that have it; by looking at all units. */
+  causedBy(
+    wanted: ReadonlySet<string>,
+  ): readonly { readonly items: readonly Item[]; readonly hosts: readonly string[] }[] {
+    const found = Array.from(this.#units.values()).filter(({ objects }) => objects.some((each) => wanted.has(each)))
     return found.map(({ scope, items }) => ({ items, hosts: [...(this.#hostsOf.get(scope) ?? NONE)] }))
   }
 

@@ -12,7 +12,6 @@ import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
 import { isOurMeter } from './pipeline/meters.ts'
 import { isOurs, originOf } from './pipeline/cookie.ts'
-import type { Item } from './pipeline/value.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
@@ -226,9 +225,9 @@ export class Fleet extends EventEmitter<FleetEvents> {
     for (const object of this.#touched.keys()) if (this.unconfirmed(object).length === 0) this.#touched.delete(object)
   }
 
-  /** What the object is a cause of, with the hosts that have it. */
-  causedBy(object: string): readonly { readonly items: readonly Item[]; readonly hosts: readonly string[] }[] {
-    return this.#deployment.causedBy(object)
+  /** What the objects caused, with the hosts that have it. */
+  causedBy(objects: ReadonlySet<string>): ReturnType<Deployment['causedBy']> {
+    return this.#deployment.causedBy(objects)
   }
 
   /** Hosts that have not confirmed what the object causes there, each with the reason. */

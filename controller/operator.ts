@@ -1,20 +1,21 @@
 // What operators ask through the API (northbound/operator.ts), answered from what the controller wants on the hosts and,
 // where they ask for it, from the switches themselves.
+import type { Match } from '../ofproto/fields/match.ts'
 import { decodeMessage } from '../ofproto/messages/index.ts'
 import type { App } from './app.ts'
 import type { Derivation } from './derivation.ts'
 import type { Fleet, HostRecord } from './fleet.ts'
 import type { Counters, Counts, Explanation, HostFlow, Operator } from './northbound/index.ts'
-import { cookieOf } from './pipeline/cookie.ts'
+import { cookieMasks, cookieOf } from './pipeline/cookie.ts'
 import type { Item } from './pipeline/value.ts'
 import { readFlows, type InstalledFlow } from './trace/installed.ts'
 import { stageOf, tracedFlow } from './trace/journey.ts'
 import { checkLive, liveFlow, type InstalledFlows } from './trace/live.ts'
 import { Tracer, type TracedHost } from './trace/tracer.ts'
 
-/** The app whose flows count for rules of security groups. */
+/** The app and the stage whose flows count for rules of security groups. */
 const GROUPS = 'groups'
-const EXACT = 0xffff_ffff_ffff_ffffn
+const RULES = 'rules'
 /** Of ct_state. */
 const NEW = 1
 
@@ -32,13 +33,10 @@ async function installedOn(record: HostRecord | undefined): Promise<InstalledFlo
 }
 
 /** Whether only the first packet of a connection matches. */
-function opensSession({ frame }: InstalledFlow): boolean {
-  const flow = decodeMessage(frame)
-  if (flow.kind !== 'flow_mod') return false
-  const state = flow.match.find((entry) => entry.kind === 'ct_state')
-  return state !== undefined && (state.value & (state.mask ?? EXACT_STATE) & NEW) !== 0
+function opensSession(match: Match): boolean {
+  const state = match.find((entry) => entry.kind === 'ct_state')
+  return state !== undefined && (state.value & NEW) !== 0
 }
-const EXACT_STATE = 0xffff_ffff
 
 /** `seen`: settles when the engine has the store's revision. */
 export class FleetOperator implements Operator {
@@ -107,7 +105,7 @@ export class FleetOperator implements Operator {
     const unconfirmed = new Map(this.#fleet.unconfirmed(object).map(({ host, reason }) => [host, reason]))
     const own = object.replaceAll('-', '').slice(0, 12)
     const byHost = new Map<string, HostFlow[]>()
-    for (const { items, hosts } of this.#fleet.causedBy(object)) {
+    for (const { items, hosts } of this.#fleet.causedBy(new Set([object]))) {
       const flows = items.flatMap((item) => this.#hostFlow(item, new Map(), null))
       // A rule may have put flows of other objects into the same unit.
       const caused = flows.filter(({ flow }) => flow.origin?.object === own)
@@ -118,36 +116,34 @@ export class FleetOperator implements Operator {
   }
 
   async count(rules: readonly string[]): Promise<Counts> {
-    const wanted = rules.flatMap((rule) => this.#hostsOf(rule).map((host) => ({ rule, host })))
-    const missing = new Set<string>()
-    const answers = await Promise.all(
-      wanted.map(async ({ rule, host }) => {
-        const channel = this.#fleet.hosts.get(host)?.channel
-        const cookie = cookieOf({ app: GROUPS, object: rule }, this.#names)
-        const flows = await (channel && readFlows(channel, cookie, EXACT).catch(() => null))
-        if (!flows) missing.add(host)
-        return { rule, flows: flows ?? [] }
-      }),
-    )
-    const counters = new Map<string, Counters>()
-    for (const { rule, flows } of answers) counters.set(rule, added(counters.get(rule), flows))
-    return { counters, missing: [...missing] }
-  }
+    const hosts = new Set(this.#fleet.causedBy(new Set(rules)).flatMap((each) => each.hosts))
+    const cookies = new Map(rules.map((rule) => [cookieOf({ app: GROUPS, object: rule }, this.#names), rule]))
+    const [first = 0n] = cookies.keys()
+    // Of several, all rules on a host come in one answer: they are fewer than what asking for each costs.
+    const cookieMask = rules.length > 1 ? cookieMasks.app : cookieMasks.all
+    const filter = { table: this.#derivation.tables.table(RULES), cookie: first, cookieMask }
 
-  #hostsOf(object: string): readonly string[] {
-    return [...new Set(this.#fleet.causedBy(object).flatMap(({ hosts }) => hosts))]
+    const counters = new Map<string, Counters>()
+    const missing: string[] = []
+    const ask = async (host: string): Promise<void> => {
+      const channel = this.#fleet.hosts.get(host)?.channel
+      const flows = await (channel && readFlows(channel, filter).catch(() => null))
+      if (!flows) missing.push(host)
+      for (const flow of flows ?? []) count(counters, cookies, flow)
+    }
+    await Promise.all(Array.from(hosts, ask))
+    return { counters, missing }
   }
 }
 
-const added = (
-  { sessions, packets, bytes }: Counters = { sessions: 0, packets: 0, bytes: 0 },
-  flows: readonly InstalledFlow[],
-): Counters => {
-  const total = (count: (flow: InstalledFlow) => bigint): number =>
-    flows.reduce((sum, flow) => sum + Number(count(flow)), 0)
-  return {
-    sessions: sessions + total((flow) => (opensSession(flow) ? flow.packets : 0n)),
-    packets: packets + total((flow) => flow.packets),
-    bytes: bytes + total((flow) => flow.bytes),
-  }
+function count(counters: Map<string, Counters>, rules: ReadonlyMap<bigint, string>, flow: InstalledFlow): void {
+  const message = decodeMessage(flow.frame)
+  const rule = message.kind === 'flow_mod' ? rules.get(message.cookie) : undefined
+  if (message.kind !== 'flow_mod' || rule === undefined) return
+  const { sessions, packets, bytes } = counters.get(rule) ?? { sessions: 0, packets: 0, bytes: 0 }
+  counters.set(rule, {
+    sessions: sessions + (opensSession(message.match) ? Number(flow.packets) : 0),
+    packets: packets + Number(flow.packets),
+    bytes: bytes + Number(flow.bytes),
+  })
 }

@@ -36,7 +36,7 @@ export function explainRoutes(app: FastifyInstance, { environment, service, oper
 
   /** A row that a rule has read: an object of the API, or a fact about a host. */
   const rowOf = ({ table, key }: { readonly table: string; readonly key: string }): object => {
-    const kind = resourceKinds.find((each) => resources[each].singular === table)
+    const kind = resourceKinds.find((each) => resources[each].singular === table.replaceAll(' ', '_'))
     if (kind === undefined || cache.get(kind, key) === undefined) return { kind: table, id: key }
     return referenceTo(cache, { kind, id: key })
   }

@@ -1,6 +1,7 @@
 // POST /v1/trace: what happens to a packet that a port sends, and why.
 // oxlint-disable oxc/no-async-endpoint-handlers -- fastify, unlike Express, awaits its handlers
 import type { FastifyInstance } from 'fastify'
+import { protocolNumber } from '../../packet/protocols.ts'
 import { TraceError, type Ends } from '../trace/ends.ts'
 import type { ConnectionState, Question } from '../trace/tracer.ts'
 import { parseIp } from './address.ts'
@@ -12,7 +13,7 @@ import { plainBody, queryOf } from './http.ts'
 import type { Port } from './model.ts'
 import type { Operator } from './operator.ts'
 import type { Found } from './origins.ts'
-import { canonicalProtocol, protocolNumbers } from './protocols.ts'
+import { canonicalProtocol } from './protocols.ts'
 import { attribute, type Environment, parseBody, withDefaults } from './resource.ts'
 import type { Service } from './service.ts'
 import { showOwnTrace, showTrace } from './trace-view.ts'
@@ -34,7 +35,7 @@ const protocol: AttributeType = {
     if (word === 'arp' || word === 'dhcp') return word
     const name = canonicalProtocol(word)
     if (name === null || name === undefined) throw new InvalidValue(`'${word}' is no protocol that a packet can have`)
-    return protocolNumbers[name] ?? Number(name)
+    return protocolNumber(name)
   },
 }
 

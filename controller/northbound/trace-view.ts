@@ -1,6 +1,6 @@
 // A trace as the API shows it: with the objects behind flows, registers and ports. Operators see everything. A member sees the
 // stages, what of his own decided there, and the outcome; nothing of hosts, tunnels and others' objects.
-import type { Hop, Outcome, Output, Place, Register, Report, TracedStep } from '../trace/report.ts'
+import type { Decision, Hop, Outcome, Output, Place, Register, Report, TracedStep } from '../trace/report.ts'
 import type { Cache } from './cache.ts'
 import type { LiveTrace } from './operator.ts'
 import { findObjects, referenceTo, type Found, type ObjectReference } from './origins.ts'
@@ -20,13 +20,14 @@ function lookupFor({ cache, visible }: View, pieces: Iterable<string>): Lookup {
   }
 }
 
-const piecesOf = (hops: readonly Hop[]): string[] =>
-  hops.flatMap(({ steps }) =>
-    steps.flatMap(({ flow, registers }) => [
-      ...(flow?.origin ? [flow.origin.object] : []),
-      ...registers.filter(({ kind }) => kind === 'object').map(({ value }) => value),
-    ]),
-  )
+function piecesOf({ hops, decisions }: Pick<Report, 'hops' | 'decisions'>): string[] {
+  const steps = hops.flatMap((hop) => hop.steps)
+  return [
+    ...steps.flatMap(({ flow }) => flow?.origin?.object ?? []),
+    ...steps.flatMap(({ registers }) => registers.filter(({ kind }) => kind === 'object').map(({ value }) => value)),
+    ...decisions.flatMap(({ port }) => port ?? []),
+  ]
+}
 
 const portRef = ({ cache, visible }: View, id: string | null): ObjectReference | null => {
   const found = { kind: 'ports', id: id ?? '' } as const
@@ -77,6 +78,24 @@ const showHop = (hop: Hop, view: View, lookup: Lookup, live: LiveTrace | null): 
   error: hop.error,
 })
 
+/** The rule or group that decided; `rule` with what a reader wants to know of it first. */
+function showDecision({ side, port, verdict, origin }: Decision, { cache, visible }: View, lookup: Lookup): object {
+  const decider = lookup(origin?.object)
+  const rule = decider === null ? undefined : cache.get('security_group_rules', decider.id)
+  const group = rule && ({ kind: 'security_groups', id: rule.security_group_id } as const)
+  return {
+    side,
+    port: lookup(port),
+    verdict,
+    ...(rule
+      ? {
+          rule: { id: rule.id, direction: rule.direction, action: rule.action, link: decider?.link },
+          security_group: group && visible(group) ? referenceTo(cache, group) : null,
+        }
+      : { rule: null, security_group: decider }),
+  }
+}
+
 const showPlace = ({ host, ofport, port }: Place, view: View): object => ({ host, ofport, port: portRef(view, port) })
 
 const showOutcome = (outcome: Outcome, view: View): object => ({
@@ -86,17 +105,18 @@ const showOutcome = (outcome: Outcome, view: View): object => ({
 
 /** What an operator sees. */
 export function showTrace(report: Report, view: View, live: LiveTrace | null): object {
-  const hops = [...report.hops, ...(live?.report.hops ?? [])]
-  const lookup = lookupFor(view, piecesOf(hops))
+  const lookup = lookupFor(view, [...piecesOf(report), ...(live ? piecesOf(live.report) : [])])
   return {
     packet: report.packet,
     outcome: showOutcome(report.outcome, view),
+    decisions: report.decisions.map((each) => showDecision(each, view, lookup)),
     hosts: report.hops.map((hop) => showHop(hop, view, lookup, live)),
     ...(live && {
       live: {
         agrees: live.report.agrees,
         unread: live.report.unread,
         outcome: showOutcome(live.report.outcome, view),
+        decisions: live.report.decisions.map((each) => showDecision(each, view, lookup)),
         hosts: live.report.agrees ? [] : live.report.hops.map((hop) => showHop(hop, view, lookup, live)),
       },
     }),
@@ -104,12 +124,13 @@ export function showTrace(report: Report, view: View, live: LiveTrace | null): o
 }
 
 /** What a member sees. */
-export function showOwnTrace({ packet, hops, outcome }: Report, view: View): object {
-  const lookup = lookupFor(view, piecesOf(hops))
+export function showOwnTrace({ packet, hops, decisions, outcome }: Report, view: View): object {
+  const lookup = lookupFor(view, piecesOf({ hops, decisions }))
   const { kind, reason, stage } = outcome
   return {
     packet,
     outcome: { kind, reason, stage, to: outcome.to.flatMap(({ port }) => portRef(view, port) ?? []) },
+    decisions: decisions.map((each) => showDecision(each, view, lookup)),
     hosts: hops.map(({ steps }) => ({
       steps: steps.map(({ depth, stage: name, flow }) => ({
         depth,

@@ -2,6 +2,9 @@
 // object's UUID. A flow without Weft's 8 bits is somebody else's.
 const WEFT = 0x57n
 
+/** The bits that say whose app's a flow is, and all of them. */
+export const cookieMasks = { app: 0xffff_0000_0000_0000n, all: 0xffff_ffff_ffff_ffffn } as const
+
 export interface Origin {
   readonly app: string
   /** The UUID of the object. */

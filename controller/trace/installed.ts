@@ -34,17 +34,19 @@ function itemOf(flow: FlowStats): InstalledFlow {
   return { kind: 'flow', key: flowIdentity(flow.table, flow.priority, frame), frame, packets, bytes }
 }
 
-/** Flows with these bits of the cookie; all flows where the mask is zero. Rejects with ChannelError. */
-export async function readFlows(channel: Channel, cookie = 0n, cookieMask = 0n): Promise<readonly InstalledFlow[]> {
-  const body = {
-    kind: 'flow',
-    table: ALL_TABLES,
-    outPort: ports.any,
-    outGroup: ANY_GROUP,
-    cookie,
-    cookieMask,
-    match: [],
-  } as const
+export interface FlowFilter {
+  readonly table?: number
+  readonly cookie?: bigint
+  /** The bits of the cookie that count. */
+  readonly cookieMask?: bigint
+}
+
+/** The flows of a switch. Rejects with ChannelError. */
+export async function readFlows(
+  channel: Channel,
+  { table = ALL_TABLES, cookie = 0n, cookieMask = 0n }: FlowFilter = {},
+): Promise<readonly InstalledFlow[]> {
+  const body = { kind: 'flow', table, outPort: ports.any, outGroup: ANY_GROUP, cookie, cookieMask, match: [] } as const
   const reply = await channel.request({ kind: 'multipart_request', xid: channel.nextXid(), more: false, body })
   return reply.kind === 'multipart_reply' && reply.body.kind === 'flow' ? reply.body.flows.map(itemOf) : []
 }

@@ -10,8 +10,9 @@ import type { Tunnel } from '../model/packet.ts'
 import type { Step } from '../model/trace.ts'
 import { originOf } from '../pipeline/cookie.ts'
 import type { Layout } from '../pipeline/layout.ts'
+import { decisionsOf } from './decisions.ts'
 import { registerOf } from './registers.ts'
-import type { Hop, Outcome, Place, Register, Report, TracedFlow, TracedStep, TunnelHop } from './report.ts'
+import type { Decision, Hop, Outcome, Place, Register, Report, TracedFlow, TracedStep, TunnelHop } from './report.ts'
 
 /** What the switches do not know. */
 export interface Names {
@@ -93,11 +94,21 @@ const drop = (reason: string, hop: Hop | undefined, step: TracedStep | undefined
   table: step?.table ?? null,
 })
 
+function verdictText({ side, verdict, origin }: Decision): string {
+  const whose = side === 'egress' ? 'the port that sends it' : 'the port that it is for'
+  if (verdict === 'none') return `no security group rule of ${whose} allows it`
+  return origin === null
+    ? `the default of ${whose} is ${verdict}`
+    : `a security group of ${whose} has the verdict ${verdict}`
+}
+
 function whyDropped(hop: Hop, step: TracedStep | undefined): string {
   if (hop.error !== null) return hop.error
   if (hop.outputs.length > 0) return 'no host is at the other end of the tunnel'
   if (hop.punted.length > 0) return `the controller (${hop.punted[0] ?? 'nobody'}) has no answer`
   if (step === undefined) return 'there is no table'
+  const decision = step.stage.endsWith('_verdict') ? decisionsOf(hop).at(-1) : undefined
+  if (decision !== undefined) return verdictText(decision)
   if (step.flow === null) return `no flow of stage ${step.stage} matches`
   const note = step.notes.at(-1)
   if (note !== undefined) return note
@@ -131,5 +142,6 @@ function outcomeOf(journey: Journey, hops: readonly Hop[], names: Names): Outcom
 
 export function reportOf(journey: Journey, names: Names): Report {
   const hops = journey.visits.map((visit) => hopOf(visit, names))
-  return { packet: hops[0]?.packet ?? '', hops, outcome: outcomeOf(journey, hops, names) }
+  const decisions = hops.flatMap(decisionsOf)
+  return { packet: hops[0]?.packet ?? '', hops, decisions, outcome: outcomeOf(journey, hops, names) }
 }

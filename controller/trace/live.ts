@@ -3,7 +3,7 @@
 import { describe, means } from '../switch/describe.ts'
 import type { Item } from '../pipeline/value.ts'
 import type { InstalledFlow } from './installed.ts'
-import type { Hop, Outcome, Report, TracedFlow } from './report.ts'
+import type { Decision, Hop, Outcome, Report, TracedFlow } from './report.ts'
 
 /** By key; null where the host cannot be asked. */
 export type InstalledFlows = ReadonlyMap<string, InstalledFlow> | null
@@ -24,6 +24,7 @@ export interface LiveReport {
   readonly outcome: Outcome
   /** The way by the flows that are installed. */
   readonly hops: readonly Hop[]
+  readonly decisions: readonly Decision[]
   /** Hosts that could not be asked: the tables that they shall have stand for theirs. */
   readonly unread: readonly string[]
 }
@@ -74,6 +75,7 @@ export async function checkLive(
     agrees: wayOf(wanted) === wayOf(found),
     outcome: found.outcome,
     hops: found.hops,
+    decisions: found.decisions,
     unread: visited.filter((host) => (installed.get(host) ?? null) === null),
   }
   return { report, installed }

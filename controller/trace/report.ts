@@ -88,8 +88,22 @@ export interface Outcome {
   readonly table: number | null
 }
 
+/** What the security groups of a port say about the packet. */
+export interface Decision {
+  /** `egress`: of the port that sends the packet. */
+  readonly side: 'egress' | 'ingress'
+  readonly host: string
+  /** The first 12 hexadecimal digits of the port's UUID. */
+  readonly port: string | null
+  /** `none`: no rule says anything, which denies. */
+  readonly verdict: string
+  /** Of the flow that decided: a rule, the group (traffic inside of it), or nobody (the port's default). */
+  readonly origin: Origin | null
+}
+
 export interface Report {
   readonly packet: string
   readonly hops: readonly Hop[]
+  readonly decisions: readonly Decision[]
   readonly outcome: Outcome
 }

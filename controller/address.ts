@@ -1,4 +1,5 @@
 // Addresses as the API writes them and as the wire has them: numbers for IPv4 and MAC, bytes for IPv6.
+import { createHash } from 'node:crypto'
 import ipaddr from 'ipaddr.js'
 
 /** The 32 bits of an IPv4 address; null for IPv6. The API has validated the text. */
@@ -62,3 +63,10 @@ export function linkLocal(address: number): Uint8Array {
  */
 export const subnetMac = (subnet: string): number =>
   0x0200_0000_0000 + Number.parseInt(subnet.replaceAll('-', '').slice(0, 8), 16)
+
+/**
+ * The MAC by which a router's interface sends from one host onto a wire: the interface's own stands on every host, and
+ * switches on the wire would see it move with each packet. Locally administered, apart from those of subnets.
+ */
+export const hostMac = (host: string, routerInterface: string): number =>
+  0x0600_0000_0000 + createHash('sha256').update(`${host} ${routerInterface}`).digest().readUIntBE(0, 5)

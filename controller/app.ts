@@ -6,7 +6,7 @@ import type { Stage } from './pipeline/layout.ts'
 export type { FlowSpec } from './pipeline/flow.ts'
 export type { FlowAction } from './pipeline/stage-action.ts'
 export { bounce, commit, decrementTtl, load, move, output, outputTo, punt, resubmit, set, track } from './actions.ts'
-export { asPrefix, ipv4, ipv6Prefix, linkLocal, mac, prefix, subnetMac } from './address.ts'
+export { asPrefix, hostMac, ipv4, ipv6Prefix, linkLocal, mac, prefix, subnetMac } from './address.ts'
 export { arpAnswer } from './arp-answer.ts'
 export { EXPIRED_METER, portMeter } from './pipeline/meters.ts'
 export { memberOf, prefixesOf, remoteSetOf } from './policy.ts'
@@ -41,7 +41,9 @@ export interface Network {
   /** With a dot at its end; '' where the network has none of its own. */
   readonly dns_domain: string
   readonly 'provider:network_type': string | null
-  /** The VNI of an overlay network. */
+  /** What a flat or VLAN network is on. */
+  readonly 'provider:physical_network': string | null
+  /** The VNI of an overlay network, the VLAN of a vlan network. */
   readonly 'provider:segmentation_id': number | null
 }
 export interface Subnet {
@@ -123,6 +125,8 @@ export interface Host {
   readonly name: string
   /** Where tunnels to it end: an IPv4 address. */
   readonly encapIp: string
+  /** Its ports to physical networks, by their names. */
+  readonly uplinks: Readonly<Record<string, number>>
 }
 /** An interface of br-int that says which port it is (`external_ids:iface-id`). */
 export interface Vif {
@@ -193,6 +197,8 @@ export interface Reads {
   securityGroupRule(id: string): SecurityGroupRule | undefined
   rulesOf(group: string): readonly string[]
   zone(key: string): Zone | undefined
+  /** The hosts with a port of the network, or of one that routers connect with it. */
+  hostsOf(network: string): readonly string[]
   /** A network's ports on one host. */
   localPorts(host: string, network: string): readonly LocalPort[]
 }
@@ -261,6 +267,10 @@ export const TUNNEL_PORTS = { vxlan: 65001, geneve: 65002, gre: 65003 } as const
 export type TunnelType = keyof typeof TUNNEL_PORTS
 export const isTunnelType = (type: string | null): type is TunnelType =>
   type !== null && Object.hasOwn(TUNNEL_PORTS, type)
+
+/** The physical network that a flat or VLAN network is on; null for an overlay. */
+export const physicalNetwork = (network: Network): string | null =>
+  isTunnelType(network['provider:network_type']) ? null : network['provider:physical_network']
 
 /** The domain of networks that have none of their own. */
 export const DNS_DOMAIN = 'weft.internal.'

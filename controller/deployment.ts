@@ -3,19 +3,24 @@
 import type { Scope } from './app.ts'
 import type { Item } from './pipeline/value.ts'
 
-/** What a host has to put in place (an item replaces the one with its key) and to remove. */
-export interface Delta {
-  readonly put: Map<string, Item>
-  readonly remove: Set<string>
-}
+/** What a host has to put in place (an item replaces the one with its key) and, as null, to remove. */
+export type Delta = ReadonlyMap<string, Item | null>
 
-/** The items of one rule for one key. */
+/** The items of one rule for one key, because of one object and for one scope. */
 export interface Unit {
   readonly scope: string
-  /** The objects that caused it. */
-  readonly objects: readonly string[]
+  /** The object that caused it. */
+  readonly object: string
   /** Of different keys. A list, since there are as many units as rules times objects: a map takes 130 bytes more. */
   readonly items: readonly Item[]
+}
+
+/** A unit whose items change: `before` is the very list that was given as `after` last, null where there was none. */
+export interface UnitChange {
+  readonly scope: string
+  readonly object: string
+  readonly before: readonly Item[] | null
+  readonly after: readonly Item[] | null
 }
 
 export function scopeKey(scope: Scope): string {
@@ -45,45 +50,41 @@ function drop<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
   if (set?.size === 0) map.delete(key)
 }
 
-const keysOf = ({ items }: Unit): string[] => items.map(({ key }) => key)
-
-const NONE: ReadonlySet<string> = new Set()
+const NO_HOSTS: ReadonlySet<string> = new Set()
+const NO_ITEMS: ReadonlySet<readonly Item[]> = new Set()
 
 export class Deployment {
-  readonly #units = new Map<string, Unit>()
-  readonly #unitsOf = new Map<string, Set<string>>()
+  /** By scope: a list of items for each unit. */
+  readonly #itemsIn = new Map<string, Set<readonly Item[]>>()
   readonly #hostsOf = new Map<string, Set<string>>()
   readonly #scopesOf = new Map<string, ReadonlySet<string>>()
-  #deltas = new Map<string, Delta>()
+  #deltas = new Map<string, Map<string, Item | null>>()
 
   /**
    * Takes new units and host scopes together; null removes one. All removals come before what is put, so that a key
    * that moves from one unit or scope to another stays.
    */
-  update(
-    units: readonly (readonly [string, Unit | null])[],
-    scopes: readonly (readonly [string, ReadonlySet<string> | null])[],
-  ): void {
-    for (const [host, after] of scopes) this.#leave(host, after ?? NONE)
-    for (const [key, unit] of units) this.#retract(key, unit)
-    for (const [key, unit] of units) this.#replace(key, unit)
+  update(units: readonly UnitChange[], scopes: readonly (readonly [string, ReadonlySet<string> | null])[]): void {
+    for (const [host, after] of scopes) this.#leave(host, after ?? NO_HOSTS)
+    for (const change of units) this.#retract(change)
+    for (const change of units) this.#place(change)
     for (const [host, after] of scopes) this.#enter(host, after)
   }
 
   #leave(host: string, after: ReadonlySet<string>): void {
-    for (const scope of this.#scopesOf.get(host) ?? NONE) {
+    for (const scope of this.#scopesOf.get(host) ?? NO_HOSTS) {
       if (after.has(scope)) continue
       drop(this.#hostsOf, scope, host)
-      for (const unit of this.#unitsIn(scope)) this.#remove(keysOf(unit), host)
+      for (const items of this.#listsOf(scope)) remove(items, this.#deltaOf(host))
     }
   }
 
   #enter(host: string, after: ReadonlySet<string> | null): void {
-    const before = this.#scopesOf.get(host) ?? NONE
-    for (const scope of after ?? NONE) {
+    const before = this.#scopesOf.get(host) ?? NO_HOSTS
+    for (const scope of after ?? NO_HOSTS) {
       if (before.has(scope)) continue
       add(this.#hostsOf, scope, host)
-      for (const unit of this.#unitsIn(scope)) this.#put(unit.items, host)
+      for (const items of this.#listsOf(scope)) put(items, this.#deltaOf(host))
     }
     if (after === null) {
       this.#scopesOf.delete(host)
@@ -91,28 +92,24 @@ export class Deployment {
     } else this.#scopesOf.set(host, after)
   }
 
-  #retract(key: string, after: Unit | null): void {
-    const before = this.#units.get(key)
-    if (before === undefined) return
-    const moved = before.scope !== after?.scope
-    const kept = new Set(moved || after === null ? [] : keysOf(after))
-    const gone = keysOf(before).filter((item) => !kept.has(item))
-    for (const host of this.#hostsOf.get(before.scope) ?? NONE) this.#remove(gone, host)
-    if (moved) drop(this.#unitsOf, before.scope, key)
+  #retract({ scope, before, after }: UnitChange): void {
+    if (before === null) return
+    drop(this.#itemsIn, scope, before)
+    const hosts = this.hostsOf(scope)
+    if (hosts.size === 0) return
+    const kept = new Set(after?.map(({ key }) => key))
+    const gone = before.filter(({ key }) => !kept.has(key))
+    for (const host of gone.length === 0 ? NO_HOSTS : hosts) remove(gone, this.#deltaOf(host))
   }
 
-  #replace(key: string, after: Unit | null): void {
-    const before = this.#units.get(key)
-    if (after === null) {
-      this.#units.delete(key)
-      return
-    }
-    this.#units.set(key, after)
-    add(this.#unitsOf, after.scope, key)
-    if (!this.#hostsOf.has(after.scope)) return
-    const same = new Map(before?.scope === after.scope ? before.items.map((item) => [item.key, item]) : [])
-    const changed = after.items.filter((item) => !sameItem(same.get(item.key), item))
-    for (const host of this.#hostsOf.get(after.scope) ?? NONE) this.#put(changed, host)
+  #place({ scope, before, after }: UnitChange): void {
+    if (after === null) return
+    add(this.#itemsIn, scope, after)
+    const hosts = this.hostsOf(scope)
+    if (hosts.size === 0) return
+    const old = new Map(before?.map((item) => [item.key, item]))
+    const changed = after.filter((item) => !sameItem(old.get(item.key), item))
+    for (const host of changed.length === 0 ? NO_HOSTS : hosts) put(changed, this.#deltaOf(host))
   }
 
   /** What has changed for each host since the last call. */
@@ -122,54 +119,44 @@ export class Deployment {
     return deltas
   }
 
-  /** The objects that caused a unit, and the hosts that have it. */
-  concerns(unit: string): { readonly objects: readonly string[]; readonly hosts: readonly string[] } {
-    const { objects = [], scope = '' } = this.#units.get(unit) ?? {}
-    return { objects, hosts: [...(this.#hostsOf.get(scope) ?? NONE)] }
+  /** The hosts that have the units of a scope. */
+  hostsOf(scope: string): ReadonlySet<string> {
+    return this.#hostsOf.get(scope) ?? NO_HOSTS
   }
 
-  /** What some objects caused, with the hosts that have it; by looking at all units. */
-  causedBy(
-    wanted: ReadonlySet<string>,
-  ): readonly { readonly items: readonly Item[]; readonly hosts: readonly string[] }[] {
-    const found = Array.from(this.#units.values()).filter(({ objects }) => objects.some((each) => wanted.has(each)))
-    return found.map(({ scope, items }) => ({ items, hosts: [...(this.#hostsOf.get(scope) ?? NONE)] }))
+  /** Items of a kind, with the hosts that have them; by looking at all. */
+  select(wanted: (item: Item) => boolean): readonly { readonly item: Item; readonly hosts: ReadonlySet<string> }[] {
+    return Array.from(this.#itemsIn).flatMap(([scope, lists]) =>
+      [...lists].flatMap((items) => items.filter(wanted).map((item) => ({ item, hosts: this.hostsOf(scope) }))),
+    )
   }
 
   /** Everything that a host is to have. */
   itemsOf(host: string): Map<string, Item> {
     const items = new Map<string, Item>()
-    for (const scope of this.#scopesOf.get(host) ?? NONE) {
-      for (const unit of this.#unitsIn(scope)) for (const item of unit.items) items.set(item.key, item)
+    for (const scope of this.#scopesOf.get(host) ?? NO_HOSTS) {
+      for (const list of this.#listsOf(scope)) put(list, items)
     }
     return items
   }
 
-  *#unitsIn(scope: string): Generator<Unit> {
-    for (const key of this.#unitsOf.get(scope) ?? NONE) yield this.#units.get(key) as Unit
+  #listsOf(scope: string): ReadonlySet<readonly Item[]> {
+    return this.#itemsIn.get(scope) ?? NO_ITEMS
   }
 
-  #put(items: Iterable<Item>, host: string): void {
-    const { put, remove } = this.#deltaOf(host)
-    for (const item of items) {
-      if (remove.size > 0) remove.delete(item.key)
-      put.set(item.key, item)
-    }
-  }
-
-  #remove(keys: Iterable<string>, host: string): void {
-    const { put, remove } = this.#deltaOf(host)
-    for (const key of keys) {
-      put.delete(key)
-      remove.add(key)
-    }
-  }
-
-  #deltaOf(host: string): Delta {
+  #deltaOf(host: string): Map<string, Item | null> {
     let delta = this.#deltas.get(host)
-    if (delta === undefined) this.#deltas.set(host, (delta = { put: new Map(), remove: new Set() }))
+    if (delta === undefined) this.#deltas.set(host, (delta = new Map()))
     return delta
   }
+}
+
+function put(items: readonly Item[], into: Map<string, Item | null>): void {
+  for (const item of items) into.set(item.key, item)
+}
+
+function remove(items: readonly Item[], from: Map<string, Item | null>): void {
+  for (const { key } of items) from.set(key, null)
 }
 
 /** Equal on the wire. */

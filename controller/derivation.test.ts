@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { apps } from '../apps/index.ts'
 import { Deployment } from './deployment.ts'
 import { Derivation, type Inputs } from './derivation.ts'
-import { gateway, host, network, port, router, subnet, uuid, vif } from './testing.ts'
+import { gateway, host, network, port, router, subnet, uuid, vif, wired } from './testing.ts'
 
 type TableName = keyof Inputs
 type Edit = readonly [table: TableName, key: string, row: object | null]
@@ -24,7 +24,7 @@ class World {
     const { units, scopes } = this.derivation.commit()
     this.deployment.update(units, scopes)
     this.sent.clear()
-    for (const [name, delta] of this.deployment.take()) this.sent.set(name, delta.put.size + delta.remove.size)
+    for (const [name, delta] of this.deployment.take()) this.sent.set(name, delta.size)
     expect(this.derivation.problems()).toEqual([])
     return this
   }
@@ -48,7 +48,13 @@ const rows: readonly (readonly [TableName, string, readonly object[]])[] = [
       [
         'network',
         uuid('n', n),
-        [network(n), network(n, { admin_state_up: false }), network(n, { 'provider:segmentation_id': n + 10 })],
+        [
+          network(n),
+          network(n, { admin_state_up: false }),
+          network(n, { 'provider:segmentation_id': n + 10 }),
+          wired(n, 'wire', n),
+          wired(n, 'wire'),
+        ],
       ] as const,
   ),
   ...[1, 2, 3].map(
@@ -83,7 +89,14 @@ const rows: readonly (readonly [TableName, string, readonly object[]])[] = [
         [router(r), router(r, { routes: [{ destination: '0.0.0.0/0', nexthop: '10.0.1.10' }] })],
       ] as const,
   ),
-  ...[1, 2].map((h) => ['host', `host${h}`, [host(h), { ...host(h), encapIp: '192.0.2.99' }]] as const),
+  ...[1, 2].map(
+    (h) =>
+      [
+        'host',
+        `host${h}`,
+        [host(h, { wire: 900 }), host(h), host(h, { wire: 901 }), { ...host(h), encapIp: '192.0.2.99' }],
+      ] as const,
+  ),
   ...[1, 2].flatMap((h) =>
     [1, 2, 3].flatMap((n) =>
       [10, 11].map(
@@ -152,6 +165,17 @@ test('a rewritten row that says the same sends nothing', () => {
   const world = new World().apply(...everything)
   world.apply(['port', uuid('p', 266), { ...port(1, 10), name: 'renamed' }])
   expect([...world.sent.values()].every((count) => count === 0)).toBe(true)
+})
+
+test('a host that has ports on a wire to which it has no way is told of, until it has one', () => {
+  const { derivation } = new World().apply(...everything)
+  derivation.inputs.network.set(uuid('n', 1), wired(1, 'wire', 7))
+  derivation.inputs.host.set('host2', host(2))
+  // Host 1 has every port that both claim; one of network 1 is left for host 2.
+  derivation.inputs.vif.delete('host1/tap1-11')
+  expect(derivation.commit().stranded).toEqual([['host2', { before: [], after: ['wire'] }]])
+  derivation.inputs.host.set('host2', host(2, { wire: 900 }))
+  expect(derivation.commit().stranded).toEqual([['host2', { before: ['wire'], after: [] }]])
 })
 
 test('a port that two hosts claim is a contest, with the same winner whoever came first, until one lets go', () => {

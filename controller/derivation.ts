@@ -1,10 +1,12 @@
 // The engine's dataflow: rows of intent and of hosts in, units of items and the scopes of hosts out. Apps see it as
 // `Reads`; nothing here knows what an app does.
 import {
+  physicalNetwork,
   ROUTER_INTERFACE,
   type App,
   type Binding,
   type Contribution,
+  type FlowSpec,
   type Host,
   type LocalPort,
   type Network,
@@ -14,7 +16,7 @@ import {
   type Subnet,
   type Vif,
 } from './app.ts'
-import { sameItem, scopeKey, type Unit } from './deployment.ts'
+import { sameItem, scopeKey, type Unit, type UnitChange } from './deployment.ts'
 import { Engine, type Change, type KeySource, type Output, type Problem } from './engine/index.ts'
 import { flowMaker, missFlows, packetMeter } from './pipeline/flow.ts'
 import { layout, type Layout } from './pipeline/layout.ts'
@@ -36,12 +38,20 @@ export interface Inputs extends PolicyInputs {
 
 /** What a commit changed. */
 export interface Derived {
-  readonly units: readonly (readonly [string, Unit | null])[]
+  readonly units: readonly UnitChange[]
   readonly scopes: readonly (readonly [string, ReadonlySet<string> | null])[]
   /** Ports that several hosts claim, or claimed. */
   readonly contests: readonly Contest[]
   /** The networks and routers for which each host needs a conntrack zone. */
   readonly zones: readonly (readonly [string, ReadonlySet<string> | null])[]
+  /** For each host whose ports are on other physical networks than before to which it has no way: which these are. */
+  readonly stranded: readonly (readonly [string, Stranded])[]
+}
+
+/** Physical networks that a host has ports on but no way to: before and after a commit. */
+export interface Stranded {
+  readonly before: readonly string[]
+  readonly after: readonly string[]
 }
 
 /** Of one rule for one key: the rows that it read, directly or not. */
@@ -67,7 +77,8 @@ export class Derivation {
   readonly #scopes: Output<string, ReadonlySet<string>>
   readonly #contests: Output<string, readonly string[]>
   readonly #zones: Output<string, ReadonlySet<string>>
-  readonly #constants: readonly (readonly [string, Unit])[]
+  readonly #stranded: Output<string, readonly string[]>
+  readonly #constants: readonly UnitChange[]
   #started = false
 
   constructor(apps: readonly App[]) {
@@ -81,7 +92,7 @@ export class Derivation {
       vif: engine.table('vif'),
       ...policyInputs(engine),
     }
-    const { reads, members, scopesOf, zonesOf } = connect(engine, this.inputs)
+    const { reads, members, scopesOf, zonesOf, strandedOf, contested } = connect(engine, this.inputs)
     this.reads = reads
     this.tables = layout(apps.flatMap(({ stages }) => stages))
     const names = apps.map(({ name }) => name)
@@ -96,33 +107,32 @@ export class Derivation {
       }),
     )
     this.#scopes = engine.output('scopes', this.inputs.host, scopesOf)
-    this.#contests = engine.output('contests', this.inputs.port, (id) => claimantsOf(reads.binding(id)), {
-      equals: (a, b) => a.join() === b.join(),
-    })
+    this.#contests = engine.output('contests', contested, (id) => claimantsOf(reads.binding(id)))
     this.#zones = engine.output('zones', this.inputs.host, zonesOf)
+    this.#stranded = engine.output('stranded', this.inputs.host, strandedOf)
     this.#constants = apps.map((app) => {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
       const [unit] = unitsOf(app.name, '0', [everywhere], make)
       const misses = missFlows(app.name, app.stages, make)
-      return [
-        `${app.name} constant`,
-        { scope: 'all', objects: [], items: [...(unit?.items ?? []), ...misses] },
-      ] as const
+      return { scope: 'all', object: '0', before: null, after: [...(unit?.items ?? []), ...misses] }
     })
   }
 
   commit(): Derived {
     const changes = this.#engine.commit()
-    const units: (readonly [string, Unit | null])[] = this.#started ? [] : [...this.#constants]
+    const units: UnitChange[] = this.#started ? [] : [...this.#constants]
     this.#started = true
-    for (const output of this.#rules) for (const change of output.of(changes)) units.push(...unitChanges(change))
+    for (const output of this.#rules) for (const change of output.of(changes)) pairUnits(change, units)
     const scopes = this.#scopes.of(changes).map(({ key, after }) => [key, after ?? null] as const)
     const zones = this.#zones.of(changes).map(({ key, after }) => [key, after ?? null] as const)
     const contests = this.#contests
       .of(changes)
       .map(({ key, before = NONE, after = NONE }) => ({ port: key, before, after }))
-      .filter(({ before, after }) => before.length + after.length > 0)
-    return { units, scopes, contests, zones }
+    const stranded = this.#stranded
+      .of(changes)
+      .map(({ key, before = NONE, after = NONE }) => [key, { before, after }] as const)
+      .filter(([, { before, after }]) => before.length + after.length > 0)
+    return { units, scopes, contests, zones, stranded }
   }
 
   get pending(): boolean {
@@ -151,30 +161,49 @@ export class Derivation {
 }
 
 const claimantsOf = (binding: Binding | null): readonly string[] =>
-  binding === null || binding.rivals.length === 0 ? NONE : [binding.host, ...binding.rivals]
+  binding === null ? NONE : [binding.host, ...binding.rivals]
 
-function isFirst(taken: Set<string>, name: string): boolean {
-  const first = !taken.has(name)
-  taken.add(name)
-  return first
-}
-
-/** A unit for each contribution. An item of several of them counts as the first says it. */
+/** Contributions by scope and object: one unit for each. An item of several objects counts as the first says it. */
 function unitsOf(
   app: string,
   key: string,
   contributions: readonly Contribution[],
   make: ReturnType<typeof flowMaker>,
 ): readonly Unit[] {
-  const taken = contributions.length > 1 ? new Set<string>() : null
-  return contributions.map(({ scope, object = key, flows, limits = [] }) => {
-    const where = scopeKey(scope)
-    const flowOf = make({ app, object })
-    const all: Item[] = limits.map(({ meter, packetsPerSecond, burst }) => packetMeter(meter, packetsPerSecond, burst))
-    for (const spec of flows) all.push(flowOf(spec))
-    const items = taken === null ? all : all.filter(({ key: item }) => isFirst(taken, `${where} ${item}`))
-    return { scope: where, objects: [object], items }
-  })
+  if (contributions.length === 1) {
+    const [{ scope, object = key, flows, limits }] = contributions as readonly [Contribution]
+    return [{ scope: scopeKey(scope), object, items: firstOfEach(itemsOf(flows, limits, make({ app, object }))) }]
+  }
+  const units = new Map<string, { scope: string; object: string; items: Item[] }>()
+  const taken = new Set<string>()
+  for (const { scope, object = key, flows, limits } of contributions) {
+    const name = scopeKey(scope)
+    const id = `${name} ${object}`
+    let unit = units.get(id)
+    if (unit === undefined) units.set(id, (unit = { scope: name, object, items: [] }))
+    for (const item of itemsOf(flows, limits, make({ app, object }))) {
+      const where = `${name} ${item.key}`
+      if (!taken.has(where)) unit.items.push(item)
+      taken.add(where)
+    }
+  }
+  return [...units.values()]
+}
+
+function itemsOf(flows: readonly FlowSpec[], limits: Contribution['limits'], flowOf: (spec: FlowSpec) => Item): Item[] {
+  const items: Item[] = (limits ?? []).map((limit) => packetMeter(limit.meter, limit.packetsPerSecond, limit.burst))
+  for (const spec of flows) items.push(flowOf(spec))
+  return items
+}
+
+const FEW = 8
+
+function firstOfEach(items: readonly Item[]): readonly Item[] {
+  // Comparing a few costs less than a map of them, and repetitions are rare.
+  const differ = (item: Item, at: number): boolean => !items.some(({ key }, i) => i < at && key === item.key)
+  if (items.length <= FEW && items.every(differ)) return items
+  const taken = new Set<string>()
+  return items.filter(({ key }) => !taken.has(key) && taken.add(key))
 }
 
 function sameUnits(a: readonly Unit[], b: readonly Unit[]): boolean {
@@ -182,44 +211,53 @@ function sameUnits(a: readonly Unit[], b: readonly Unit[]): boolean {
 }
 
 function sameUnit(a: Unit | undefined, b: Unit): boolean {
-  if (a === undefined || a.scope !== b.scope || a.items.length !== b.items.length) return false
+  if (a === undefined || a.scope !== b.scope || a.object !== b.object || a.items.length !== b.items.length) return false
   return a.items.every((item, i) => sameItem(b.items[i], item))
 }
 
-function unitChanges({
-  name,
-  key,
-  before = [],
-  after = [],
-}: Change<string, readonly Unit[]>): (readonly [string, Unit | null])[] {
-  const nameOf = ({ scope, objects }: Unit): string => `${name} ${key} ${scope} ${objects[0]}`
-  const old = new Map(before.map((unit) => [nameOf(unit), unit]))
-  const now = new Map(after.map((unit) => [nameOf(unit), unit]))
-  return [
-    ...Array.from(old.keys()).flatMap((unit) => (now.has(unit) ? [] : [[unit, null] as const])),
-    ...Array.from(now).filter(([unit, value]) => !sameUnit(old.get(unit), value)),
-  ]
+/** Units of one scope and object replace one another. */
+function pairUnits({ before = [], after = [] }: Change<string, readonly Unit[]>, into: UnitChange[]): void {
+  const old = new Map(before.map((unit) => [`${unit.scope} ${unit.object}`, unit]))
+  for (const { scope, object, items } of after) {
+    const id = `${scope} ${object}`
+    into.push({ scope, object, before: old.get(id)?.items ?? null, after: items })
+    old.delete(id)
+  }
+  for (const { scope, object, items } of old.values()) into.push({ scope, object, before: items, after: null })
 }
+
+/** A port where it is plugged in. */
+interface Place extends Binding, LocalPort {
+  /** Its network and host, as memberKey joins them. */
+  readonly member: string
+}
+
+// The ids of networks are UUIDs.
+const memberKey = (network: string, host: string): string => `${network}/${host}`
+const networkOf = (member: string): string => member.slice(0, member.indexOf('/'))
+const hostOf = (member: string): string => member.slice(member.indexOf('/') + 1)
 
 /** Which host has a port: the one that the port asks for, else the first by id. The others are rivals. */
-function winner(port: Port | undefined, claims: readonly Vif[]): Binding | null {
-  const wanted = port?.['binding:host_id']
-  const first = claims.find(({ host }) => host === wanted) ?? claims[0]
-  if (first === undefined) return null
+function winner(port: Port, claims: readonly Vif[]): Binding | undefined {
+  const first = claims.find(({ host }) => host === port['binding:host_id']) ?? claims[0]
+  if (first === undefined) return undefined
   const rivals = [...new Set(claims.map(({ host }) => host))].filter((host) => host !== first.host)
-  return { host: first.host, ofport: first.ofport, rivals }
+  return { host: first.host, ofport: first.ofport, rivals: rivals.length > 0 ? rivals : NONE }
 }
 
-/** Groupings and queries between the tables and the apps. */
-function connect(
-  engine: Engine,
-  inputs: Inputs,
-): {
+interface Connected {
   readonly reads: Reads
   readonly members: readonly KeySource<string>[]
   scopesOf(this: void, host: string): ReadonlySet<string>
   zonesOf(this: void, host: string): ReadonlySet<string>
-} {
+  /** The physical networks on which the host has ports and to which it has no way. */
+  strandedOf(this: void, host: string): readonly string[]
+  /** The ports that several hosts claim. */
+  readonly contested: KeySource<string>
+}
+
+/** Tables, groupings and queries between the inputs and the apps. */
+function connect(engine: Engine, inputs: Inputs): Connected {
   const { network, subnet, port, router, host, vif } = inputs
   const isInterface = (row: Port): boolean => row.device_owner === ROUTER_INTERFACE
   const portsOf = engine.grouping('ports of network', port, (row) => [row.network_id])
@@ -235,30 +273,27 @@ function connect(
     isInterface(row) ? [row.network_id] : NONE,
   )
   const claimsOf = engine.grouping('interfaces of port', vif, (row) => [row.port])
-  const vifsOf = engine.grouping('interfaces of host', vif, (row) => [row.host])
   const vifAt = engine.grouping('interface by number', vif, (row) => [`${row.host}/${row.ofport}`])
 
-  const binding = engine.query('binding', (id: string): Binding | null => {
-    const claims = claimsOf.get(id).flatMap((key) => vif.get(key) ?? [])
-    return winner(
-      port.get(id),
-      claims.filter((row) => host.get(row.host) !== undefined),
-    )
+  const placeOf = engine.derivedTable('place', port, (id: string): Place | undefined => {
+    const row = port.get(id)
+    if (row === undefined) return undefined
+    const claims = claimsOf
+      .get(id)
+      .flatMap((key) => vif.get(key) ?? [])
+      .filter((each) => host.get(each.host) !== undefined)
+    const binding = winner(row, claims)
+    return binding && { id, ...binding, up: row.admin_state_up, member: memberKey(row.network_id, binding.host) }
   })
-  /** Ports by host, of one network: what its flooding depends on, so that other edits of a port stop here. */
-  const placement = engine.query('placement', (id: string): ReadonlyMap<string, readonly LocalPort[]> => {
-    const hosts = new Map<string, LocalPort[]>()
-    for (const each of portsOf.get(id)) {
-      const at = binding.get(each)
-      if (at === null) continue
-      const local = { id: each, ofport: at.ofport, up: port.get(each)?.admin_state_up === true }
-      const there = hosts.get(at.host)
-      if (there === undefined) hosts.set(at.host, [local])
-      else there.push(local)
-    }
-    return hosts
-  })
-  const membersOf = engine.query('members', (id: string): readonly string[] => [...placement.get(id).keys()].toSorted())
+  /** Ports by `network/host`: what flooding depends on, so that other edits of a port stop here. */
+  const placesOn = engine.grouping('ports of member', placeOf, ({ member }) => [member])
+  const membersOf = engine.grouping('members of network', placesOn, (_, member) => [networkOf(member)])
+  const networksOn = engine.grouping('networks of host', placesOn, (_, member) => [hostOf(member)])
+  const contested = engine.grouping('contested ports', placeOf, ({ rivals }, id) => (rivals.length > 0 ? [id] : NONE))
+  const memberHosts = engine.query('hosts of network', (id: string): readonly string[] => membersOf.get(id).map(hostOf))
+  const localPorts = engine.query('local ports', (member: string): readonly LocalPort[] =>
+    placesOn.get(member).flatMap((id) => placeOf.get(id) ?? []),
+  )
   /** The networks that a network is connected with by routers, itself included. */
   const domain = engine.query('domain', (id: string): ReadonlySet<string> => {
     const found = new Set([id])
@@ -273,24 +308,17 @@ function connect(
     }
     return found
   })
-  /** Apart from the port, since a host has many and reads only this of them. */
-  const networkOf = engine.query('network of port', (id: string) => port.get(id)?.network_id)
-  const portsAt = engine.query('ports at host', (id: string): readonly string[] =>
-    vifsOf
-      .get(id)
-      .flatMap((key) => vif.get(key)?.port ?? [])
-      .filter((each) => binding.get(each)?.host === id),
+  const hostsOf = engine.query('hosts of domain', (id: string): readonly string[] =>
+    [...new Set(Array.from(domain.get(id)).flatMap((each) => memberHosts.get(each)))].toSorted(),
   )
-  /** The networks with a port that is bound to the host. */
-  const networksOf = engine.query(
-    'networks of host',
-    (id: string): ReadonlySet<string> => new Set(portsAt.get(id).flatMap((each) => networkOf.get(each) ?? [])),
+  const portsAt = engine.query('ports at host', (id: string): readonly string[] =>
+    networksOn.get(id).flatMap((member) => placesOn.get(member)),
   )
   const { reads: policyReads, members, groupsOf, setsOf } = connectPolicy(engine, port, inputs)
   const scopesOf = (id: string): ReadonlySet<string> => {
     const scopes = new Set([scopeKey({ kind: 'all' }), scopeKey({ kind: 'host', host: id })])
-    for (const near of networksOf.get(id)) {
-      for (const each of domain.get(near)) scopes.add(scopeKey({ kind: 'network', network: each }))
+    for (const member of networksOn.get(id)) {
+      for (const each of domain.get(networkOf(member))) scopes.add(scopeKey({ kind: 'network', network: each }))
     }
     for (const group of groupsOf(portsAt.get(id))) {
       scopes.add(scopeKey({ kind: 'group', group }))
@@ -300,12 +328,24 @@ function connect(
   }
   /** Of each network with a port here that is tracked: itself, and the routers through which its traffic may go. */
   const zonesOf = (id: string): ReadonlySet<string> => {
-    const tracked = portsAt.get(id).filter((each) => policyReads.policy(each)?.stateful === true)
-    const networks = new Set(tracked.flatMap((each) => networkOf.get(each) ?? []))
-    const routers = Array.from(networks).flatMap((each) =>
+    const isTracked = (each: string): boolean => policyReads.policy(each)?.stateful === true
+    const networks = networksOn
+      .get(id)
+      .filter((member) => placesOn.get(member).some(isTracked))
+      .map(networkOf)
+    const routers = networks.flatMap((each) =>
       gatewaysOf.get(each).flatMap((gateway) => port.get(gateway)?.device_id ?? []),
     )
     return new Set([...networks, ...routers])
+  }
+  const strandedOf = (id: string): readonly string[] => {
+    const uplinks = host.get(id)?.uplinks ?? {}
+    const physical = networksOn.get(id).flatMap((member) => {
+      const row = network.get(networkOf(member))
+      const name = row === undefined ? null : physicalNetwork(row)
+      return name === null || Object.hasOwn(uplinks, name) ? [] : [name]
+    })
+    return [...new Set(physical)].toSorted()
   }
   const reads: Reads = {
     network: (id) => network.get(id),
@@ -319,10 +359,11 @@ function connect(
     openPorts: (id) => openPorts.get(id),
     subnetsOf: (id) => subnetsOf.get(id),
     interfacesOf: (id) => interfacesOf.get(id),
-    binding: (id) => binding.get(id),
-    membersOf: (id) => membersOf.get(id),
-    localPorts: (id, on) => placement.get(on).get(id) ?? [],
+    binding: (id) => placeOf.get(id) ?? null,
+    membersOf: (id) => memberHosts.get(id),
+    hostsOf: (id) => hostsOf.get(id),
+    localPorts: (id, on) => localPorts.get(memberKey(on, id)),
     ...policyReads,
   }
-  return { reads, members, scopesOf, zonesOf }
+  return { reads, members, scopesOf, zonesOf, strandedOf, contested }
 }

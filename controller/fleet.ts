@@ -6,22 +6,22 @@ import type { Message } from '../ofproto/messages/index.ts'
 import type { Connection } from '../ovsdb/index.ts'
 import type { App, PacketOut, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
-import { Deployment } from './deployment.ts'
-import type { Contest, Derivation } from './derivation.ts'
+import { Deployment, type UnitChange } from './deployment.ts'
+import type { Contest, Derivation, Stranded } from './derivation.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
 import { isOurMeter } from './pipeline/meters.ts'
-import { isOurs, originOf } from './pipeline/cookie.ts'
+import { isOurs, objectBits, objectIn, originOf } from './pipeline/cookie.ts'
+import { Realized } from './realized.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
+import { cookieOf } from './switch/wire.ts'
 import { Zones } from './zones.ts'
 
 const CONTROLLER_PORT = 0xffff_fffd
 const NO_BUFFER = 0xffff_ffff
 const TICK_MILLISECONDS = 250
-/** So many objects are remembered before those that all hosts have confirmed are forgotten. */
-const TOUCHED = 10_000
 
 export interface FleetOptions {
   readonly apps: readonly App[]
@@ -81,8 +81,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   readonly #names: readonly string[]
   /** Switches whose host is not known yet. */
   readonly #strangers = new Map<bigint, Channel>()
-  /** For each object, the hosts that it concerns and the revision that last told each of them something because of it. */
-  readonly #touched = new Map<string, Map<string, number>>()
+  readonly #realized = new Realized((host, revision) => (this.hosts.get(host)?.confirmed ?? revision) >= revision)
   readonly #byChannel = new Map<Channel, HostRecord>()
   readonly #ticker: NodeJS.Timeout
   readonly #zones: Zones
@@ -191,52 +190,51 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   commit(): void {
-    const { units, scopes, contests, zones } = this.#options.derivation.commit()
+    const { units, scopes, contests, zones, stranded } = this.#options.derivation.commit()
     for (const contest of contests) this.#onContest(contest)
+    for (const [host, change] of stranded) this.#onStranded(host, change)
     for (const [host, objects] of zones) this.#zones.want(host, objects ?? new Set())
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
     if (units.length === 0 && scopes.length === 0) return
     this.#revision += 1
     const revision = this.#revision
-    const before = units.map(([key]) => this.#deployment.concerns(key))
+    const before = this.#hostsOf(units)
     this.#deployment.update(units, scopes)
+    const after = this.#hostsOf(units)
     const told = this.#deployment.take()
-    for (const [id, { put, remove }] of told) {
+    for (const [id, delta] of told) {
       const record = this.hosts.get(id)
       if (record === undefined) continue
       record.desired = revision
-      const changes = [...Array.from(remove, (key) => [key, null] as const), ...put]
-      record.control.desire(revision, changes)
+      record.control.desire(revision, delta)
     }
-    for (const { objects, hosts } of [...before, ...units.map(([key]) => this.#deployment.concerns(key))]) {
-      for (const host of hosts) if (told.has(host)) for (const object of objects) this.#touch(object, host, revision)
-    }
+    this.#realized.touch(units, revision, (scope) => {
+      const hosts = new Set([...(before.get(scope) ?? []), ...(after.get(scope) ?? [])])
+      return [...hosts].filter((host) => told.has(host))
+    })
     this.emit('progress')
   }
 
-  #touch(object: string, host: string, revision: number): void {
-    const hosts = this.#touched.get(object)
-    if (hosts === undefined) this.#touched.set(object, new Map([[host, revision]]))
-    else hosts.set(host, revision)
+  /** The hosts that have the units' scopes now. */
+  #hostsOf(units: readonly UnitChange[]): ReadonlyMap<string, readonly string[]> {
+    const scopes = new Set(units.map(({ scope }) => scope))
+    return new Map(Array.from(scopes, (scope) => [scope, [...this.#deployment.hostsOf(scope)]]))
   }
 
-  /** What every host has confirmed need not be remembered. */
-  #forgetConfirmed(): void {
-    for (const object of this.#touched.keys()) if (this.unconfirmed(object).length === 0) this.#touched.delete(object)
-  }
-
-  /** What the objects caused, with the hosts that have it. */
-  causedBy(objects: ReadonlySet<string>): ReturnType<Deployment['causedBy']> {
-    return this.#deployment.causedBy(objects)
+  /** What hosts are to have because of the objects, which are told by what a cookie holds of their ids. */
+  causedBy(objects: ReadonlySet<string>): ReturnType<Deployment['select']> {
+    const cookies = new Set(Array.from(objects, objectBits))
+    return this.#deployment.select((item) => item.kind === 'flow' && cookies.has(objectIn(cookieOf(item))))
   }
 
   /** Hosts that have not confirmed what the object causes there, each with the reason. */
   unconfirmed(object: string): readonly { readonly host: string; readonly reason: string }[] {
-    return Array.from(this.#touched.get(object) ?? []).flatMap(([id, revision]) => {
-      const record = this.hosts.get(id)
-      if (record === undefined || record.confirmed >= revision) return []
-      const reason = record.channel === null ? 'its switch is not connected' : 'its switch has not confirmed yet'
-      return [{ host: id, reason }]
+    return Array.from(this.#realized.unconfirmed(object), (host) => {
+      const connected = this.hosts.get(host)?.channel ?? null
+      return {
+        host,
+        reason: connected === null ? 'its switch is not connected' : 'its switch has not confirmed yet',
+      }
     })
   }
 
@@ -273,7 +271,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     if (record === undefined) this.hosts.set(facts.id, (record = new HostRecord(facts, this.#newControl(facts.id))))
     record.facts = facts
     const { host, vif } = this.#options.derivation.inputs
-    host.set(facts.id, { id: facts.id, name: facts.name, encapIp: facts.encapIp })
+    host.set(facts.id, { id: facts.id, name: facts.name, encapIp: facts.encapIp, uplinks: facts.uplinks })
     const names = new Set(facts.vifs.map(({ name }) => name))
     for (const { name } of before) if (!names.has(name)) vif.delete(`${facts.id}/${name}`)
     for (const row of facts.vifs) vif.set(`${facts.id}/${row.name}`, row)
@@ -297,6 +295,17 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const text = `port ${port} is plugged in on ${after.join(' and ')}: ${winner} has it`
     for (const host of new Set([...before, ...after])) {
       this.#alarm(host, `contest ${port}`, rivals.length > 0 && after.includes(host) ? text : null)
+    }
+  }
+
+  /** An alarm for each physical network that ports of the host are on and that the host cannot reach. */
+  #onStranded(host: string, { before, after }: Stranded): void {
+    for (const name of new Set([...before, ...after])) {
+      const why = `weft-bridge-mappings has no bridge for it, or one that does not exist`
+      const text = `ports on physical network '${name}' are DOWN: ${why}`
+      if (before.includes(name) !== after.includes(name)) {
+        this.#alarm(host, `physical network ${name}`, after.includes(name) ? text : null)
+      }
     }
   }
 
@@ -355,7 +364,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     switch (event.kind) {
       case 'confirmed':
         record.confirmed = event.revision
-        if (this.#touched.size > TOUCHED) this.#forgetConfirmed()
+        this.#realized.tidy()
         this.emit('progress')
         return
       case 'synchronized':

@@ -1,6 +1,6 @@
 // What the northbound API shows of hosts and of what they have confirmed.
 import { createHash } from 'node:crypto'
-import { isTunnelType, ROUTER_INTERFACE } from './app.ts'
+import { physicalNetwork, ROUTER_INTERFACE, type Network } from './app.ts'
 import type { Derivation } from './derivation.ts'
 import type { Fleet, HostRecord } from './fleet.ts'
 import type { LiveAgent, LiveChange, LiveState, Status, WaitRealized } from './northbound/index.ts'
@@ -23,7 +23,8 @@ export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
     const binding = reads.binding(id)
     const record = binding === null ? undefined : fleet.hosts.get(binding.host)
     if (record === undefined) return reads.port(id) === undefined ? undefined : 'DOWN'
-    if (record.channel === null) return 'DOWN'
+    const network = reads.network(reads.port(id)?.network_id ?? '')
+    if (record.channel === null || (network && !carries(record, network))) return 'DOWN'
     return record.confirmed > 0 ? realized : 'BUILD'
   }
   return {
@@ -34,13 +35,21 @@ export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
     },
     portStatus,
     networkStatus: (id) => {
-      // Only overlays are forwarded so far: no host carries a flat or VLAN network.
-      if (!isTunnelType(reads.network(id)?.['provider:network_type'] ?? null)) return 'DOWN'
+      const network = reads.network(id)
+      const records = Array.from(fleet.hosts.values())
+      const carried = !network || physicalNetwork(network) === null || records.some((each) => carries(each, network))
+      if (!carried) return 'DOWN'
       return fleet.unconfirmed(id).length === 0 ? 'ACTIVE' : 'BUILD'
     },
     portHost: (id) => reads.binding(id)?.host,
     subscribe: (listener) => subscribe(fleet, portStatus, listener),
   }
+}
+
+/** A host carries every overlay, and what is on a physical network that it has a way to. */
+function carries({ facts }: HostRecord, network: Network): boolean {
+  const physical = physicalNetwork(network)
+  return physical === null || Object.hasOwn(facts.uplinks, physical)
 }
 
 function agentOf(record: HostRecord): LiveAgent {

@@ -103,20 +103,17 @@ export class FleetOperator implements Operator {
 
   explain(object: string): Explanation {
     const unconfirmed = new Map(this.#fleet.unconfirmed(object).map(({ host, reason }) => [host, reason]))
-    const own = object.replaceAll('-', '').slice(0, 12)
     const byHost = new Map<string, HostFlow[]>()
-    for (const { items, hosts } of this.#fleet.causedBy(new Set([object]))) {
-      const flows = items.flatMap((item) => this.#hostFlow(item, new Map(), null))
-      // A rule may have put flows of other objects into the same unit.
-      const caused = flows.filter(({ flow }) => flow.origin?.object === own)
-      for (const host of hosts) byHost.set(host, [...(byHost.get(host) ?? []), ...caused])
+    for (const { item, hosts } of this.#fleet.causedBy(new Set([object]))) {
+      const flows = this.#hostFlow(item, new Map(), null)
+      for (const host of hosts) byHost.set(host, [...(byHost.get(host) ?? []), ...flows])
     }
     const hosts = Array.from(byHost, ([host, flows]) => ({ host, unconfirmed: unconfirmed.get(host) ?? null, flows }))
-    return { hosts: hosts.filter(({ flows }) => flows.length > 0), rules: this.#derivation.explain(object) }
+    return { hosts, rules: this.#derivation.explain(object) }
   }
 
   async count(rules: readonly string[]): Promise<Counts> {
-    const hosts = new Set(this.#fleet.causedBy(new Set(rules)).flatMap((each) => each.hosts))
+    const hosts = new Set(this.#fleet.causedBy(new Set(rules)).flatMap(({ hosts: some }) => [...some]))
     const cookies = new Map(rules.map((rule) => [cookieOf({ app: GROUPS, object: rule }, this.#names), rule]))
     const [first = 0n] = cookies.keys()
     // Of several, all rules on a host come in one answer: they are fewer than what asking for each costs.

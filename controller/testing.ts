@@ -11,6 +11,7 @@ export const network = (n: number, rest: Partial<Network> = {}): Network => ({
   mtu: 1450,
   dns_domain: '',
   'provider:network_type': 'vxlan',
+  'provider:physical_network': null,
   'provider:segmentation_id': n,
   ...rest,
 })
@@ -59,7 +60,21 @@ export const router = (r: number, rest: Partial<Router> = {}): Router => ({
   ...rest,
 })
 
-export const host = (n: number): Host => ({ id: `host${n}`, name: `host${n}`, encapIp: `192.0.2.${n}` })
+export const host = (n: number, uplinks: Readonly<Record<string, number>> = {}): Host => ({
+  id: `host${n}`,
+  name: `host${n}`,
+  encapIp: `192.0.2.${n}`,
+  uplinks,
+})
+
+/** Network n as a flat one on a physical network, or in a VLAN of it. */
+export const wired = (n: number, physical: string, vlan: number | null = null, rest: Partial<Network> = {}): Network =>
+  network(n, {
+    'provider:network_type': vlan === null ? 'flat' : 'vlan',
+    'provider:physical_network': physical,
+    'provider:segmentation_id': vlan,
+    ...rest,
+  })
 
 /** Port 10.0.n.i plugged into host h, with the OpenFlow number n * 256 + i. */
 export const vif = (h: number, n: number, i: number): Vif => ({

@@ -146,6 +146,13 @@ export class Connection {
     return this.#send(method, params, onResult).reply
   }
 
+  /** Says something that has no answer, as a server tells of changes (RFC 7047 §4.1.6). */
+  notify(method: string, params: readonly Json[]): void {
+    if (this.#failure) return
+    this.#session.notify(method, params)
+    this.#flush()
+  }
+
   /** RFC 7047 §4.1.1. */
   async listDatabases(): Promise<string[]> {
     const result = await this.call('list_dbs', [])

@@ -23,6 +23,7 @@ const debian = {
   lab: {
     busybox: '/usr/bin/busybox',
     ethtool: '/usr/sbin/ethtool',
+    'isc-dhcp-client': '/usr/sbin/dhclient',
     iperf3: '/usr/bin/iperf3',
     traceroute: '/usr/sbin/traceroute',
     tcpdump: '/usr/bin/tcpdump',

@@ -1,11 +1,13 @@
 // ARP proxy: every address of a network is answered where the question is asked, in flows. Questions about addresses
 // that nobody has are dropped: a network's addresses are all known, unless a port may use addresses that the API does
-// not tie to one port (allowed address pairs, as for VRRP, or no port security): then they are flooded.
+// not tie to one port (allowed address pairs, as for VRRP, or no port security), or there are other machines on a wire:
+// then they are flooded.
 import {
   arpAnswer,
   ipv4,
   mac,
   NETWORK,
+  physicalNetwork,
   tag,
   type App,
   type Contribution,
@@ -18,6 +20,12 @@ const ARP = 0x0806
 const REQUEST = 1
 const priorities = { own: 110, answer: 100, unknown: 10 } as const
 
+/** There may be machines that the API does not know. */
+function onWire(read: Reads, id: string): boolean {
+  const network = read.network(id)
+  return network !== undefined && physicalNetwork(network) !== null
+}
+
 const addressesOf = (port: Port): number[] => port.fixed_ips.flatMap(({ ip_address }) => ipv4(ip_address) ?? [])
 
 function owned(read: Reads, id: string): readonly Contribution[] {
@@ -28,7 +36,10 @@ function owned(read: Reads, id: string): readonly Contribution[] {
   return [{ scope: { kind: 'network', network: port.network_id }, flows }]
 }
 
-/** A port that probes for its own address must hear nothing (RFC 5227 §2.1.1); it can only ask where it is plugged in. */
+/**
+ * A port that probes for its own address must hear nothing (RFC 5227 §2.1.1) unless a machine on the wire has it, too; it
+ * can only ask where it is plugged in.
+ */
 function probed(read: Reads, key: string): readonly Contribution[] {
   const vif = read.vif(key)
   const port = vif && read.port(vif.port)
@@ -40,14 +51,15 @@ function probed(read: Reads, key: string): readonly Contribution[] {
     priority: priorities.own,
     match: { ...ask, arp_tpa: address },
     actions: [],
+    ...(onWire(read, port.network_id) && { to: 'next' }),
   }))
   return [{ scope: { kind: 'host', host: vif.host }, object: port.id, flows }]
 }
 
-/** Silence for unknown addresses, unless some port may have others than the API knows. */
+/** Silence for unknown addresses, unless somebody may have others than the API knows. */
 function unknown(read: Reads, id: string): readonly Contribution[] {
   if (read.network(id) === undefined) return []
-  const open = read.openPorts(id).length > 0
+  const open = onWire(read, id) || read.openPorts(id).length > 0
   const match = { [NETWORK]: tag(id), eth_type: ARP, arp_op: REQUEST }
   const silence: FlowSpec = {
     stage: 'arp',

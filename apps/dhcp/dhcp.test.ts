@@ -136,6 +136,33 @@ test('name servers and extra options are given; an extra option wins', () => {
   expect(heard?.option(42)).toEqual([10, 0, 1, 3, 10, 0, 1, 4])
 })
 
+test('the times of a lease follow its length, unless they are given, too', () => {
+  const option = (opt_name: string, opt_value: string) => ({ opt_name, opt_value, ip_version: 4 })
+  const heard = (...extra_dhcp_opts: readonly ReturnType<typeof option>[]) =>
+    ask(message(messageTypes.discover), world(port(1, 10, { extra_dhcp_opts })))
+  expect(heard(option('lease-time', '80'))?.option(58)).toEqual([0, 0, 0, 40])
+  expect(heard(option('lease-time', '80'))?.option(59)).toEqual([0, 0, 0, 70])
+  expect(heard(option('lease-time', '80'), option('T1', '9'))?.option(58)).toEqual([0, 0, 0, 9])
+})
+
+test('a server that is called otherwise answers requests under that name only', () => {
+  const extra_dhcp_opts = [{ opt_name: 'server-id-override', opt_value: '10.0.1.77', ip_version: 4 }]
+  const read = world(port(1, 10, { extra_dhcp_opts }))
+  const request = (server: number) =>
+    message(messageTypes.request, {}, [
+      [50, address(ADDRESS)],
+      [54, address(server)],
+    ])
+  expect(ask(request(0x0a00_014d), read)?.option(54)).toEqual([10, 0, 1, 77])
+  expect(ask(request(SERVER), read)).toBeNull()
+})
+
+test('a client finds its identifier in each answer', () => {
+  for (const type of [messageTypes.discover, messageTypes.request, messageTypes.inform]) {
+    expect(ask(message(type, {}, [[61, Uint8Array.of(255, 1, 2)]]))?.option(61)).toEqual([255, 1, 2])
+  }
+})
+
 test('an interface that no port has gets no answer', () => {
   expect(ask(message(messageTypes.discover), world(), 6)).toBeNull()
 })

@@ -7,6 +7,7 @@ import {
   ipv4,
   mac,
   NETWORK,
+  physicalNetwork,
   portMeter,
   prefix,
   subnetMac,
@@ -59,6 +60,7 @@ const tags = {
   mtu: 26,
   t1: 58,
   t2: 59,
+  client: 61,
   routes: 121,
 }
 
@@ -103,13 +105,11 @@ function routesOf(subnet: Subnet): Route[] {
     : [...extra, { network: 0, length: 0, nextHop: gateway }]
 }
 
-function optionsOf({ port, subnet, range, server, mtu, domain }: Offer, leased: boolean): Map<number, Uint8Array> {
-  const options = new Map<number, Uint8Array>([[tags.server, u32(server)]])
-  if (leased) {
-    options.set(tags.lease, u32(LEASE_SECONDS))
-    options.set(tags.t1, u32(LEASE_SECONDS / 2))
-    options.set(tags.t2, u32((LEASE_SECONDS / 8) * 7))
-  }
+function optionsOf({ port, subnet, range, server, mtu, domain }: Offer): Map<number, Uint8Array> {
+  const options = new Map<number, Uint8Array>([
+    [tags.server, u32(server)],
+    [tags.lease, u32(LEASE_SECONDS)],
+  ])
   options.set(tags.mask, u32(range.mask))
   const gateway = ipv4(subnet.gateway_ip ?? '::')
   if (gateway !== null) options.set(tags.router, u32(gateway))
@@ -124,48 +124,57 @@ function optionsOf({ port, subnet, range, server, mtu, domain }: Offer, leased: 
     const extra = ip_version === 4 && opt_value !== null ? extraOption(opt_name, opt_value) : null
     if (extra !== null) options.set(extra[0], extra[1])
   }
-  return options
+  return withTimes(options)
 }
 
-const addressIn = (message: DhcpMessage, tag: number): number | null => {
-  const value = message.options.get(tag)
+/** RFC 2131 §4.4.5: a client renews after half of the lease and turns to any server after seven eighths. */
+function withTimes(options: Map<number, Uint8Array>): Map<number, Uint8Array> {
+  const lease = numberIn(options, tags.lease) ?? LEASE_SECONDS
+  return new Map([[tags.t1, u32(Math.floor(lease / 2))], [tags.t2, u32(Math.floor((lease * 7) / 8))], ...options])
+}
+
+function numberIn(options: ReadonlyMap<number, Uint8Array>, tag: number): number | null {
+  const value = options.get(tag)
   return value?.length === 4 ? new DataView(value.buffer, value.byteOffset).getUint32(0) : null
 }
 
-const type = (value: number): readonly [number, Uint8Array] => [tags.type, u8(value)]
-
 /** The answer that RFC 2131 §4.3 prescribes; null for silence. */
 export function reply(message: DhcpMessage, offer: Offer): DhcpMessage | null {
-  const base = {
+  const granted = optionsOf(offer)
+  const server = numberIn(granted, tags.server)
+  const client = message.options.get(tags.client)
+  const answer = (kind: number, yourAddress: number, options: Iterable<readonly [number, Uint8Array]>) => ({
     ...message,
     op: 2 as const,
     seconds: 0,
+    yourAddress,
     serverAddress: 0,
     serverName: '',
     bootFile: '',
-  }
-  const grant = (kind: number): DhcpMessage => {
-    const options = new Map([type(kind), ...optionsOf(offer, true)])
-    return { ...base, yourAddress: offer.address, serverAddress: offer.server, options }
-  }
+    // RFC 6842: a client finds its identifier again.
+    options: new Map([[tags.type, u8(kind)], ...options, ...(client ? [[tags.client, client] as const] : [])]),
+  })
   switch (message.options.get(tags.type)?.[0]) {
     case messageTypes.discover:
-      return grant(messageTypes.offer)
+      return { ...answer(messageTypes.offer, offer.address, granted), serverAddress: offer.server }
     case messageTypes.request: {
-      const chosen = addressIn(message, tags.server)
+      const chosen = numberIn(message.options, tags.server)
       // The client has chosen another server.
-      if (chosen !== null && chosen !== offer.server) return null
-      const wanted = addressIn(message, tags.requested) ?? message.clientAddress
-      if (wanted === offer.address) return grant(messageTypes.ack)
-      const options = new Map([
-        type(messageTypes.nak),
-        [tags.server, u32(offer.server)],
+      if (chosen !== null && chosen !== server) return null
+      const wanted = numberIn(message.options, tags.requested) ?? message.clientAddress
+      if (wanted === offer.address) {
+        return { ...answer(messageTypes.ack, offer.address, granted), serverAddress: offer.server }
+      }
+      const options = [
+        [tags.server, u32(server ?? offer.server)],
         [tags.message, text('address is not of this port')],
-      ] as const)
-      return { ...base, clientAddress: 0, yourAddress: 0, broadcast: true, options }
+      ] as const
+      return { ...answer(messageTypes.nak, 0, options), clientAddress: 0, broadcast: true }
     }
-    case messageTypes.inform:
-      return { ...base, yourAddress: 0, options: new Map([type(messageTypes.ack), ...optionsOf(offer, false)]) }
+    case messageTypes.inform: {
+      const leaseless = Array.from(granted).filter(([tag]) => ![tags.lease, tags.t1, tags.t2].includes(tag))
+      return answer(messageTypes.ack, 0, leaseless)
+    }
     default:
       // A decline or release changes nothing: the address stays the port's.
       return null
@@ -199,40 +208,52 @@ function packetIn(read: Reads, packet: PacketIn): readonly PacketOut[] {
   return answered === null ? [] : [{ outPort: packet.inPort, data: frameFor(answered, offer) }]
 }
 
-/** Requests of a port go to the controller, wherever they are addressed to. */
+/**
+ * Requests of a port go to the controller, wherever they are addressed to and from whichever address: a client whose
+ * port has got another address is told so when it asks for the old one.
+ */
 function asked(read: Reads, key: string): readonly Contribution[] {
   const vif = read.vif(key)
   const port = vif && read.port(vif.port)
-  if (!vif || !port || read.binding(port.id)?.host !== vif.host || offerFor(read, port) === null) return []
+  if (!vif || !port?.admin_state_up || read.binding(port.id)?.host !== vif.host || offerFor(read, port) === null) {
+    return []
+  }
+  const request = {
+    in_port_oxm: vif.ofport,
+    eth_type: ETHERTYPE_IPV4,
+    nw_proto: PROTOCOL_UDP,
+    udp_src: DHCP_CLIENT_PORT,
+    udp_dst: DHCP_SERVER_PORT,
+  }
+  const meter = portMeter(vif.ofport)
   return [
     {
       scope: { kind: 'host', host: vif.host },
       object: port.id,
-      limits: [{ meter: portMeter(vif.ofport), packetsPerSecond: PACKETS_PER_SECOND, burst: PACKETS_PER_SECOND }],
+      limits: [{ meter, packetsPerSecond: PACKETS_PER_SECOND, burst: PACKETS_PER_SECOND }],
       flows: [
         {
-          stage: 'dhcp',
-          priority: 100,
-          match: {
-            in_port_oxm: vif.ofport,
-            eth_type: ETHERTYPE_IPV4,
-            nw_proto: PROTOCOL_UDP,
-            udp_src: DHCP_CLIENT_PORT,
-            udp_dst: DHCP_SERVER_PORT,
-          },
-          actions: [punt],
-          meter: portMeter(vif.ofport),
+          stage: 'port_security',
+          priority: 110,
+          match: { ...request, eth_src: mac(port.mac_address) },
+          actions: [],
+          to: 'dhcp',
         },
+        { stage: 'dhcp', priority: 100, match: request, actions: [punt], meter },
       ],
     },
   ]
 }
 
-/** A client that renews asks for the server by ARP: answered also where no router stands on the gateway address. */
+/**
+ * A client that renews asks for the server by ARP: answered also where no router stands on the gateway address, unless a
+ * machine on the wire may be the gateway.
+ */
 function present(read: Reads, id: string): readonly Contribution[] {
   const subnet = read.subnet(id)
+  const network = subnet && read.network(subnet.network_id)
   const gateway = ipv4(subnet?.gateway_ip ?? '::')
-  if (!subnet?.enable_dhcp || gateway === null) return []
+  if (!subnet?.enable_dhcp || gateway === null || network === undefined || physicalNetwork(network) !== null) return []
   return [
     {
       scope: { kind: 'network', network: subnet.network_id },

@@ -1,55 +1,29 @@
-// Layer 2 over tunnels: which network a packet is on, and where its destination is plugged in. Known unicast goes
-// straight to the one host; broadcast and multicast are copied to each host with a member (head-end replication) and
-// copied to local ports there, never to a tunnel again.
+// Layer 2: which network a packet is on, and where its destination is plugged in. On an overlay, known unicast goes
+// straight to the one host; broadcast and multicast are copied to each host with a member (head-end replication). On a
+// flat or VLAN network all that is not for a port here goes to the wire, once. What came from outside is copied to local
+// ports only, never to a tunnel or a wire again.
 import {
   FROM_TUNNEL,
-  ipv4,
-  isTunnelType,
   mac,
   MARKS,
   NETWORK,
   OUTPORT,
-  output,
   outputTo,
   resubmit,
   set,
   tag,
-  TUNNEL_PORTS,
   type App,
   type Contribution,
   type FlowAction,
   type FlowSpec,
   type LocalPort,
-  type Network,
   type Reads,
 } from '../../controller/app.ts'
-import type { Action } from '../../ofproto/actions/index.ts'
+import { priorities } from './priorities.ts'
+import { copyTo, located, received, tunnelOf } from './tunnels.ts'
+import { entered, left, marked, wireOf } from './wires.ts'
 
 const MULTICAST = 0x0100_0000_0000
-const priorities = { local: 110, remote: 100, multicast: 90, unknown: 80 } as const
-
-interface Tunnel {
-  readonly port: number
-  readonly vni: bigint
-}
-
-function tunnelOf(network: Network): Tunnel | null {
-  const type = network['provider:network_type']
-  const vni = network['provider:segmentation_id']
-  return isTunnelType(type) && vni !== null ? { port: TUNNEL_PORTS[type], vni: BigInt(vni) } : null
-}
-
-/** Makes the packet one for a host's end of the tunnel; null while that is not known. */
-function towards(read: Reads, tunnel: Tunnel, host: string): Action[] | null {
-  const address = ipv4(read.host(host)?.encapIp ?? '0.0.0.0')
-  return address ? [set('tun_id', tunnel.vni), set('tun_dst', address)] : null
-}
-
-/** A copy to a host. */
-function copyTo(read: Reads, tunnel: Tunnel, host: string): Action[] {
-  const addressed = towards(read, tunnel, host)
-  return addressed === null ? [] : [...addressed, output(tunnel.port)]
-}
 
 /** What a plugged-in port sends is on its network; what is for its MAC goes out there. */
 function plugged(read: Reads, key: string): readonly Contribution[] {
@@ -59,6 +33,8 @@ function plugged(read: Reads, key: string): readonly Contribution[] {
   if (!vif || !port?.admin_state_up || !network?.admin_state_up) return []
   const binding = read.binding(port.id)
   if (binding?.host !== vif.host || binding.ofport !== vif.ofport) return []
+  const overlay = tunnelOf(network) !== null
+  if (!overlay && wireOf(read, vif.host, network) === null) return []
   const onNetwork = tag(network.id)
   return [
     {
@@ -68,7 +44,8 @@ function plugged(read: Reads, key: string): readonly Contribution[] {
         {
           stage: 'classify',
           priority: 100,
-          match: { in_port_oxm: vif.ofport },
+          // A tag of the guest's own would lead it to another VLAN of the wire.
+          match: { in_port_oxm: vif.ofport, ...(!overlay && { vlan_vid: 0 }) },
           actions: [set(NETWORK, onNetwork)],
           to: 'next',
         },
@@ -84,39 +61,6 @@ function plugged(read: Reads, key: string): readonly Contribution[] {
   ]
 }
 
-/** What comes by a tunnel with the network's VNI is on the network. */
-function received(read: Reads, id: string): readonly Contribution[] {
-  const network = read.network(id)
-  const tunnel = network && tunnelOf(network)
-  if (!tunnel) return []
-  const flow: FlowSpec = {
-    stage: 'classify',
-    priority: 100,
-    match: { in_port_oxm: tunnel.port, tun_id: tunnel.vni },
-    actions: [set(NETWORK, tag(id)), set(MARKS, FROM_TUNNEL)],
-    to: 'zone',
-  }
-  return [{ scope: { kind: 'network', network: id }, flows: [flow] }]
-}
-
-/** A port's MAC is behind the host that has the port. */
-function located(read: Reads, id: string): readonly Contribution[] {
-  const port = read.port(id)
-  const network = port && read.network(port.network_id)
-  const tunnel = network && tunnelOf(network)
-  const binding = tunnel && read.binding(id)
-  const addressed = binding && towards(read, tunnel, binding.host)
-  if (!port || !addressed) return []
-  const flow: FlowSpec = {
-    stage: 'l2',
-    priority: priorities.remote,
-    match: { [NETWORK]: tag(port.network_id), [MARKS]: [0, FROM_TUNNEL], eth_dst: mac(port.mac_address) },
-    actions: [...addressed, set(OUTPORT, tunnel.port)],
-    to: 'next',
-  }
-  return [{ scope: { kind: 'network', network: port.network_id }, flows: [flow] }]
-}
-
 /** An open port that may use MACs which no other port says it has: unknown unicast must reach it. */
 function listensToAll(read: Reads, id: string): boolean {
   const port = read.port(id)
@@ -128,7 +72,7 @@ function listensToAll(read: Reads, id: string): boolean {
 const localCopies = (ports: readonly LocalPort[]): FlowAction[] =>
   ports.flatMap(({ ofport, up }) => (up ? [set(OUTPORT, ofport), resubmit('next')] : []))
 
-/** How each host with ports of a network copies what is not for one known port. */
+/** How each host that carries a network copies what is not for one known port. */
 function copied(read: Reads, id: string): readonly Contribution[] {
   const network = read.network(id)
   if (!network?.admin_state_up) return []
@@ -143,36 +87,45 @@ function copied(read: Reads, id: string): readonly Contribution[] {
   const floods = (priority: number, match: object, wants: (port: LocalPort) => boolean) => {
     const wanting = members.map(({ host, ports, copy }) => ({ host, ports: ports.filter(wants), copy }))
     const remote = wanting.filter(({ ports }) => ports.length > 0)
-    return (to: string): FlowSpec[] => {
+    return (to: string, wire: readonly FlowAction[]): FlowSpec[] => {
       const local = localCopies(wanting.find(({ host }) => host === to)?.ports ?? [])
       const copies = remote.flatMap(({ host, copy }) => (host === to ? [] : copy))
       const whole = { ...on, ...match }
+      const actions = [...local, ...copies, ...wire]
       return [
-        { stage: 'l2', priority, match: { ...whole, [MARKS]: [0, FROM_TUNNEL] }, actions: [...local, ...copies] },
+        { stage: 'l2', priority, match: { ...whole, [MARKS]: [0, FROM_TUNNEL] }, actions },
         { stage: 'l2', priority, match: { ...whole, [MARKS]: [FROM_TUNNEL, FROM_TUNNEL] }, actions: local },
       ]
     }
   }
   const multicast = floods(priorities.multicast, { eth_dst: [MULTICAST, MULTICAST] }, () => true)
   const unknown = floods(priorities.unknown, {}, (port) => listening.has(port.id))
-  return members.map(({ host }) => ({
-    scope: { kind: 'host', host },
-    flows: [...multicast(host), ...(listening.size === 0 ? [] : unknown(host))],
-  }))
+  const hosts = tunnel ? members.map(({ host }) => host) : read.hostsOf(id)
+  return hosts.map((host) => {
+    const wire = wireOf(read, host, network)
+    // The wire comes last: its copy is changed on the way out.
+    const copy = wire === null ? [] : [set(OUTPORT, wire.port), resubmit('next')]
+    const rest = wire === null && listening.size === 0 ? [] : unknown(host, copy)
+    return { scope: { kind: 'host', host }, flows: [...multicast(host, copy), ...rest] }
+  })
 }
 
 export const overlay: App = {
   name: 'overlay',
   stages: [
-    { name: 'classify', phase: 'classify', miss: 'drop', matches: ['in_port_oxm', 'tun_id'] },
+    { name: 'classify', phase: 'classify', miss: 'drop', matches: ['in_port_oxm', 'tun_id', 'vlan_vid'] },
     { name: 'l2', phase: 'switch', miss: 'drop', matches: [NETWORK, MARKS, 'eth_dst'] },
-    { name: 'output', phase: 'output', miss: 'drop', matches: [] },
+    { name: 'output', phase: 'output', miss: 'drop', matches: [NETWORK, OUTPORT, 'eth_src'] },
+    { name: 'wire_source', phase: 'lookup', miss: 'drop', matches: [NETWORK, 'eth_src'] },
   ],
   rules: [
     { over: 'vif', contribute: plugged },
     { over: 'network', contribute: received },
     { over: 'port', contribute: located },
     { over: 'network', contribute: copied },
+    { over: 'network', contribute: entered },
+    { over: 'network', contribute: left },
+    { over: 'port', contribute: marked },
   ],
   constant: { flows: [{ stage: 'output', priority: 100, match: {}, actions: [outputTo(OUTPORT)] }] },
 }

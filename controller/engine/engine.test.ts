@@ -233,3 +233,54 @@ test('a chain of 1,000 queries is computed and refreshed', () => {
   engine.commit()
   expect(end.committed(0)).toBe(1002)
 })
+
+test('a derived table feeds groupings before the outputs are computed, and tells of nothing that stays as it is', () => {
+  const engine = new Engine()
+  const ports = engine.table<string, { readonly host: string; readonly name: string }>('port')
+  const hosts = engine.table<string, { readonly up: boolean }>('host')
+  const places = engine.derivedTable('place', ports, (id: string) => {
+    const port = ports.get(id)
+    return port !== undefined && hosts.get(port.host)?.up === true ? { host: port.host } : undefined
+  })
+  const onHost = engine.grouping('ports on host', places, ({ host }) => [host])
+  const inUse = engine.grouping('hosts in use', onHost, (_, host) => [host.slice(0, 1)])
+  const count = engine.output('count', onHost, (host) => onHost.get(host).length)
+  const used = engine.output('used', inUse, (rack) => inUse.get(rack).join())
+  const told = () =>
+    engine
+      .commit()
+      .map(({ name, key, after }) => [name, key, after])
+      .toSorted()
+  hosts.set('a1', { up: true })
+  hosts.set('a2', { up: false })
+  ports.set('p', { host: 'a1', name: '' })
+  ports.set('q', { host: 'a2', name: '' })
+  expect(told()).toEqual([
+    ['count', 'a1', 1],
+    ['used', 'a', 'a1'],
+  ])
+  hosts.set('a2', { up: true })
+  expect(told()).toEqual([
+    ['count', 'a2', 1],
+    ['used', 'a', 'a1,a2'],
+  ])
+  ports.set('p', { host: 'a1', name: 'renamed' })
+  expect(told()).toEqual([])
+  ports.delete('p')
+  expect(told()).toEqual([
+    ['count', 'a1', undefined],
+    ['used', 'a', 'a2'],
+  ])
+  expect([count.committed('a2'), used.committed('a'), places.get('q')]).toEqual([1, 'a2', { host: 'a2' }])
+})
+
+test('a derived table that reads what stands on it is refused', () => {
+  const engine = new Engine()
+  const rows = engine.table<number, number>('row')
+  let others: { get(group: number): readonly number[] } = { get: () => [] }
+  const table = engine.derivedTable('derived', rows, (key: number) => others.get(key % 2).length)
+  others = engine.grouping('others', table, (value) => [value % 2])
+  rows.set(1, 1)
+  rows.set(2, 2)
+  expect(() => engine.commit()).toThrow("derived table 'derived'")
+})

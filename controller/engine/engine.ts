@@ -3,7 +3,7 @@
 import { equal } from './equal.ts'
 import { type Step, walk } from './explain.ts'
 import { Graph, type Key, Node, none, type Owner, QueryError, reasonOf } from './graph.ts'
-import { type Equality, Grouping, type KeySource, Table } from './inputs.ts'
+import { type Equality, Grouping, type KeySource, type RowFollower, type RowSource, Table } from './inputs.ts'
 
 /** An output's value that changed in a commit; `undefined` where there is none (key new or gone, never computed). */
 export interface Change<K extends Key = Key, V = unknown> {
@@ -32,11 +32,11 @@ export class Query<K extends Key, V> {
   protected readonly graph: Graph
   protected readonly owner: Owner
 
-  constructor(graph: Graph, kind: 'query' | 'output', name: string, run: (key: K) => V, options: Options<V>) {
+  constructor(graph: Graph, name: string, run: (key: K) => V, options: Options<V>, owned: Partial<Owner> = {}) {
     this.name = name
     this.graph = graph
     const equals = (options.equals ?? equal) as Equality<unknown>
-    this.owner = { kind, name, nodes: new Map(), equals, run: run as (key: Key) => unknown }
+    this.owner = { kind: 'query', name, nodes: new Map(), equals, run: run as (key: Key) => unknown, ...owned }
   }
 
   /** Tracked inside a query. Throws QueryError if the function throws and has never succeeded for this key. */
@@ -52,7 +52,7 @@ export class Query<K extends Key, V> {
 /** A query that is kept alive for every key of a source and whose changes each commit returns. */
 export class Output<K extends Key, V> extends Query<K, V> {
   constructor(graph: Graph, name: string, keys: KeySource<K>, run: (key: K) => V, options: Options<V>) {
-    super(graph, 'output', name, run, options)
+    super(graph, name, run, options, { kind: 'output' })
     keys.follow((key, present) => (present ? graph.keep(this.node(key)) : graph.drop(this.node(key))))
   }
 
@@ -77,6 +77,50 @@ export class Output<K extends Key, V> extends Query<K, V> {
     return walk(node)
   }
 }
+
+/**
+ * A query that is kept for every key of a source, and is a table for groupings: its rows are what is not undefined. Brought
+ * up to date, in the order of declaration, before the outputs of a commit; so it may read only what was declared before it.
+ */
+export class DerivedTable<K extends Key, R extends {}> extends Query<K, R | undefined> implements RowSource<K, R> {
+  readonly #marked: Map<Node, unknown>
+  readonly #followers: RowFollower<K, R>[] = []
+
+  constructor(
+    graph: Graph,
+    name: string,
+    keys: KeySource<K>,
+    run: (key: K) => R | undefined,
+    options: Options<R | undefined>,
+  ) {
+    const marked = new Map<Node, unknown>()
+    super(graph, name, run, options, { kind: 'derived', marked })
+    this.#marked = marked
+    keys.follow((key, present) => (present ? graph.keep(this.node(key)) : graph.drop(this.node(key))))
+  }
+
+  /** To be called before the first commit. */
+  followRows(follower: RowFollower<K, R>): void {
+    this.#followers.push(follower)
+  }
+
+  get isStale(): boolean {
+    return this.#marked.size > 0
+  }
+
+  refresh(): void {
+    for (const [node, published] of [...this.#marked]) {
+      if (node.kept) this.graph.refresh(node)
+      const before = rowOf<R>(published)
+      const after = node.kept ? rowOf<R>(node.value) : undefined
+      this.#marked.delete(node)
+      if (!node.kept) this.graph.releaseIfUnread(node)
+      if (before !== after) for (const follower of this.#followers) follower(node.key as K, before, after)
+    }
+  }
+}
+
+const rowOf = <R>(value: unknown): R | undefined => (value === none ? undefined : (value as R | undefined))
 
 /** Keys that a function computes from tracked reads; brought up to date before the outputs of a commit. */
 class DerivedKeys<K extends Key> implements KeySource<K> {
@@ -119,6 +163,7 @@ export class Engine {
   readonly #tables: AnyTable[] = []
   readonly #groupings: AnyGrouping[] = []
   readonly #derivedKeys: { refresh(): void }[] = []
+  readonly #derivedTables: Pick<DerivedTable<Key, {}>, 'name' | 'isStale' | 'refresh'>[] = []
   /** Where the commit in progress stands; undefined between commits. */
   #progress: Iterator<void, void> | undefined
 
@@ -130,16 +175,28 @@ export class Engine {
 
   grouping<K extends Key, R extends {}, G extends Key>(
     name: string,
-    table: Table<K, R>,
+    rows: RowSource<K, R>,
     groupsOf: (row: R, key: K) => readonly G[],
   ): Grouping<K, R, G> {
-    const grouping = new Grouping(this.#graph, this.#claim(name), table, groupsOf)
+    const grouping = new Grouping(this.#graph, this.#claim(name), rows, groupsOf)
     this.#groupings.push(grouping)
     return grouping
   }
 
   query<K extends Key, V>(name: string, run: (key: K) => V, options: Options<V> = {}): Query<K, V> {
-    return new Query(this.#graph, 'query', this.#claim(name), run, options)
+    return new Query(this.#graph, this.#claim(name), run, options)
+  }
+
+  /** Rows that `run` computes for each key of a source, for groupings to stand on; undefined for none. */
+  derivedTable<K extends Key, R extends {}>(
+    name: string,
+    keys: KeySource<K>,
+    run: (key: K) => R | undefined,
+    options: Options<R | undefined> = {},
+  ): DerivedTable<K, R> {
+    const table = new DerivedTable(this.#graph, this.#claim(name), keys, run, options)
+    this.#derivedTables.push(table)
+    return table
   }
 
   /** `keys`: a table (one value per row), a grouping (one per group that is not empty), or `derivedKeys`. */
@@ -207,6 +264,9 @@ export class Engine {
     this.#graph.revision += 1
     for (const table of this.#tables) table.apply()
     this.#graph.retryCycles()
+    for (const table of this.#derivedTables) table.refresh()
+    const late = this.#derivedTables.find(({ isStale }) => isStale)
+    if (late !== undefined) throw new Error(`the derived table '${late.name}' reads what was declared after it`)
     for (const keys of this.#derivedKeys) keys.refresh()
     for (const node of this.#graph.marked.keys()) {
       if (!node.kept) continue

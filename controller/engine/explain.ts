@@ -1,8 +1,8 @@
 // Why an output has its value: the nodes it read, directly or not, each once, as a flat list that can be sent as JSON.
-import { type Key, type Node, none } from './graph.ts'
+import { type Key, type Node, none, type Owner } from './graph.ts'
 
 export interface Step {
-  readonly kind: 'table' | 'grouping' | 'query' | 'output'
+  readonly kind: Owner['kind']
   readonly name: string
   readonly key: Key
   readonly value: unknown

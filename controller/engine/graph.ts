@@ -10,7 +10,7 @@ export type Key = string | number
 
 /** What nodes of one table, grouping, query or output share. */
 export interface Owner {
-  readonly kind: 'table' | 'grouping' | 'query' | 'output'
+  readonly kind: 'table' | 'grouping' | 'query' | 'derived' | 'output'
   readonly name: string
   readonly nodes: Map<Key, Node>
   readonly equals: (a: unknown, b: unknown) => boolean
@@ -18,6 +18,8 @@ export interface Owner {
   readonly run?: (key: Key) => unknown
   /** False for an input that holds something and so stays when nobody reads it. */
   readonly vacant?: (node: Node) => boolean
+  /** Where the changes of its kept nodes are collected, if not in `Graph.marked`. */
+  readonly marked?: Map<Node, unknown>
 }
 
 /** The value of a node that has never been computed without an error. */
@@ -40,7 +42,7 @@ export class Node {
   readonly key: Key
   value: unknown
   state: typeof fresh | typeof stale | typeof busy
-  /** Stays alive without readers; its changes are collected in `Graph.marked`. */
+  /** Stays alive without readers; its changes are collected in `marked` of its owner, or else of the graph. */
   kept = false
   /** Waits in `Graph.released` for a second look. */
   released = false
@@ -183,7 +185,12 @@ export class Graph {
 
   /** Keeps the value of the first mark: a later reader may refresh the node before the change is published. */
   #mark(node: Node, published: unknown): void {
-    if (!this.marked.has(node)) this.marked.set(node, published)
+    const marked = this.#marksOf(node)
+    if (!marked.has(node)) marked.set(node, published)
+  }
+
+  #marksOf(node: Node): Map<Node, unknown> {
+    return node.owner.marked ?? this.marked
   }
 
   refresh(node: Node): void {
@@ -316,7 +323,7 @@ export class Graph {
     this.#closers.delete(node)
     this.#unlinkAfter(node, undefined)
     // If its removal is not published yet, it must still be found: whoever publishes puts it up again.
-    if (this.marked.has(node)) this.#reset(node)
+    if (this.#marksOf(node).has(node)) this.#reset(node)
     else node.owner.nodes.delete(node.key)
     return true
   }

@@ -10,12 +10,18 @@ export interface KeySource<K extends Key> {
 }
 
 /** One row that changed, as followers of a table see it. */
-type RowFollower<K, R> = (key: K, before: R | undefined, after: R | undefined) => void
+export type RowFollower<K, R> = (key: K, before: R | undefined, after: R | undefined) => void
+
+/** Rows that a grouping can stand on. */
+export interface RowSource<K extends Key, R extends {}> {
+  readonly name: string
+  followRows(follower: RowFollower<K, R>): void
+}
 
 export type Equality<V> = (a: V, b: V) => boolean
 
 /** Keyed rows. A row is an immutable value; `undefined` means that there is none. */
-export class Table<K extends Key, R extends {}> implements KeySource<K> {
+export class Table<K extends Key, R extends {}> implements KeySource<K>, RowSource<K, R> {
   readonly name: string
   readonly #graph: Graph
   readonly #owner: Owner
@@ -107,8 +113,11 @@ export class Table<K extends Key, R extends {}> implements KeySource<K> {
   }
 }
 
-/** An index over a table: group → keys of the rows that belong to it. A row may belong to any number of groups. */
-export class Grouping<K extends Key, R extends {}, G extends Key> implements KeySource<G> {
+/**
+ * An index over rows: group → keys of the rows that belong to it. A row may belong to any number of groups. Its groups
+ * are in turn rows (that are all `true`) for other groupings.
+ */
+export class Grouping<K extends Key, R extends {}, G extends Key> implements KeySource<G>, RowSource<G, true> {
   readonly name: string
   /** Rows whose groups could not be told, by key: they belong to none. */
   readonly failures = new Map<K, string>()
@@ -117,12 +126,12 @@ export class Grouping<K extends Key, R extends {}, G extends Key> implements Key
   readonly #sizes = new Map<G, number>()
   readonly #followers: ((group: G, present: boolean) => void)[] = []
 
-  constructor(graph: Graph, name: string, table: Table<K, R>, groupsOf: (row: R, key: K) => readonly G[]) {
+  constructor(graph: Graph, name: string, rows: RowSource<K, R>, groupsOf: (row: R, key: K) => readonly G[]) {
     this.name = name
     this.#groupsOf = groupsOf
     const owner: Owner = { kind: 'grouping', name, nodes: new Map(), equals: Object.is }
     this.#cell = new KeyCell(graph, owner)
-    table.followRows((key, before, after) => this.#move(key, before, after))
+    rows.followRows((key, before, after) => this.#move(key, before, after))
   }
 
   /** Keys of the group's rows, sorted. The array is never changed afterwards. */
@@ -133,6 +142,10 @@ export class Grouping<K extends Key, R extends {}, G extends Key> implements Key
   follow(follower: (group: G, present: boolean) => void): void {
     this.#followers.push(follower)
     for (const group of this.#sizes.keys()) follower(group, true)
+  }
+
+  followRows(follower: RowFollower<G, true>): void {
+    this.follow((group, present) => (present ? follower(group, undefined, true) : follower(group, true, undefined)))
   }
 
   #move(key: K, before: R | undefined, after: R | undefined): void {

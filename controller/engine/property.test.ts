@@ -12,6 +12,8 @@ type Expr =
   | { kind: 'key' }
   | { kind: 'row'; key: Expr }
   | { kind: 'members'; group: Expr }
+  | { kind: 'kin'; group: Expr }
+  | { kind: 'families'; parity: Expr }
   | { kind: 'count' }
   | { kind: 'query'; query: number; key: Expr }
   | { kind: 'add'; left: Expr; right: Expr }
@@ -22,11 +24,22 @@ type Expr =
 interface Reads {
   row(key: number): number
   members(group: number): readonly number[]
+  /** Keys by what `derive` gives for them. */
+  kin(group: number): readonly number[]
+  /** What `derive` gives for any, by parity. */
+  families(parity: number): readonly number[]
   keys(): readonly number[]
   query(query: number, key: number): number
 }
 
 const modulo = (value: number): number => value % keyCount
+const fold = (keys: readonly number[]): number => keys.reduce((sum, key) => (sum * 3 + key + 1) % 1009, 0)
+
+/** The derived table: total, so that it never keeps a value of the past. */
+function derive(key: number, reads: Pick<Reads, 'row' | 'members'>): number | undefined {
+  const value = (reads.row(key) + reads.members(modulo(reads.row(key))).length) % (keyCount + 1)
+  return value === keyCount ? undefined : value
+}
 
 function evaluate(expr: Expr, key: number, reads: Reads): number {
   const go = (inner: Expr): number => evaluate(inner, key, reads)
@@ -38,7 +51,11 @@ function evaluate(expr: Expr, key: number, reads: Reads): number {
     case 'row':
       return reads.row(modulo(go(expr.key)))
     case 'members':
-      return reads.members(modulo(go(expr.group))).reduce((sum, member) => (sum * 3 + member + 1) % 1009, 0)
+      return fold(reads.members(modulo(go(expr.group))))
+    case 'kin':
+      return fold(reads.kin(modulo(go(expr.group))))
+    case 'families':
+      return fold(reads.families(go(expr.parity) % 2))
     case 'count':
       return reads.keys().length
     case 'query':
@@ -64,6 +81,8 @@ const { expr } = fc.letrec<{ expr: Expr }>((tie) => ({
     fc.record({ kind: fc.constant('key' as const) }),
     fc.record({ kind: fc.constant('row' as const), key: tie('expr') }),
     fc.record({ kind: fc.constant('members' as const), group: tie('expr') }),
+    fc.record({ kind: fc.constant('kin' as const), group: tie('expr') }),
+    fc.record({ kind: fc.constant('families' as const), parity: tie('expr') }),
     fc.record({ kind: fc.constant('count' as const) }),
     fc.record({ kind: fc.constant('query' as const), query: fc.nat(queryCount - 1), key: tie('expr') }),
     fc.record({ kind: fc.constant('add' as const), left: tie('expr'), right: tie('expr') }),
@@ -93,9 +112,17 @@ function build(program: readonly Expr[]) {
   const engine = new Engine()
   const rows = engine.table<number, { value: number }>('row')
   const groups = engine.grouping('members', rows, ({ value }) => [modulo(value), value % 2])
+  const plain = {
+    row: (key: number) => rows.get(key)?.value ?? 0,
+    members: (group: number) => groups.get(group),
+  }
+  const table = engine.derivedTable('derived', rows, (key: number) => derive(key, plain))
+  const kin = engine.grouping('kin', table, (value) => [value])
+  const families = engine.grouping('families', kin, (_, value) => [value % 2])
   const reads: Reads = {
-    row: (key) => rows.get(key)?.value ?? 0,
-    members: (group) => groups.get(group),
+    ...plain,
+    kin: (group) => kin.get(group),
+    families: (parity) => families.get(parity),
     keys: () => rows.keys(),
     query: (query, key) => queries[query]?.get(key) ?? 0,
   }
@@ -140,6 +167,11 @@ function plainReads(program: readonly Expr[], rows: ReadonlyMap<number, number>)
     row: (key) => rows.get(key) ?? 0,
     keys: () => [...rows.keys()].sort((a, b) => a - b),
     members: (group) => reads.keys().filter((key) => [modulo(reads.row(key)), reads.row(key) % 2].includes(group)),
+    kin: (group) => reads.keys().filter((key) => derive(key, reads) === group),
+    families: (parity) =>
+      Array.from({ length: keyCount }, (_, value) => value).filter(
+        (value) => value % 2 === parity && reads.kin(value).length > 0,
+      ),
     query: run,
   }
   return reads

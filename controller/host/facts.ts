@@ -1,9 +1,11 @@
-// What a host's OVSDB says of it: who it is, where tunnels to it end, which datapath is its integration bridge, and which
-// of its interfaces are plugged into which ports.
+// What a host's OVSDB says of it: who it is, where tunnels to it end, which datapath is its integration bridge, which of
+// its interfaces are plugged into which ports, and which lead to physical networks.
 import type { OpenVSwitch, Replica, Row } from '../../ovsdb/index.ts'
 import { isTunnelType, type TunnelType, type Vif } from '../app.ts'
 
 export const INTEGRATION_BRIDGE = 'br-int'
+/** In the external_ids of both ends of a patch: the physical network that it leads to. Marks the patch as Weft's. */
+export const PATCH_MARK = 'weft-physical-network'
 
 type Tables = (typeof OpenVSwitch)['tables']
 export type HostReplica = Replica<Tables>
@@ -26,20 +28,25 @@ export interface HostFacts {
   /** Of the integration bridge; null until ovs-vswitchd has made it. */
   readonly datapathId: bigint | null
   readonly vifs: readonly Vif[]
+  /** The OpenFlow numbers of the patch ports to mapped bridges that are there, by physical network. */
+  readonly uplinks: Readonly<Record<string, number>>
 }
 
 export function rootOf(replica: HostReplica): RootRow | undefined {
   return replica.table('Open_vSwitch').values().next().value
 }
 
-export function bridgeOf(replica: HostReplica): BridgeRow | undefined {
-  for (const bridge of replica.table('Bridge').values()) if (bridge.name === INTEGRATION_BRIDGE) return bridge
+export function bridgeOf(replica: HostReplica, name = INTEGRATION_BRIDGE): BridgeRow | undefined {
+  for (const bridge of replica.table('Bridge').values()) if (bridge.name === name) return bridge
   return undefined
 }
 
-/** The interfaces of the integration bridge, each with its port. */
-export function* interfacesOf(replica: HostReplica): Generator<readonly [PortRow, InterfaceRow]> {
-  for (const id of bridgeOf(replica)?.ports ?? []) {
+/** The interfaces of a bridge, each with its port. */
+export function* interfacesOf(
+  replica: HostReplica,
+  bridge = bridgeOf(replica),
+): Generator<readonly [PortRow, InterfaceRow]> {
+  for (const id of bridge?.ports ?? []) {
     const port = replica.table('Port').get(id)
     for (const each of port?.interfaces ?? []) {
       const row = replica.table('Interface').get(each)
@@ -49,8 +56,19 @@ export function* interfacesOf(replica: HostReplica): Generator<readonly [PortRow
 }
 
 function mappings(text: string | undefined): Map<string, string> {
-  const pairs = (text ?? '').split(',').map((pair) => pair.split(':', 2))
-  return new Map(pairs.flatMap(([network, bridge]) => (network && bridge ? [[network.trim(), bridge.trim()]] : [])))
+  const pairs = (text ?? '').split(',').map((pair) => pair.split(':', 2).map((part) => part.trim()))
+  return new Map(pairs.flatMap(([network, bridge]) => (network && bridge ? [[network, bridge]] : [])))
+}
+
+/** A patch counts while its network is mapped to a bridge that exists, also before the patch is mended. */
+function uplinksOf(replica: HostReplica, mapped: ReadonlyMap<string, string>): Record<string, number> {
+  const patches = Array.from(interfacesOf(replica)).flatMap(([, { type, external_ids, ofport }]) => {
+    const network = type === 'patch' ? external_ids.get(PATCH_MARK) : undefined
+    const bridge = network === undefined ? undefined : mapped.get(network)
+    if (network === undefined || bridge === undefined || bridgeOf(replica, bridge) === undefined) return []
+    return ofport !== null && ofport > 0 ? [[network, ofport] as const] : []
+  })
+  return Object.fromEntries(patches)
 }
 
 /** `peerAddress`: where the host connects from, which is where tunnels end unless `weft-encap-ip` says otherwise. */
@@ -66,6 +84,7 @@ export function factsOf(replica: HostReplica, peerAddress: string): HostFacts | 
     return port !== undefined && ofport > 0 ? [{ host: id, name: row.name, ofport, port }] : []
   })
   const datapath = bridgeOf(replica)?.datapath_id
+  const bridgeMappings = mappings(ids.get('weft-bridge-mappings'))
   return {
     id,
     name: ids.get('hostname') ?? id,
@@ -73,9 +92,10 @@ export function factsOf(replica: HostReplica, peerAddress: string): HostFacts | 
     encapIp: ids.get('weft-encap-ip') ?? peerAddress,
     encapTypes: types.filter(isTunnelType),
     datapathType: ids.get('weft-datapath-type') ?? null,
-    bridgeMappings: mappings(ids.get('weft-bridge-mappings')),
+    bridgeMappings,
     datapathId: datapath === undefined || datapath === null ? null : BigInt(`0x${datapath}`),
     vifs,
+    uplinks: uplinksOf(replica, bridgeMappings),
   }
 }
 

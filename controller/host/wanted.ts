@@ -1,5 +1,5 @@
-// What Weft wants in a host's OVSDB: the integration bridge pointed at this controller, and the tunnel ports with their
-// fixed OpenFlow numbers. The difference to what is there is one transaction; nothing else is touched.
+// What Weft wants in a host's OVSDB: the integration bridge pointed at this controller, the tunnel ports with their
+// fixed OpenFlow numbers, and patches to the bridges of physical networks. The difference to what is there is one transaction; nothing else is touched.
 import { OpenVSwitch, Transaction } from '../../ovsdb/index.ts'
 import { TUNNEL_PORTS, type TunnelType } from '../app.ts'
 import {
@@ -11,9 +11,8 @@ import {
   type HostFacts,
   type HostReplica,
 } from './facts.ts'
-
-type HostTransaction = Transaction<(typeof OpenVSwitch)['tables']>
-type Uuids<T> = T extends { readonly ports: readonly (infer P)[] } ? P : never
+import { patches } from './patches.ts'
+import { equalMaps, type HostTransaction, type NewPort } from './rows.ts'
 
 export interface Wanted {
   /** What br-int connects to, `tcp:192.0.2.1:6653`. */
@@ -27,11 +26,8 @@ function tunnelOptions(facts: HostFacts): ReadonlyMap<string, string> {
   return new Map([['key', 'flow'], ['remote_ip', 'flow'], ...local])
 }
 
-const equalMaps = (a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean =>
-  a.size === b.size && Array.from(a).every(([key, value]) => b.get(key) === value)
-
 /** Inserts the tunnel ports that are missing and mends those that differ; gives the inserted ones. */
-function tunnels(tx: HostTransaction, replica: HostReplica, facts: HostFacts, done: string[]): Uuids<BridgeRow>[] {
+function tunnels(tx: HostTransaction, replica: HostReplica, facts: HostFacts, done: string[]): NewPort[] {
   const options = tunnelOptions(facts)
   return facts.encapTypes.flatMap((type) => {
     const name = portName(type)
@@ -68,7 +64,7 @@ function createBridge(
     protocols: ['OpenFlow13'],
     other_config: new Map([['disable-in-band', 'true']]),
     controller: [insertController(tx, wanted)],
-    ports: [port, ...tunnels(tx, replica, facts, done)],
+    ports: [port, ...tunnels(tx, replica, facts, done), ...patches(tx, replica, facts, done)],
   })
   tx.mutate('Open_vSwitch', [['_uuid', '==', root._uuid]], [['bridges', 'insert', [bridge]]])
   done.push(`created bridge ${INTEGRATION_BRIDGE}`)
@@ -104,7 +100,7 @@ function mendBridge(
     tx.update('Bridge', where, { datapath_type: facts.datapathType })
     done.push(`set datapath_type of ${INTEGRATION_BRIDGE} to ${facts.datapathType}`)
   }
-  const ports = tunnels(tx, replica, facts, done)
+  const ports = [...tunnels(tx, replica, facts, done), ...patches(tx, replica, facts, done)]
   if (ports.length > 0) tx.mutate('Bridge', where, [['ports', 'insert', ports]])
 }
 

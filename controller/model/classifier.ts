@@ -1,7 +1,7 @@
 // One flow table. Flows that mask the same bits are one tuple: a hash by the masked values finds the flow (tuple space
 // search, Srinivasan et al. 1999). Tuples are tried by their highest priority, so most are never looked at.
 import { FlowMatch } from '../../ofproto/fields/flow-match.ts'
-import type { Instruction } from '../../ofproto/actions/index.ts'
+import type { Action, Instruction } from '../../ofproto/actions/index.ts'
 import { formatMatch } from '../../ofproto/fields/match-text.ts'
 import type { Match } from '../../ofproto/fields/match.ts'
 
@@ -30,10 +30,30 @@ interface Tuple {
 const FRAGMENT = 1n
 const PORTS: ReadonlySet<string> = new Set(['tp_src', 'tp_dst'])
 
-/** The packet as the tables compare it. */
-export function asSeen(read: ReadSlot): ReadSlot {
-  const isFragment = (read('ip_frag') & FRAGMENT) !== 0n
-  return isFragment ? (slot) => (PORTS.has(slot) ? 0n : read(slot)) : read
+type Clause = Extract<Action, { readonly kind: 'conjunction' }>
+
+const clauses = new WeakMap<ModelFlow, readonly Clause[]>()
+/** Which clauses of which conjunctions a flow stands for (ovs-fields(7)); none as a rule. */
+function clausesOf(flow: ModelFlow): readonly Clause[] {
+  let found = clauses.get(flow)
+  if (found === undefined) {
+    const actions = flow.instructions.flatMap((each) => (each.kind === 'apply_actions' ? each.actions : []))
+    found = actions.filter((action) => action.kind === 'conjunction')
+    clauses.set(flow, found)
+  }
+  return found
+}
+
+/** The conjunctions of which a flow of each clause is there. */
+function satisfied(flows: readonly ModelFlow[]): number[] {
+  const met = new Map<number, Set<number>>()
+  const complete: number[] = []
+  for (const { id, clause, clauses: count } of flows.flatMap(clausesOf)) {
+    const of = met.get(id) ?? new Set()
+    met.set(id, of.add(clause))
+    if (of.size === count && !complete.includes(id)) complete.push(id)
+  }
+  return complete
 }
 
 const keyOf = (mask: Mask, read: ReadSlot): string =>
@@ -84,14 +104,33 @@ export class Classifier {
   }
 
   lookup(read: ReadSlot): ModelFlow | null {
-    const seen = asSeen(read)
-    let best: ModelFlow | null = null
+    const isFragment = (read('ip_frag') & FRAGMENT) !== 0n
+    const seen: ReadSlot = isFragment ? (slot) => (PORTS.has(slot) ? 0n : read(slot)) : read
+    const { hard, soft } = this.#find(seen)
+    for (const priority of new Set(soft.map((flow) => flow.priority))) {
+      for (const id of satisfied(soft.filter((flow) => flow.priority === priority))) {
+        const found = this.#find((slot) => (slot === 'conj_id' ? BigInt(id) : seen(slot))).hard
+        if (found !== null) return found
+      }
+    }
+    return hard
+  }
+
+  /** The best flow that matches for sure, and better ones that are clauses of conjunctions, the best first. */
+  #find(read: ReadSlot): { hard: ModelFlow | null; soft: readonly ModelFlow[] } {
+    let hard: ModelFlow | null = null
+    const soft: ModelFlow[] = []
     this.#order ??= [...this.#tuples.values()].toSorted((a, b) => b.highest - a.highest)
     for (const { mask, flows, highest } of this.#order) {
-      if (best !== null && best.priority >= highest) break
-      const found = flows.get(keyOf(mask, seen))?.[0]
-      if (found !== undefined && (best === null || found.priority > best.priority)) best = found
+      if (hard !== null && hard.priority >= highest) break
+      for (const flow of flows.get(keyOf(mask, read)) ?? []) {
+        if (hard !== null && flow.priority <= hard.priority) break
+        if (clausesOf(flow).length > 0) soft.push(flow)
+        else hard = flow
+      }
     }
-    return best
+    const least = hard?.priority ?? -1
+    const better = soft.length === 0 ? soft : soft.filter(({ priority }) => priority > least)
+    return { hard, soft: better.toSorted((a, b) => b.priority - a.priority) }
   }
 }

@@ -1,14 +1,14 @@
-// Several modelled hosts, joined by tunnels, under one controller: a packet that a port sends, and what becomes of it
-// on every host, answers of the controller included. Nothing takes time here; a whole network is milliseconds.
+// Several modelled hosts, joined by tunnels and by wires, under one controller: a packet that a port sends, and what
+// becomes of it on every host, answers of the controller included. Nothing takes time here; a network is milliseconds.
 import { TUNNEL_PORTS, type App, type PacketIn, type PacketOut, type Reads } from '../app.ts'
+import type { Delta } from '../deployment.ts'
 import { packetInReason, ports as reserved } from '../../ofproto/messages/index.ts'
 import { originOf } from '../pipeline/cookie.ts'
-import type { Item } from '../pipeline/value.ts'
 import { ModelSwitch, type Arrival } from './switch.ts'
 import { plainPort, tunnelPort } from './tables.ts'
 import type { Punt, Trace } from './trace.ts'
 
-/** A packet that left by a port without a tunnel. */
+/** A packet that left by a port without a tunnel: to a station, or onto a wire. */
 export interface Delivery {
   readonly host: string
   readonly ofport: number
@@ -31,6 +31,17 @@ export interface Journey {
 /** What a controller does with a packet-in. */
 export type Controller = (host: string, punt: Punt) => readonly PacketOut[]
 
+/** A host's port to a physical network. */
+interface Uplink {
+  readonly host: string
+  readonly ofport: number
+}
+
+interface Arriving {
+  readonly host: string
+  readonly arrival: Arrival
+}
+
 /** Switches that one packet may pass, copies and answers counted. */
 const MAX_VISITS = 10_000
 
@@ -51,6 +62,7 @@ export function appController(apps: readonly App[], reads: Reads): Controller {
 export class Fabric {
   readonly #switches = new Map<string, ModelSwitch>()
   readonly #hostAt = new Map<number, string>()
+  readonly #wires = new Map<string, Uplink[]>()
   readonly #controller: Controller
 
   constructor(controller: Controller) {
@@ -65,33 +77,64 @@ export class Fabric {
     this.#hostAt.set(encapIp, host)
   }
 
+  /** Joins hosts to a physical network, which brings each frame to all others on it. */
+  addUplinks(host: string, uplinks: Readonly<Record<string, number>>): void {
+    for (const [physical, ofport] of Object.entries(uplinks)) {
+      this.switchOf(host).ports.set(ofport, plainPort)
+      this.#wires.set(physical, [...(this.#wires.get(physical) ?? []), { host, ofport }])
+    }
+  }
+
   switchOf(host: string): ModelSwitch {
     const model = this.#switches.get(host)
     if (model === undefined) throw new RangeError(`there is no host '${host}'`)
     return model
   }
 
-  apply(host: string, { remove, put }: { remove: Iterable<string>; put: ReadonlyMap<string, Item> }): void {
+  apply(host: string, delta: Delta): void {
     const model = this.switchOf(host)
-    for (const key of remove) model.remove(key)
-    for (const item of put.values()) model.put(item)
+    for (const [key, item] of delta) {
+      if (item === null) model.remove(key)
+      else model.put(item)
+    }
   }
 
   send(host: string, ofport: number, bytes: Uint8Array): readonly Delivery[] {
     return this.follow(host, { bytes, inPort: ofport }).deliveries
   }
 
+  /** What a machine on a physical network sends. */
+  sendOnWire(physical: string, bytes: Uint8Array): readonly Delivery[] {
+    return this.#follow(this.#arrivals(this.#wires.get(physical) ?? [], bytes)).deliveries
+  }
+
+  #arrivals(uplinks: readonly Uplink[], bytes: Uint8Array): Arriving[] {
+    return uplinks.map(({ host, ofport }) => ({ host, arrival: { bytes, inPort: ofport } }))
+  }
+
+  /** The other ends of the wire that a port leads to. */
+  #peers(host: string, ofport: number): readonly Uplink[] {
+    const isHere = (uplink: Uplink): boolean => uplink.host === host && uplink.ofport === ofport
+    const wire = Array.from(this.#wires.values()).find((uplinks) => uplinks.some(isHere)) ?? []
+    return wire.filter((uplink) => !isHere(uplink))
+  }
+
   /** Breadth first. Throws where packets multiply without end. */
   follow(host: string, arrival: Arrival): Journey {
+    return this.#follow([{ host, arrival }])
+  }
+
+  #follow(queue: Arriving[]): Journey {
     const deliveries: Delivery[] = []
     const visits: Visit[] = []
-    const queue: { readonly host: string; readonly arrival: Arrival }[] = [{ host, arrival }]
     const pass = (at: string, arrival: Arrival, trace: Trace): void => {
       visits.push({ host: at, arrival, trace })
-      if (visits.length > MAX_VISITS)
-        throw new RangeError(`a packet of ${host} passes more than ${MAX_VISITS} switches`)
+      if (visits.length > MAX_VISITS) throw new RangeError(`a packet passes more than ${MAX_VISITS} switches`)
       for (const { port, tunnel, bytes: sent } of trace.outputs) {
-        if (tunnel === null) deliveries.push({ host: at, ofport: port, bytes: sent })
+        if (tunnel === null) {
+          deliveries.push({ host: at, ofport: port, bytes: sent })
+          queue.push(...this.#arrivals(this.#peers(at, port), sent))
+        }
         const next = tunnel === null ? undefined : this.#hostAt.get(tunnel.destination)
         if (next !== undefined) queue.push({ host: next, arrival: { bytes: sent, inPort: port, tunnel } })
       }

@@ -216,6 +216,26 @@ test('clone and the stack leave nothing behind but what is popped', () => {
   ])
 })
 
+test('a conjunction matches when a flow of each clause does; else flows of lower priority decide', () => {
+  const clause = (match: string, text: string, priority = 9) => `priority=${priority},${match},actions=${text}`
+  const flows = [
+    clause('ip,nw_src=10.0.0.1', 'conjunction(7,1/2)'),
+    clause('ip,nw_src=10.0.0.3', 'conjunction(7,1/2),conjunction(8,1/2)'),
+    clause('ip,nw_dst=10.0.0.2', 'conjunction(7,2/2)'),
+    clause('ip,nw_dst=10.0.0.4', 'conjunction(8,2/2)'),
+    'conj_id=7,ip,actions=output:2',
+    'conj_id=8,ip,actions=output:3',
+    'priority=1,actions=in_port',
+  ]
+  const sent = (from: string, to: string): number[] => portsOf(flows, pingFrame({ fromMac: A, toMac: B, from, to }))
+  expect(sent('10.0.0.1', '10.0.0.2')).toEqual([2])
+  expect(sent('10.0.0.3', '10.0.0.2')).toEqual([2])
+  expect(sent('10.0.0.3', '10.0.0.4')).toEqual([3])
+  expect(sent('10.0.0.1', '10.0.0.4')).toEqual([1])
+  expect(portsOf([...flows, 'priority=10,ip,nw_dst=10.0.0.2,actions=output:3'])).toEqual([3])
+  expect(portsOf([...flows.slice(0, 4), 'priority=1,actions=output:3'])).toEqual([3])
+})
+
 test('resubmit looks up with another port and goes on with the old one', () => {
   expect(portsOf(['actions=resubmit(3,1)', 'table=1,in_port=3,actions=output:1,output:3'])).toEqual([3])
 })

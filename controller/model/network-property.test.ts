@@ -2,7 +2,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { mac } from '../address.ts'
-import { gateway, host, network, port, router, subnet, vif } from '../testing.ts'
+import { gateway, host, network, port, router, subnet, vif, wired } from '../testing.ts'
 import { pingFrame, received, simulate, type Rows } from './testing.ts'
 
 interface Station {
@@ -15,11 +15,17 @@ interface World {
   readonly stations: readonly Station[]
   /** Networks that are up. */
   readonly networks: readonly number[]
+  /** Those that are on a wire instead of tunnels: by number, with a VLAN but for the flat one. */
+  readonly wires: readonly number[]
+  /** Hosts that are connected to the wire. */
+  readonly uplinks: readonly number[]
   /** Of each router: the networks it stands on, and whether it is up. No network has two. */
   readonly routers: readonly { readonly on: readonly number[]; readonly up: boolean }[]
 }
 
 const NETWORKS = [1, 2, 3, 4]
+const HOSTS = [1, 2, 3]
+const FLAT = 1
 const station = fc.record({
   h: fc.integer({ min: 1, max: 3 }),
   n: fc.constantFrom(...NETWORKS),
@@ -34,6 +40,8 @@ const world: fc.Arbitrary<World> = fc.record({
     ),
     { selector: ({ n, i }) => n * 256 + i, minLength: 2, maxLength: 7 },
   ),
+  wires: fc.subarray(NETWORKS),
+  uplinks: fc.subarray(HOSTS),
   networks: fc.oneof({ weight: 3, arbitrary: fc.constant(NETWORKS) }, fc.subarray(NETWORKS)),
   routers: fc
     .tuple(fc.array(fc.constantFrom(0, 1, 2), { minLength: 4, maxLength: 4 }), fc.boolean(), fc.boolean())
@@ -42,10 +50,13 @@ const world: fc.Arbitrary<World> = fc.record({
     ),
 })
 
-function rowsOf({ stations, networks, routers }: World): Rows {
+function rowsOf({ stations, networks, wires, uplinks, routers }: World): Rows {
   return {
-    hosts: [host(1), host(2), host(3)],
-    networks: NETWORKS.map((n) => network(n, { admin_state_up: networks.includes(n) })),
+    hosts: HOSTS.map((h) => host(h, uplinks.includes(h) ? { wire: 60_000 + h } : {})),
+    networks: NETWORKS.map((n) => {
+      const state = { admin_state_up: networks.includes(n) }
+      return wires.includes(n) ? wired(n, 'wire', n === FLAT ? null : n, state) : network(n, state)
+    }),
     subnets: NETWORKS.map((n) => subnet(n)),
     ports: [
       ...stations.map(({ n, i, up }) => port(n, i, { admin_state_up: up })),
@@ -57,10 +68,12 @@ function rowsOf({ stations, networks, routers }: World): Rows {
 }
 
 /** Null: not; else the TTL with which a packet of 64 arrives. */
-function intended({ networks, routers }: World, a: Station, b: Station): number | null {
-  if (!a.up || !b.up || !networks.includes(a.n) || !networks.includes(b.n)) return null
+function intended({ networks, wires, uplinks, routers }: World, a: Station, b: Station): number | null {
+  // A host is on a network; also where it sends to one that it has no port on.
+  const on = (h: number, n: number): boolean => networks.includes(n) && (!wires.includes(n) || uplinks.includes(h))
+  if (!a.up || !b.up || !on(a.h, a.n) || !on(a.h, b.n) || !on(b.h, b.n)) return null
   if (a.n === b.n) return 64
-  return routers.some(({ on, up }) => up && on.includes(a.n) && on.includes(b.n)) ? 63 : null
+  return routers.some(({ on: has, up }) => up && has.includes(a.n) && has.includes(b.n)) ? 63 : null
 }
 
 test('whoever should reach another does, and nobody else', () => {
@@ -76,7 +89,9 @@ test('whoever should reach another does, and nobody else', () => {
             from: `10.0.${a.n}.${a.i}`,
             to: `10.0.${b.n}.${b.i}`,
           })
-          const got = fabric.send(`host${a.h}`, a.n * 256 + a.i, frame).map(received)
+          const deliveries = fabric.send(`host${a.h}`, a.n * 256 + a.i, frame)
+          // What is on the wire is no machine's yet.
+          const got = deliveries.filter(({ ofport }) => ofport < 60_000).map(received)
           const ttl = intended(w, a, b)
           const expected =
             ttl === null

@@ -1,5 +1,5 @@
 // A modelled switch that is made for one question and thrown away: its flows stay the wire bytes that the controller
-// holds anyway. A lookup walks through the frames of a table and compares bytes; only what passes is decoded. So an
+// holds anyway. A lookup walks through the frames of a table and compares bytes; only what passes is decoded and looked at as any model does. So an
 // operator's trace costs milliseconds on a host of 20,000 flows, and nothing at all while nobody asks.
 import { bitsToBytes, fullMask, ones } from '../../ofproto/fields/bits.ts'
 import { FlowMatch } from '../../ofproto/fields/flow-match.ts'
@@ -7,18 +7,20 @@ import { registersOf, slotOf } from '../../ofproto/fields/slots.ts'
 import { fieldByHeader, type Field } from '../../ofproto/fields/table.ts'
 import { decodeMessage } from '../../ofproto/messages/index.ts'
 import type { Item } from '../pipeline/value.ts'
-import { asSeen, type ModelFlow, type ReadSlot } from './classifier.ts'
+import { Classifier, type ModelFlow, type ReadSlot } from './classifier.ts'
 import { ModelSwitch } from './switch.ts'
 
 // ofp_flow_mod, OpenFlow 1.3.5 §7.3.4.2, and the ofp_match in it, §7.2.2.
 const TABLE_AT = 24
-const PRIORITY_AT = 30
 const MATCH_LENGTH_AT = 50
 const MATCH_AT = 48
 const FIELDS_AT = 52
 const EXPERIMENTER = 0xffff
 
 const u16 = (bytes: Uint8Array, at: number): number => ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)
+
+/** What lookups do not take as the packet has it: ports of fragments, and conjunctions. */
+const changed: ReadonlySet<string> = new Set(['tp_src', 'tp_dst', 'conj_id'])
 
 /** The slots that hold a field just as it is on the wire, the most significant first; null where they hold it otherwise. */
 function plainSlots(field: Field): readonly string[] | null {
@@ -27,7 +29,8 @@ function plainSlots(field: Field): readonly string[] | null {
   const probe = new FlowMatch()
   const pattern = 0x5a69_7887_96a5_b4c3_d2e1_f00f_1e2d_3c4bn & fullMask(field)
   probe.set(field, pattern, fullMask(field))
-  return probe.get(slotOf(field.name)).value === pattern ? [slotOf(field.name)] : null
+  const slot = slotOf(field.name)
+  return probe.get(slot).value === pattern && !changed.has(slot) ? [slot] : null
 }
 
 /** By OXM header without its mask bit and length. */
@@ -76,11 +79,8 @@ function prefilter(read: ReadSlot): (frame: Uint8Array) => boolean {
   }
 }
 
-function matches({ match }: ModelFlow, read: ReadSlot): boolean {
-  if (match.some(({ kind }) => kind === 'unknown')) return false
-  for (const [slot, { value, mask }] of FlowMatch.from(match).entries()) if ((read(slot) & mask) !== value) return false
-  return true
-}
+/** Others may have flows that the model cannot read. */
+const isKnown = ({ match }: ModelFlow): boolean => match.every(({ kind }) => kind !== 'unknown')
 
 export class ScannedSwitch extends ModelSwitch {
   readonly #items: () => Iterable<Item>
@@ -109,15 +109,13 @@ export class ScannedSwitch extends ModelSwitch {
 
   override lookup(table: number, read: ReadSlot): ModelFlow | null {
     this.#flows ??= this.#read()
-    const seen = asSeen(read)
-    const couldMatch = prefilter(seen)
-    let best: ModelFlow | null = null
+    const couldMatch = prefilter(read)
+    const candidates = new Classifier()
     for (const { key, frame } of this.#flows.get(table) ?? []) {
-      if (best !== null && u16(frame, PRIORITY_AT) <= best.priority) continue
       if (!couldMatch(frame)) continue
       const flow = decodeMessage(frame)
-      if (flow.kind === 'flow_mod' && matches(flow, seen)) best = { ...flow, key }
+      if (flow.kind === 'flow_mod' && isKnown(flow)) candidates.add({ ...flow, key })
     }
-    return best
+    return candidates.lookup(read)
   }
 }

@@ -38,9 +38,10 @@ export function simulate(rows: Rows): Simulated {
   const deployment = new Deployment()
   deployment.update(units, scopes)
   const fabric = new Fabric(appController(apps, derivation.reads))
-  for (const { id, encapIp } of rows.hosts) {
+  for (const { id, encapIp, uplinks } of rows.hosts) {
     const ofports = rows.vifs.filter(({ host }) => host === id).map(({ ofport }) => ofport)
     fabric.addHost(id, ipv4(encapIp) ?? 0, ofports)
+    fabric.addUplinks(id, uplinks)
   }
   for (const [host, delta] of deployment.take()) fabric.apply(host, delta)
   return { fabric, derivation, deployment }

@@ -113,7 +113,7 @@ export interface SecurityGroupRule extends Owned {
   readonly security_group_id: string
   readonly direction: 'ingress' | 'egress'
   readonly ethertype: 'IPv4' | 'IPv6'
-  /** A name of `protocols.ts`, or a number that has none; null is any. ICMP for IPv6 is `ipv6-icmp`. */
+  /** A name of packet/protocols.ts or a number in digits; null is any. ICMP for IPv6 is `ipv6-icmp`. */
   readonly protocol: string | null
   /** Destination ports; of ICMP the type and the code. */
   readonly port_range_min: number | null

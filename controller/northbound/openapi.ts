@@ -140,28 +140,36 @@ function resourcePaths(kind: (typeof resourceKinds)[number]): Record<string, Rec
   }
 }
 
-function routerPaths(): Record<string, Record<string, Operation>> {
-  const tags = ['routers']
-  const actions = {
-    add_router_interface: 'RouterInterface',
-    remove_router_interface: 'RouterInterface',
-    add_extraroutes: 'ExtraRoutes',
-    remove_extraroutes: 'ExtraRoutes',
+/** Beside create, update and delete: method, address, and the schema of the body. */
+const actions = [
+  ['put', 'routers', 'add_router_interface', 'RouterInterface'],
+  ['put', 'routers', 'remove_router_interface', 'RouterInterface'],
+  ['put', 'routers', 'add_extraroutes', 'ExtraRoutes'],
+  ['put', 'routers', 'remove_extraroutes', 'ExtraRoutes'],
+  ['put', 'address_groups', 'add_addresses', 'Addresses'],
+  ['put', 'address_groups', 'remove_addresses', 'Addresses'],
+  ['put', 'security_groups', 'insert_rule', 'InsertRule'],
+  ['post', 'security_groups', 'import', 'RuleList'],
+] as const
+
+function actionPaths(): Record<string, Record<string, Operation>> {
+  const done = (tags: readonly string[], schema: string): Operation => ({
+    tags,
+    parameters: [id, wait],
+    requestBody: { required: true, ...json(reference(schema)) },
+    responses: { 200: { description: 'Done' }, ...refusals(400, 401, 403, 404, 409) },
+  })
+  const written = actions.map(([method, kind, name, schema]) => [
+    `/v2.0/${pathOf(kind)}/{id}/${name}`,
+    { [method]: { summary: name.replaceAll('_', ' '), ...done([kind], schema) } },
+  ])
+  const exported = {
+    tags: ['security_groups'],
+    summary: 'Export the rules',
+    parameters: [id, parameter('format', 'query', { enum: ['json', 'csv'] })],
+    responses: { 200: { description: 'The rules', ...json(reference('RuleList')) }, ...refusals(400, 401, 404) },
   }
-  return Object.fromEntries(
-    Object.entries(actions).map(([name, schema]) => [
-      `/v2.0/routers/{id}/${name}`,
-      {
-        put: {
-          tags,
-          summary: name.replaceAll('_', ' '),
-          parameters: [id, wait],
-          requestBody: { required: true, ...json(reference(schema)) },
-          responses: { 200: { description: 'Done' }, ...refusals(400, 401, 403, 404, 409) },
-        },
-      },
-    ]),
-  )
+  return { ...Object.fromEntries(written), '/v2.0/security-groups/{id}/export': { get: exported } }
 }
 
 function schemas(): Record<string, object> {
@@ -187,6 +195,11 @@ function schemas(): Record<string, object> {
     ExtraRoutes: object({
       router: object({ routes: { type: 'array', items: object({ destination: text, nexthop: text }) } }),
     }),
+    Addresses: object({ addresses: { type: 'array', items: text } }, ['addresses']),
+    InsertRule: object({ security_group_rule_id: text, insert_before: text, insert_after: text }, [
+      'security_group_rule_id',
+    ]),
+    RuleList: object({ security_group_rules: { type: 'array', items: { type: 'object' } } }, ['security_group_rules']),
     Error: object({ NeutronError: object({ type: text, message: text, detail: text }) }),
   }
 }
@@ -195,7 +208,7 @@ export function openApi(): Record<string, unknown> {
   return {
     openapi: '3.0.3',
     info: { title: 'Weft', version: '2.0', description: 'OpenStack Networking API v2.0 over Open vSwitch.' },
-    paths: Object.assign({}, ...resourceKinds.map(resourcePaths), routerPaths()),
+    paths: Object.assign({}, ...resourceKinds.map(resourcePaths), actionPaths()),
     components: {
       schemas: schemas(),
       securitySchemes: {

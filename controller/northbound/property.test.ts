@@ -2,7 +2,8 @@
 // nothing and the stored intent is consistent.
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Network, Port, Router, Subnet } from './model.ts'
+import type { Network, Port, Router, SecurityGroup, SecurityGroupRule, Subnet } from './model.ts'
+import { ruleKey } from './resources/security-group-rules.ts'
 import { type Api, type Json, startApi } from './testing/harness.ts'
 
 type Step = readonly [action: number, a: number, b: number, c: number]
@@ -27,6 +28,7 @@ function request(api: Api, [action, a, b, c]: Step): ['POST' | 'PUT' | 'DELETE',
     network_id,
     ...(c % 3 === 0 ? { fixed_ips } : {}),
     ...(c % 4 === 0 ? { mac_address: pick(macs, b) } : {}),
+    ...(c % 5 === 0 ? { security_groups: [id(api, 'security_groups', b), id(api, 'security_groups', c)] } : {}),
   }
   const subnet_id = id(api, 'subnets', b)
   const router = `routers/${id(api, 'routers', a)}`
@@ -51,11 +53,74 @@ function request(api: Api, [action, a, b, c]: Step): ['POST' | 'PUT' | 'DELETE',
     ['DELETE', `subnets/${subnet_id}`],
     ['DELETE', `ports/${id(api, 'ports', a)}`],
     ['DELETE', router],
+    ...groupSteps(api, a, b, c),
   ]
-  return steps[action] ?? ['DELETE', router]
+  return pick(steps, action) as (typeof steps)[number]
+}
+
+const groupActions = 9
+
+function groupSteps(api: Api, a: number, b: number, c: number): ['POST' | 'PUT' | 'DELETE', string, Json?][] {
+  const security_group_id = id(api, 'security_groups', a)
+  const group = `security-groups/${security_group_id}`
+  const rule = id(api, 'security_group_rules', b)
+  const match = {
+    direction: b % 2 ? 'ingress' : 'egress',
+    action: pick(['allow', 'deny'], c),
+    protocol: pick(['tcp', 'udp', null, 'icmp6'], b),
+    priority: pick([null, 1, 2, 3], c),
+    ...(c % 3 === 0 ? { remote_group_id: id(api, 'security_groups', b) } : {}),
+    ...(c % 7 === 0 ? { remote_address_group_id: id(api, 'address_groups', b) } : {}),
+  }
+  return [
+    ['POST', 'security-groups', { security_group: { name: c % 9 === 0 ? 'default' : 'x' } }],
+    ['POST', 'address-groups', { address_group: { addresses: [pick(addresses, b)] } }],
+    ['POST', 'security-group-rules', { security_group_rule: { security_group_id, ...match } }],
+    [
+      'PUT',
+      `security-group-rules/${rule}`,
+      { security_group_rule: { priority: match.priority, action: match.action } },
+    ],
+    [
+      'PUT',
+      `${group}/insert_rule`,
+      { security_group_rule_id: rule, insert_after: c % 2 ? id(api, 'security_group_rules', c) : null },
+    ],
+    [
+      'POST',
+      `${group}/import`,
+      { security_group_rules: [{ ...match, remote_group_id: null }, { direction: 'ingress' }] },
+    ],
+    ['PUT', `ports/${id(api, 'ports', b)}`, { port: { security_groups: c % 3 ? [security_group_id] : null } }],
+    ['DELETE', c % 3 ? `security-group-rules/${rule}` : `address-groups/${id(api, 'address_groups', a)}`],
+    ['DELETE', group],
+  ]
+}
+
+function checkGroups(api: Api): void {
+  const groups = stored(api, 'security_groups') as SecurityGroup[]
+  const rules = stored(api, 'security_group_rules') as SecurityGroupRule[]
+  const known = (kind: string): Set<string | null> => new Set([null, ...stored(api, kind).map((each) => each.id)])
+  const [groupIds, addressGroupIds] = [known('security_groups'), known('address_groups')]
+  for (const port of stored(api, 'ports') as Port[]) {
+    expect(port.security_groups.every((each) => groupIds.has(each))).toBe(true)
+    expect(new Set(port.security_groups).size).toBe(port.security_groups.length)
+  }
+  for (const rule of rules) {
+    expect([rule.security_group_id, rule.remote_group_id].every((each) => groupIds.has(each))).toBe(true)
+    expect(addressGroupIds.has(rule.remote_address_group_id)).toBe(true)
+  }
+  for (const { id: groupId } of groups) {
+    const own = rules.filter((rule) => rule.security_group_id === groupId)
+    expect(new Set(own.map(ruleKey)).size).toBe(own.length)
+    const priorities = own.flatMap(({ priority }) => priority ?? []).sort((a, b) => a - b)
+    expect(priorities).toEqual(priorities.map((_, i) => i + 1))
+  }
+  expect(groups.filter(({ name }) => name === 'default').length).toBeLessThan(2)
 }
 
 function checkConsistent(api: Api): void {
+  checkGroups(api)
   const networks = stored(api, 'networks') as Network[]
   const subnets = stored(api, 'subnets') as Subnet[]
   const ports = stored(api, 'ports') as Port[]
@@ -88,7 +153,7 @@ function checkConsistent(api: Api): void {
 test('random requests leave the intent consistent, and a refused one leaves it unchanged', async () => {
   const seen = new Map<number, number>()
   const number = fc.nat(30)
-  const steps = fc.array(fc.tuple(fc.nat(14), number, number, number), { minLength: 20, maxLength: 60 })
+  const steps = fc.array(fc.tuple(fc.nat(14 + groupActions), number, number, number), { minLength: 20, maxLength: 60 })
   await fc.assert(
     fc.asyncProperty(steps, async (run) => {
       const api = await startApi()
@@ -110,4 +175,47 @@ test('random requests leave the intent consistent, and a refused one leaves it u
   // The mixture would prove little if all were refused, or none.
   for (const status of [200, 201, 204, 400, 404, 409])
     expect([status, seen.get(status) ?? 0]).toSatisfy(([, count]) => count > 5)
+})
+
+test('numbered rules are a list: inserting, moving and removing by request is inserting, moving and removing in it', async () => {
+  const steps = fc.array(fc.tuple(fc.constantFrom('insert', 'move', 'remove'), fc.nat(30), fc.nat(30)), {
+    maxLength: 25,
+  })
+  await fc.assert(
+    fc.asyncProperty(steps, async (run) => {
+      const api = await startApi()
+      try {
+        const { body } = await api.call('POST', 'security-groups', { security_group: {} })
+        const security_group_id = body.security_group.id
+        const list: string[] = []
+        for (const [i, [action, a, b]] of run.entries()) {
+          if (action === 'insert') {
+            const port = { protocol: 'tcp', port_range_min: i + 1, port_range_max: i + 1, direction: 'ingress' }
+            const priority = (a % (list.length + 1)) + 1
+            const rule = { security_group_id, ...port, priority }
+            const made = await api.call('POST', 'security-group-rules', { security_group_rule: rule })
+            list.splice(priority - 1, 0, made.body.security_group_rule.id)
+            continue
+          }
+          const moved = pick(list, a)
+          if (moved === undefined) continue
+          list.splice(list.indexOf(moved), 1)
+          if (action === 'remove') await api.call('DELETE', `security-group-rules/${moved}`)
+          else {
+            const after = pick(list, b) ?? null
+            const place = { security_group_rule_id: moved, insert_after: after }
+            expect((await api.call('PUT', `security-groups/${security_group_id}/insert_rule`, place)).status).toBe(200)
+            list.splice(after === null ? 0 : list.indexOf(after) + 1, 0, moved)
+          }
+        }
+        const rules = stored(api, 'security_group_rules') as SecurityGroupRule[]
+        const order = rules.flatMap(({ id: ruleId, priority }) => (priority === null ? [] : [{ ruleId, priority }]))
+        order.sort((x, y) => x.priority - y.priority)
+        expect(order).toEqual(list.map((ruleId, i) => ({ ruleId, priority: i + 1 })))
+      } finally {
+        await api.app.close()
+      }
+    }),
+    { numRuns: 30 },
+  )
 })

@@ -121,7 +121,7 @@ describe('rules', () => {
       { protocol: 'TCP', port_range_min: '80', port_range_max: 90 },
       { protocol: 'tcp', port_range_min: 80 },
     ],
-    [{ protocol: 6 }, { protocol: 'tcp' }],
+    [{ protocol: '006' }, { protocol: '6' }],
     [{ protocol: 99 }, { protocol: '99' }],
     [{ protocol: 'any' }, { protocol: null }],
     [
@@ -157,6 +157,8 @@ describe('rules', () => {
     [{ protocol: 'tcp', port_range_min: 1, port_range_max: 65_536 }, /port_range_max/],
     [{ protocol: 'gre', port_range_min: 1, port_range_max: 2 }, /gre/],
     [{ protocol: 'icmp', port_range_min: 256 }, /type/],
+    [{ protocol: 'icmp', port_range_min: 3, port_range_max: 256 }, /code/],
+    [{ protocol: 58, port_range_min: 3 }, /protocol 58/],
     [{ protocol: 'icmp', port_range_max: 0 }, /type/],
     [{ remote_ip_prefix: 'fd00::/64' }, /ethertype IPv4/],
     [{ remote_ip_prefix: '10.0.0.0/33' }, /remote_ip_prefix/],

@@ -1,7 +1,7 @@
 // POST /v1/trace: what happens to a packet that a port sends, and why.
 // oxlint-disable oxc/no-async-endpoint-handlers -- fastify, unlike Express, awaits its handlers
 import type { FastifyInstance } from 'fastify'
-import { protocolNumber } from '../../packet/protocols.ts'
+import { protocolNumber, protocolNumbers } from '../../packet/protocols.ts'
 import { TraceError, type Ends } from '../trace/ends.ts'
 import type { ConnectionState, Question } from '../trace/tracer.ts'
 import { parseIp } from './address.ts'
@@ -13,7 +13,6 @@ import { plainBody, queryOf } from './http.ts'
 import type { Port } from './model.ts'
 import type { Operator } from './operator.ts'
 import type { Found } from './origins.ts'
-import { canonicalProtocol } from './protocols.ts'
 import { attribute, type Environment, parseBody, withDefaults } from './resource.ts'
 import type { Service } from './service.ts'
 import { showOwnTrace, showTrace } from './trace-view.ts'
@@ -27,14 +26,17 @@ export interface OperatorOptions {
 const ICMP = 1
 const ICMPV6 = 58
 
-/** Number, or one of the two protocols that are no IP protocols. */
+const aliases: Readonly<Record<string, string>> = { icmp6: 'ipv6-icmp', icmpv6: 'ipv6-icmp' }
+
+/** A number, or one of the two that are no IP protocols. */
 const protocol: AttributeType = {
   schema: { type: 'string', description: 'arp, dhcp, the name of an IP protocol, or its number' },
   parse(value) {
     const word = String(value).toLowerCase()
     if (word === 'arp' || word === 'dhcp') return word
-    const name = canonicalProtocol(word)
-    if (name === null || name === undefined) throw new InvalidValue(`'${word}' is no protocol that a packet can have`)
+    const name = aliases[word] ?? word
+    const isKnown = Object.hasOwn(protocolNumbers, name) || (/^\d{1,3}$/.test(name) && Number(name) <= 255)
+    if (!isKnown) throw new InvalidValue(`'${word}' is no protocol`)
     return protocolNumber(name)
   },
 }

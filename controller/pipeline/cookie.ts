@@ -13,17 +13,21 @@ export interface Origin {
 
 export const isOurs = (cookie: bigint): boolean => cookie >> 56n === WEFT
 
+const OBJECT = 0xffff_ffff_ffffn
+/** What a cookie holds of an object's UUID. */
+export const objectBits = (uuid: string): bigint => BigInt(`0x${uuid.replaceAll('-', '').slice(0, 12)}`)
+export const objectIn = (cookie: bigint): bigint => cookie & OBJECT
+
 /** `apps`: the names in an order that never changes for a released app. */
 export function cookieOf(origin: Origin, apps: readonly string[]): bigint {
   const app = apps.indexOf(origin.app)
   if (app < 0 || app > 0xff) throw new RangeError(`unknown app '${origin.app}'`)
-  const object = BigInt(`0x${origin.object.replaceAll('-', '').slice(0, 12)}`)
-  return (WEFT << 56n) | (BigInt(app) << 48n) | object
+  return (WEFT << 56n) | (BigInt(app) << 48n) | objectBits(origin.object)
 }
 
 /** The app's name and the first 12 hexadecimal digits of the object's UUID; null for a foreign cookie. */
 export function originOf(cookie: bigint, apps: readonly string[]): { app: string; object: string } | null {
   const app = apps[Number((cookie >> 48n) & 0xffn)]
   if (!isOurs(cookie) || app === undefined) return null
-  return { app, object: (cookie & 0xffff_ffff_ffffn).toString(16).padStart(12, '0') }
+  return { app, object: objectIn(cookie).toString(16).padStart(12, '0') }
 }

@@ -18,6 +18,7 @@ const standard = (type: number, code: number): SwitchError => ({ type, code, exp
 export const errors = {
   tableFull: standard(5, 1),
   badOutGroup: standard(2, 9),
+  groupExists: standard(6, 0),
   unknownMeter: standard(12, 2),
   meterExists: standard(12, 1),
   unsupported: standard(1, 3),
@@ -187,7 +188,8 @@ export class MemorySwitch {
     return uses(mod).meters.some((meter) => !this.meters.has(meter)) ? errors.unknownMeter : null
   }
 
-  private applyGroup(mod: Of<'group_mod'>): null {
+  private applyGroup(mod: Of<'group_mod'>): SwitchError | null {
+    if (mod.command === 'add' && this.groups.has(mod.group)) return errors.groupExists
     if (mod.command !== 'delete') this.groups.set(mod.group, mod)
     else this.deleteGroup(mod.group)
     return null

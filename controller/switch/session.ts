@@ -92,14 +92,16 @@ export class SwitchSession {
   /** What the switch shall have from `revision` on. Changes that come while others are unconfirmed go out together. */
   desire(revision: number, changes: Iterable<Change>): void {
     this.revision = revision
+    const ready = this.phase === 'ready'
     for (const [key, item] of changes) {
       this.installed.keep(key)
       if (item === null) this.desired.delete(key)
       else this.desired.set(key, item)
       this.refused.delete(key)
-      this.dirty.add(key)
+      // A switch that has not been read yet is compared as a whole.
+      if (ready) this.dirty.add(key)
     }
-    if (this.phase === 'ready') this.launch()
+    if (ready) this.launch()
   }
 
   /**

@@ -36,6 +36,19 @@ describe('Session', () => {
     ])
   })
 
+  test('serves what it is given to serve', () => {
+    const session = new Session(0, {
+      serve: (method, params) => (method === 'get' ? { result: params } : method === 'bad' ? { error: 'no' } : null),
+    })
+    for (const method of ['get', 'bad', 'other', 'echo']) receive(session, { id: 1, method, params: [method] })
+    expect(output(session)).toEqual([
+      { id: 1, result: ['get'], error: null },
+      { id: 1, result: null, error: 'no' },
+      { id: 1, result: null, error: 'unknown method' },
+      { id: 1, result: ['echo'], error: null },
+    ])
+  })
+
   test('passes notifications on in order', () => {
     const session = new Session(0)
     expect(receive(session, { id: null, method: 'update', params: ['m', {}] })).toEqual([

@@ -9,7 +9,15 @@ export interface SessionOptions {
   readonly limits?: Partial<FramerLimits>
   /** After this long without a byte from the peer an echo is sent; after as long again the peer is gone. 0: never. */
   readonly probeMilliseconds?: number
+  /** Answers the peer's requests, but for echo: a database server does, a client has none (RFC 7047 §4.1.11). */
+  readonly serve?: Serve
 }
+
+/** What a request is answered with; null: the method is unknown. */
+export type Serve = (
+  method: string,
+  params: readonly Json[],
+) => { readonly result: Json } | { readonly error: Json } | null
 
 export type SessionEvent =
   | { readonly kind: 'result'; readonly id: number; readonly result: Json }
@@ -24,6 +32,7 @@ const probeId = 'echo'
 export class Session {
   readonly #framer: JsonFramer
   readonly #probe: number
+  readonly #serve: Serve
   readonly #pending = new Set<number>()
   #nextId = 0
   #heardAt: number
@@ -34,6 +43,7 @@ export class Session {
   constructor(now: number, options: SessionOptions = {}) {
     this.#framer = new JsonFramer({ ...defaultLimits, ...options.limits })
     this.#probe = options.probeMilliseconds ?? defaultProbeMilliseconds
+    this.#serve = options.serve ?? (() => null)
     this.#heardAt = now
   }
 
@@ -45,7 +55,7 @@ export class Session {
     return id
   }
 
-  /** Queues a message that has no reply (RFC 7047 §4.1.4 cancel). */
+  /** Queues a message that has no reply (RFC 7047 §4.1.4 cancel, §4.1.6 update). */
   notify(method: string, params: readonly Json[]): void {
     this.#output.push(JSON.stringify({ id: null, method, params }))
   }
@@ -104,12 +114,10 @@ export class Session {
       : { kind: 'error', id, error: message.error }
   }
 
-  /** A database client serves nothing but echo (RFC 7047 §4.1.11). */
   #answer(request: RpcMessage & { kind: 'request' }): void {
     const { id, method, params } = request
-    const answer =
-      method === 'echo' ? { id, result: params, error: null } : { id, result: null, error: 'unknown method' }
-    const text = JSON.stringify(answer)
+    const answer = method === 'echo' ? { result: params } : (this.#serve(method, params) ?? { error: 'unknown method' })
+    const text = JSON.stringify({ id, result: null, error: null, ...answer })
     this.#answered += text.length
     this.#output.push(text)
   }

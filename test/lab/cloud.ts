@@ -1,7 +1,7 @@
 // A Fabric with a controller that its hosts are pointed at, and the few things that tests of virtual networks do with
 // them: networks, ports and routers over REST, virtual machines on hosts.
 import { ControllerProcess, type Json } from './controller.ts'
-import { CONTROLLER_ADDRESS, Fabric, type Hypervisor, type Vm } from './fabric.ts'
+import { CONTROLLER_ADDRESS, Fabric, type Hypervisor, type Machine, type Vm } from './fabric.ts'
 import { until } from './run.ts'
 
 /** ovsdb-server waits up to 8 s between attempts to reach its manager; a dead peer is noticed after 10 s. */
@@ -172,6 +172,6 @@ export class Cloud implements AsyncDisposable {
 }
 
 /** Waits until a ping has come back, so that what follows does not wait for the underlay's ARP. */
-export async function warm(from: Vm, address: string): Promise<void> {
+export async function warm(from: Machine, address: string): Promise<void> {
   await until(`${from.name} reaches ${address}`, async () => (await from.ping(address, '-c', '1')) === 1)
 }

@@ -54,20 +54,18 @@ export interface Capture {
   stop(): Promise<void>
 }
 
-export class Vm {
+/** A machine with one interface, eth0: a network namespace. */
+export class Machine {
   readonly name: string
   readonly namespace: string
-  readonly interface: string
-  host: Hypervisor
-  readonly #folder: string
+  /** Of the fabric, for the machine's files. */
+  readonly folder: string
   #captures = 0
 
-  constructor(name: string, namespace: string, device: string, host: Hypervisor, folder: string) {
+  constructor(name: string, namespace: string, folder: string) {
     this.name = name
     this.namespace = namespace
-    this.interface = device
-    this.host = host
-    this.#folder = folder
+    this.folder = folder
   }
 
   exec(...command: readonly string[]): Promise<string> {
@@ -76,8 +74,8 @@ export class Vm {
 
   /** Takes an address by DHCP; the lease as udhcpc names its parts. */
   async dhcp(...options: readonly string[]): Promise<Record<string, string>> {
-    const script = join(this.#folder, 'udhcpc.sh')
-    const lease = join(this.#folder, `${this.name}.lease`)
+    const script = join(this.folder, 'udhcpc.sh')
+    const lease = join(this.folder, `${this.name}.lease`)
     const udhcpc = ['busybox', 'udhcpc', '-i', 'eth0', '-n', '-q', '-f', '-t', '8', '-T', '1', '-s', script, ...options]
     await this.exec('env', `WEFT_LEASE=${lease}`, ...udhcpc)
     const text = await run('cat', [lease])
@@ -98,7 +96,7 @@ export class Vm {
   /** Starts to record the frames that reach the machine and that the filter (pcap-filter(7)) selects. */
   async capture(...filter: readonly string[]): Promise<Capture> {
     this.#captures += 1
-    const log = join(this.#folder, `${this.name}.${this.#captures}.capture`)
+    const log = join(this.folder, `${this.name}.${this.#captures}.capture`)
     const options = ['-i', 'eth0', '-Q', 'in', '-n', '-e', '-l', '-t', '--immediate-mode']
     const tcpdump = await startDaemon('tcpdump', [...options, ...filter], { namespace: this.namespace, log })
     const read = (): string[] => readFileSync(log, 'utf8').split('\n')
@@ -119,11 +117,24 @@ export class Vm {
   }
 }
 
+/** A machine that is plugged into a host's integration bridge. */
+export class Vm extends Machine {
+  /** The host's end of its cable. */
+  readonly interface: string
+  host: Hypervisor
+
+  constructor(name: string, namespace: string, folder: string, device: string, host: Hypervisor) {
+    super(name, namespace, folder)
+    this.interface = device
+    this.host = host
+  }
+}
+
 export class Fabric implements AsyncDisposable {
   readonly folder: string
   readonly hosts: Hypervisor[] = []
-  readonly vms: Vm[] = []
   readonly #namespaces: string[] = []
+  readonly #stops: (() => Promise<void>)[] = []
   #underlay = ''
   #controller = ''
   #count = 0
@@ -136,10 +147,10 @@ export class Fabric implements AsyncDisposable {
     const fabric = new Fabric(await makeFolder())
     try {
       writeFileSync(join(fabric.folder, 'udhcpc.sh'), DHCP_SCRIPT, { mode: 0o755 })
-      fabric.#underlay = await fabric.#namespace()
+      fabric.#underlay = await fabric.namespace()
       await run('ip', ['-n', fabric.#underlay, 'link', 'add', 'br0', 'type', 'bridge'])
       await run('ip', ['-n', fabric.#underlay, 'link', 'set', 'br0', 'up'])
-      fabric.#controller = await fabric.#namespace()
+      fabric.#controller = await fabric.namespace()
       await fabric.#attach(fabric.#controller, 'ctl')
       // The hosts' userspace datapaths take packets as they are: without a checksum they would be dropped.
       await exec(fabric.#controller, 'ethtool', '-K', 'eth0', 'tx', 'off')
@@ -159,6 +170,7 @@ export class Fabric implements AsyncDisposable {
   }
 
   async stop(): Promise<void> {
+    for (const stop of this.#stops) await stop()
     for (const { ovs } of this.hosts) await ovs.stop()
     for (const name of this.#namespaces) await removeNamespace(name).catch(() => {})
     removeFolder(this.folder)
@@ -168,6 +180,11 @@ export class Fabric implements AsyncDisposable {
     return this.stop()
   }
 
+  /** To be done before the hosts end. */
+  onStop(stop: () => Promise<void>): void {
+    this.#stops.push(stop)
+  }
+
   /** Cuts a host off the underlay, or connects it again. */
   async setLink(host: Hypervisor, state: 'up' | 'down'): Promise<void> {
     await run('ip', ['-n', this.#underlay, 'link', 'set', `ul-${host.name}`, state])
@@ -175,7 +192,7 @@ export class Fabric implements AsyncDisposable {
 
   /** A virtual machine with this MAC, plugged into the host as the given port. Its address comes by DHCP or from the caller. */
   async addVm(host: Hypervisor, name: string, mac: string, portId: string | null): Promise<Vm> {
-    const namespace = await this.#namespace()
+    const namespace = await this.namespace()
     this.#count += 1
     const device = `tap${this.#count}`
     await run('ip', [
@@ -195,8 +212,7 @@ export class Fabric implements AsyncDisposable {
     await run('ip', ['-n', host.namespace, 'link', 'set', device, 'up'])
     await run('ip', ['-n', namespace, 'link', 'set', 'eth0', 'address', mac, 'mtu', '1450', 'up'])
     await exec(namespace, 'ethtool', '-K', 'eth0', 'tx', 'off')
-    const vm = new Vm(name, namespace, device, host, this.folder)
-    this.vms.push(vm)
+    const vm = new Vm(name, namespace, this.folder, device, host)
     if (portId !== null) await this.plug(vm, portId)
     return vm
   }
@@ -225,7 +241,8 @@ export class Fabric implements AsyncDisposable {
     await this.plug(vm, portId)
   }
 
-  async #namespace(): Promise<string> {
+  /** A namespace that goes with the fabric. */
+  async namespace(): Promise<string> {
     const name = await makeNamespace()
     this.#namespaces.push(name)
     return name
@@ -241,7 +258,7 @@ export class Fabric implements AsyncDisposable {
   async #addHost(n: number): Promise<void> {
     const name = `host${n}`
     const address = `192.168.50.${n}`
-    const namespace = await this.#namespace()
+    const namespace = await this.namespace()
     await this.#attach(namespace, name)
     const ovs = await Ovs.start({ namespace })
     this.hosts.push(new Hypervisor(name, namespace, address, ovs))

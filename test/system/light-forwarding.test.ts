@@ -1,11 +1,10 @@
 // Virtual networks on real hosts: what virtual machines send, who gets it, and what nobody gets.
-import { randomBytes, randomUUID } from 'node:crypto'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Cloud, warm, type Guest, type Network, type Subnet } from '../lab/cloud.ts'
 import type { Hypervisor, Vm } from '../lab/fabric.ts'
-import { startDaemon, until } from '../lab/run.ts'
+import { until } from '../lab/run.ts'
+import { stream } from '../lab/stream.ts'
 
 let cloud: Cloud
 let red: Network
@@ -36,24 +35,6 @@ beforeAll(async () => {
 })
 
 afterAll(() => cloud?.stop())
-
-/** Sends `bytes` over TCP; what the other side received. */
-async function stream(from: Vm, to: Vm, address: string, bytes: Buffer): Promise<Buffer> {
-  const source = join(cloud.fabric.folder, randomUUID())
-  const target = `${source}.received`
-  writeFileSync(source, bytes)
-  const receive = `require('net').createServer((peer) => peer.pipe(process.stdout)).listen(5201)`
-  const send = `require('fs').createReadStream('${source}').pipe(require('net').connect(5201, '${address}'))`
-  const server = await startDaemon(process.execPath, ['-e', receive], { namespace: to.namespace, log: target })
-  try {
-    await until('the server listens', async () => (await to.exec('ss', '-Hltn', 'sport = :5201')) !== '')
-    await from.exec(process.execPath, '-e', send)
-    await until('all has arrived', () => statSync(target).size >= bytes.length)
-    return readFileSync(target)
-  } finally {
-    await server.stop()
-  }
-}
 
 /** The flows of a host that name the network, by the register that holds its number or by its VNI. */
 async function flowsOf(host: Hypervisor, network: Network): Promise<string[]> {
@@ -101,42 +82,6 @@ describe('reachability', () => {
   test('a packet as large as the MTU of the network crosses the underlay unfragmented', async () => {
     expect(red.mtu).toBe(1500 - 50)
     expect(await a1.vm.ping(a3.port.address, '-M', 'do', '-s', `${red.mtu - 28}`)).toBe(1)
-  })
-})
-
-describe('DHCP', () => {
-  test('a machine gets its address, mask, router, DNS, MTU, routes, lease and options', async () => {
-    const network = await cloud.network()
-    const subnet = await cloud.subnet(network, '10.3.0.0/25', {
-      dns_nameservers: ['192.0.2.53', '192.0.2.54'],
-      host_routes: [{ destination: '198.51.100.0/24', nexthop: '10.3.0.9' }],
-    })
-    const port = await cloud.port(network, {
-      extra_dhcp_opts: [
-        { opt_name: 'domain-name', opt_value: 'red.example' },
-        { opt_name: 'ntp-server', opt_value: '192.0.2.123' },
-      ],
-    })
-    const vm = await cloud.fabric.addVm(cloud.host(2), 'dhcp', port.mac, port.id)
-    await cloud.becomes(port, 'ACTIVE')
-    const lease = await vm.dhcp('-O', 'mtu', '-O', 'staticroutes', '-O', 'ntpsrv', '-O', 'domain', '-O', 'lease')
-    expect(lease).toMatchObject({
-      ip: port.address,
-      mask: '25',
-      router: subnet.gateway,
-      dns: '192.0.2.53 192.0.2.54',
-      mtu: String(network.mtu),
-      lease: '86400',
-      domain: 'red.example',
-      ntpsrv: '192.0.2.123',
-      serverid: subnet.gateway,
-    })
-    expect(lease['staticroutes']).toBe(`198.51.100.0/24 10.3.0.9 0.0.0.0/0 ${subnet.gateway}`)
-  })
-
-  test('a machine that asks for another address is refused and then gets its own', async () => {
-    const lease = await a1.vm.dhcp('-r', '10.1.0.250')
-    expect(lease['ip']).toBe(a1.port.address)
   })
 })
 

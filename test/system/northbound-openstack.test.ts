@@ -1,38 +1,23 @@
-// The unmodified `openstack` CLI and openstacksdk (Debian's) against the API on LMDB, through all four doors.
-import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import type { FastifyInstance } from 'fastify'
+// The unmodified `openstack` CLI and openstacksdk against the API: networks, subnets, ports, routers, agents, and the four doors.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createNorthbound, hashSecret, parseCredentials } from '../../controller/northbound/index.ts'
-import { Hosts, host } from '../../controller/northbound/testing/harness.ts'
-import { openLmdbStore, type Store } from '../../controller/store/index.ts'
+import { hashSecret } from '../../controller/northbound/index.ts'
+import {
+  agent,
+  expectAll,
+  listen,
+  lost,
+  python,
+  stopServers,
+  withoutCredentials,
+  withPassword,
+} from './openstack-lab.ts'
 
-const agent = '11111111-1111-4111-8111-111111111111'
-const lost = '22222222-2222-4222-8222-222222222222'
-const folder = mkdtempSync(join(tmpdir(), 'weft-openstack-'))
-const started: { app: FastifyInstance; store: Store }[] = []
 let openUrl = ''
 let guardedUrl = ''
-const hosts = new Hosts()
-
-async function listen(name: string, credentials?: string): Promise<string> {
-  const store = openLmdbStore({ folder: join(folder, name) })
-  const app = await createNorthbound({
-    store,
-    live: hosts,
-    ...(credentials === undefined ? {} : { credentials: parseCredentials(credentials) }),
-  })
-  started.push({ app, store })
-  return app.listen({ port: 0, host: '127.0.0.1' })
-}
 
 beforeAll(async () => {
-  hosts.list.push(host('hv1', agent), host('hv2', lost, false))
-  openUrl = await listen('open')
+  openUrl = await listen()
   guardedUrl = await listen(
-    'guarded',
     `
 projects: [{ id: p1, name: demo }]
 users: [{ id: u1, name: ann, password: '${await hashSecret('secret')}', roles: [{ project: demo, role: admin }] }]
@@ -40,64 +25,9 @@ tokens: [{ name: ci, token: '${await hashSecret('t0ken')}', project: demo, role:
   )
 })
 
-afterAll(async () => {
-  for (const { app, store } of started) {
-    await app.close()
-    await store.close()
-  }
-  rmSync(folder, { recursive: true, force: true })
-})
+afterAll(stopServers)
 
-/** Not spawnSync: the server lives in this process. */
-function python(args: readonly string[], input: string): Promise<{ code: number | null; out: string; err: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('/usr/bin/python3', args, { env: { PATH: '/usr/bin:/bin', HOME: folder } })
-    let [out, err] = ['', '']
-    child.stdout.on('data', (chunk) => (out += chunk))
-    child.stderr.on('data', (chunk) => (err += chunk))
-    child.on('error', reject)
-    child.on('close', (code) => resolve({ code, out, err }))
-    child.stdin.end(input)
-  })
-}
-
-interface Result {
-  readonly code: number
-  readonly out: string
-  readonly err: string
-}
-
-const words = (line: string): string[] => line.trim().split(/\s+/)
-
-async function openstack(door: readonly string[], lines: readonly string[]): Promise<Result[]> {
-  const commands = lines.map((line) => [...door, ...words(line)])
-  const { code, out, err } = await python([join(import.meta.dirname, 'openstack', 'cli.py')], JSON.stringify(commands))
-  if (code !== 0) throw new Error(err)
-  return JSON.parse(out) as Result[]
-}
-
-/** Each line is a command and what it must print; `!` begins a text that its refusal must hold. */
-async function expectAll(door: readonly string[], script: string): Promise<void> {
-  const steps = script
-    .trim()
-    .split('\n')
-    .map((line) => line.split('=>').map((part) => part.trim()))
-  const results = await openstack(
-    door,
-    steps.map(([command = '']) => command),
-  )
-  for (const [i, [command, wanted = '']] of steps.entries()) {
-    const { code, out, err } = results[i] as Result
-    if (wanted.startsWith('!')) {
-      expect([command, code, err]).toEqual([command, 1, expect.stringContaining(wanted.slice(1).trim())])
-    } else {
-      expect([command, code, err]).toEqual([command, 0, ''])
-      for (const part of wanted.split(' && ')) expect([command, out]).toEqual([command, expect.stringContaining(part)])
-    }
-  }
-}
-
-const none = (): string[] => ['--os-auth-type', 'none', '--os-endpoint', openUrl]
+const none = (): string[] => withoutCredentials(openUrl)
 
 test('openstack network: every sub-command and option', async () => {
   await expectAll(
@@ -171,7 +101,7 @@ subnet create ps --network pn --subnet-range 10.1.0.0/24 => ps
 port create p1 --network pn --fixed-ip subnet=ps,ip-address=10.1.0.15 --device d1 --device-owner compute:nova --mac-address fa:16:3e:00:00:01 --vnic-type normal --host hv1 --dns-name web --description d --extra-dhcp-option name=router,value=10.1.0.1 --allowed-address ip-address=10.9.0.1 --binding-profile a=b --no-security-group --enable --enable-port-security --tag x -f json => 10.1.0.15 && "hostname": "web" && 10.9.0.1
 port create p2 --network pn --no-fixed-ip --disable --disable-port-security -f value -c admin_state_up => False
 port create p3 --network pn --fixed-ip ip-address=10.1.0.15 => !already allocated
-port create p3 --network pn --security-group web => !security-groups
+port create p3 --network pn --security-group web => !No SecurityGroup found for web
 port create p3 --network pn --vnic-type direct => !vnic_type
 port create p3 --network pn --qos-policy gold => !404
 port create p3 --network pn --dns-domain ex.org. => !dns_domain
@@ -257,12 +187,7 @@ network delete an`,
 })
 
 test('the doors with credentials: password, static token, HTTP basic; and none of them without the secret', async () => {
-  const scope = ['--os-project-name', 'demo', '--os-user-domain-id', 'default', '--os-project-domain-id', 'default']
-  const password = (secret: string) =>
-    ['--os-auth-type', 'password', '--os-auth-url', `${guardedUrl}/identity/v3`, '--os-username', 'ann'].concat(
-      ['--os-password', secret],
-      scope,
-    )
+  const password = (secret: string) => withPassword(guardedUrl, { user: 'ann', password: secret, project: 'demo' })
   await expectAll(
     password('secret'),
     'network create secret --project demo -f value -c project_id => p1\nnetwork list -f value -c Name => secret\ntoken issue -f value -c project_id => p1',

@@ -1,6 +1,7 @@
 // Rules of security groups. Neutron's are a set of permissions; ours may also deny or reject, and then their order
 // counts: numbered rules stay consecutive from 1, so inserting one shifts the rest and removing one closes the gap. Rules of a
 // group are decided under the group's guard.
+import { protocolNumber, protocolNumbers } from '../../../packet/protocols.ts'
 import { type Cidr, parseCidr } from '../address.ts'
 import {
   type AttributeType,
@@ -14,18 +15,22 @@ import {
 } from '../attribute-types.ts'
 import { ApiError, badRequest, conflict, notFound } from '../errors.ts'
 import type { SecurityGroupRule } from '../model.ts'
-import { protocolNumbers } from '../../../packet/protocols.ts'
-import { canonicalProtocol } from '../protocols.ts'
 import { attribute, computed, fixed, type Operation, type Resource, standardAttributes } from '../resource.ts'
 import { referredGroup, refuseImposed, rulesOf } from './group-access.ts'
+
+const aliases: Readonly<Record<string, string>> = { icmpv6: 'ipv6-icmp', icmp6: 'ipv6-icmp' }
+/** 0 too, as in Neutron: as a protocol it would be IPv6's hop-by-hop header, which no rule can match. */
+const anyProtocol: ReadonlySet<string> = new Set(['any', 'ip', '0'])
 
 const protocol: AttributeType = {
   schema: { type: 'string', nullable: true, description: 'a name, a number from 0 to 255, or null for any' },
   parse(value) {
     if (value === null) return null
-    const text = typeof value === 'string' || typeof value === 'number' ? String(value) : ''
-    const canonical = canonicalProtocol(text)
-    if (canonical !== undefined) return canonical
+    const text = typeof value === 'string' || typeof value === 'number' ? String(value).toLowerCase() : ''
+    if (anyProtocol.has(text)) return null
+    const name = aliases[text] ?? text
+    if (Object.hasOwn(protocolNumbers, name)) return name
+    if (/^\d{1,3}$/.test(text) && Number(text) <= 255) return String(Number(text))
     const known = Object.keys(protocolNumbers).join(', ')
     throw new InvalidValue(`protocol '${text}' is none of any, ${known}, or a number from 0 to 255`)
   },
@@ -136,9 +141,11 @@ function checkFamily({ ethertype: family, protocol: name, remote_ip_prefix: pref
 }
 
 /** Those whose ports OVS reads. */
-const portProtocols: readonly (string | null)[] = ['tcp', 'udp', 'sctp']
+const portProtocols = ['tcp', 'udp', 'sctp']
+const icmpOf = { IPv4: 'icmp', IPv6: 'ipv6-icmp' } as const
 
-function checkPorts({ protocol: name, port_range_min: first, port_range_max: last }: SecurityGroupRule): void {
+function checkPorts(rule: SecurityGroupRule): void {
+  const { protocol: name, port_range_min: first, port_range_max: last } = rule
   if (first === null && last === null) return
   if (name === null) {
     throw refuse(
@@ -146,11 +153,14 @@ function checkPorts({ protocol: name, port_range_min: first, port_range_max: las
       'Must also specify protocol if port_range_min or port_range_max is given.',
     )
   }
-  if (name === 'icmp' || name === 'ipv6-icmp') return checkIcmp(first, last)
-  if (!portProtocols.includes(name)) {
+  const isOneOf = (names: readonly string[]): boolean =>
+    names.some((each) => protocolNumbers[each] === protocolNumber(name))
+  const icmp = icmpOf[rule.ethertype]
+  if (isOneOf([icmp])) return checkIcmp(first, last)
+  if (!isOneOf(portProtocols)) {
     throw refuse(
       'SecurityGroupInvalidProtocolForPort',
-      `port_range_min and port_range_max cannot be given for protocol ${name}; valid protocols are ${portProtocols.join(', ')}, and icmp for type and code.`,
+      `port_range_min and port_range_max cannot be given for protocol ${name}; valid protocols are ${portProtocols.join(', ')}, and ${icmp} for type and code.`,
     )
   }
   if (first === 0 || last === 0) {
@@ -167,16 +177,10 @@ function checkIcmp(type: number | null, code: number | null): void {
   if (type === null) {
     throw refuse('SecurityGroupMissingIcmpType', `ICMP code (port_range_max) ${code} needs a type (port_range_min)`)
   }
-  for (const [field, name, value] of [
-    ['type', 'port_range_min', type],
-    ['code', 'port_range_max', code],
-  ] as const) {
-    if (value === null || value <= 255) continue
-    throw refuse(
-      'SecurityGroupInvalidIcmpValue',
-      `Invalid value for ICMP ${field} (${name}) ${value}. It must be 0 to 255.`,
-    )
-  }
+  const wrong =
+    type > 255 ? `type (port_range_min) ${type}` : (code ?? 0) > 255 ? `code (port_range_max) ${code}` : null
+  if (wrong === null) return
+  throw refuse('SecurityGroupInvalidIcmpValue', `Invalid value for ICMP ${wrong}. It must be 0 to 255.`)
 }
 
 function checkRemote(rule: SecurityGroupRule, operation: Operation): void {
@@ -202,7 +206,7 @@ export const ruleKey = (rule: SecurityGroupRule): string =>
   JSON.stringify([
     rule.direction,
     rule.ethertype,
-    rule.protocol,
+    rule.protocol && protocolNumber(rule.protocol),
     rule.port_range_min,
     rule.port_range_max,
     rule.remote_ip_prefix?.endsWith('/0') ? null : rule.remote_ip_prefix,

@@ -1,0 +1,77 @@
+// Overlay networks: by which tunnel a packet comes and goes, with the network's VNI.
+import {
+  FROM_TUNNEL,
+  ipv4,
+  isTunnelType,
+  mac,
+  MARKS,
+  NETWORK,
+  OUTPORT,
+  output,
+  set,
+  tag,
+  TUNNEL_PORTS,
+  type Contribution,
+  type FlowSpec,
+  type Network,
+  type Reads,
+} from '../../controller/app.ts'
+import type { Action } from '../../ofproto/actions/index.ts'
+import { priorities } from './priorities.ts'
+
+interface Tunnel {
+  readonly port: number
+  readonly vni: bigint
+}
+
+/** Null for a network that is not carried by tunnels. */
+export function tunnelOf(network: Network): Tunnel | null {
+  const type = network['provider:network_type']
+  const vni = network['provider:segmentation_id']
+  return isTunnelType(type) && vni !== null ? { port: TUNNEL_PORTS[type], vni: BigInt(vni) } : null
+}
+
+/** Makes the packet one for a host's end of the tunnel; null while that is not known. */
+function towards(read: Reads, tunnel: Tunnel, host: string): Action[] | null {
+  const address = ipv4(read.host(host)?.encapIp ?? '0.0.0.0')
+  return address ? [set('tun_id', tunnel.vni), set('tun_dst', address)] : null
+}
+
+/** A copy to a host. */
+export function copyTo(read: Reads, tunnel: Tunnel, host: string): Action[] {
+  const addressed = towards(read, tunnel, host)
+  return addressed === null ? [] : [...addressed, output(tunnel.port)]
+}
+
+/** What comes by a tunnel with the network's VNI is on the network. */
+export function received(read: Reads, id: string): readonly Contribution[] {
+  const network = read.network(id)
+  const tunnel = network && tunnelOf(network)
+  if (!tunnel) return []
+  const flow: FlowSpec = {
+    stage: 'classify',
+    priority: 100,
+    match: { in_port_oxm: tunnel.port, tun_id: tunnel.vni },
+    actions: [set(NETWORK, tag(id)), set(MARKS, FROM_TUNNEL)],
+    to: 'zone',
+  }
+  return [{ scope: { kind: 'network', network: id }, flows: [flow] }]
+}
+
+/** A port's MAC is behind the host that has the port. */
+export function located(read: Reads, id: string): readonly Contribution[] {
+  const port = read.port(id)
+  const network = port && read.network(port.network_id)
+  const tunnel = network && tunnelOf(network)
+  const binding = tunnel && read.binding(id)
+  const addressed = binding && towards(read, tunnel, binding.host)
+  if (!port || !addressed) return []
+  const flow: FlowSpec = {
+    stage: 'l2',
+    priority: priorities.remote,
+    match: { [NETWORK]: tag(port.network_id), [MARKS]: [0, FROM_TUNNEL], eth_dst: mac(port.mac_address) },
+    actions: [...addressed, set(OUTPORT, tunnel.port)],
+    to: 'next',
+  }
+  return [{ scope: { kind: 'network', network: port.network_id }, flows: [flow] }]
+}

@@ -36,12 +36,14 @@ interface Host {
   readonly host?: string
   readonly ofport?: number | null
   readonly port?: Reference | null
+  readonly physical_network?: string | null
   readonly tunnel?: Tunnel | null
   readonly packet?: string
   readonly steps: readonly Step[]
   readonly outputs?: readonly {
     readonly ofport: number
     readonly port: Reference | null
+    readonly physical_network: string | null
     readonly tunnel: Tunnel | null
   }[]
   readonly controller?: readonly (string | null)[]
@@ -55,7 +57,14 @@ interface Decision {
   readonly security_group: Reference | null
 }
 /** Where a packet got to: a port on a host, or what a member sees of one. */
-type Place = Reference | { readonly host: string; readonly ofport: number; readonly port: Reference | null }
+type Place =
+  | Reference
+  | {
+      readonly host: string
+      readonly ofport: number
+      readonly port: Reference | null
+      readonly physical_network: string | null
+    }
 interface Outcome {
   readonly kind: string
   readonly reason: string
@@ -125,10 +134,10 @@ function hostLines(host: Host, verbose: boolean): string[] {
     ...(verbose && flow ? [`       actions=${flow.actions}`] : []),
     ...notes.map((note) => `       ${note}`),
   ])
-  const outputs = (host.outputs ?? []).map(({ ofport, port, tunnel }) =>
+  const outputs = (host.outputs ?? []).map(({ tunnel, ...end }) =>
     tunnel
       ? `  => tunnel to ${tunnel.host ?? tunnel.address}, VNI ${tunnel.vni}`
-      : `  => ${port ? titleOf(port) : 'port'} (${ofport})`,
+      : `  => ${endText(end)} (output ${end.ofport})`,
   )
   const punted = (host.controller ?? []).map((app) => `  => the controller${app === null ? '' : `: ${app}`}`)
   const error = host.error ? [`  error: ${host.error}`] : []
@@ -147,8 +156,11 @@ function decisionLine({ side, port, verdict, rule, security_group: group }: Deci
   return `${side}${port ? ` of ${titleOf(port)}` : ''}: ${verdict === 'none' ? 'denied' : verdict} by ${who}${of}`
 }
 
-const placeText = (place: Place): string =>
-  'kind' in place ? titleOf(place) : `${place.port ? titleOf(place.port) : `port ${place.ofport}`} on ${place.host}`
+function endText({ ofport, port, physical_network: physical }: Omit<Exclude<Place, Reference>, 'host'>): string {
+  return port ? titleOf(port) : physical === null ? `port ${ofport}` : `physical network ${physical}`
+}
+
+const placeText = (place: Place): string => ('kind' in place ? titleOf(place) : `${endText(place)} on ${place.host}`)
 
 function outcomeLine({ kind, reason, host, stage, to }: Outcome): string {
   const where = kind === 'delivered' && to.length > 0 ? ` to ${to.map(placeText).join(', ')}` : ''

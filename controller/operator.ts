@@ -23,6 +23,7 @@ const tracedHost = ({ facts, control }: HostRecord): TracedHost => ({
   id: facts.id,
   encapIp: facts.encapIp,
   ofports: facts.vifs.map(({ ofport }) => ofport),
+  uplinks: facts.uplinks,
   items: () => control.wanted.values(),
 })
 

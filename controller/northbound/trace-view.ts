@@ -60,16 +60,13 @@ function showStep(step: TracedStep, lookup: Lookup, live: LiveTrace | null, host
   }
 }
 
-const showOutput = ({ ofport, port, tunnel }: Output, view: View): object => ({
-  ofport,
-  port: portRef(view, port),
-  tunnel,
-})
+const showOutput = (output: Output, view: View): object => ({ ...output, port: portRef(view, output.port) })
 
 const showHop = (hop: Hop, view: View, lookup: Lookup, live: LiveTrace | null): object => ({
   host: hop.host,
   ofport: hop.ofport,
   port: portRef(view, hop.port),
+  physical_network: hop.physical_network,
   tunnel: hop.tunnel,
   packet: hop.packet,
   steps: hop.steps.map((step) => showStep(step, lookup, live, hop.host)),
@@ -96,7 +93,7 @@ function showDecision({ side, port, verdict, origin }: Decision, { cache, visibl
   }
 }
 
-const showPlace = ({ host, ofport, port }: Place, view: View): object => ({ host, ofport, port: portRef(view, port) })
+const showPlace = (place: Place, view: View): object => ({ ...place, port: portRef(view, place.port) })
 
 const showOutcome = (outcome: Outcome, view: View): object => ({
   ...outcome,

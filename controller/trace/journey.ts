@@ -21,6 +21,8 @@ export interface Names {
   readonly tables: Layout
   /** The host whose tunnels end at an address. */
   hostAt(address: number): string | null
+  /** The physical network that a port of a host leads to. */
+  physicalAt(host: string, ofport: number): string | null
   /** The id of the port that is plugged in. */
   portAt(host: string, ofport: number): string | null
 }
@@ -72,12 +74,14 @@ function hopOf({ host, arrival, trace }: Visit, names: Names): Hop {
     host,
     ofport: sentByUs ? null : inPort,
     port: sentByUs ? null : names.portAt(host, inPort),
+    physical_network: sentByUs ? null : names.physicalAt(host, inPort),
     tunnel: tunnel && hopOver(tunnel, tunnel.source, names),
     packet: formatPacket(bytes),
     steps: stepsOf(trace.steps, names),
     outputs: trace.outputs.map(({ port, tunnel: outer }) => ({
       ofport: port,
       port: names.portAt(host, port),
+      physical_network: names.physicalAt(host, port),
       tunnel: outer && hopOver(outer, outer.destination, names),
     })),
     punted: trace.packetIns.map(({ cookie }) => originOf(cookie, names.apps)?.app ?? null),
@@ -127,11 +131,23 @@ function dropped(hops: readonly Hop[]): Outcome {
 function outcomeOf(journey: Journey, hops: readonly Hop[], names: Names): Outcome {
   const [first] = journey.visits
   const isSender = ({ host, ofport }: Place): boolean => host === first?.host && ofport === first.arrival.inPort
-  const places = journey.deliveries.map(({ host, ofport }) => ({ host, ofport, port: names.portAt(host, ofport) }))
-  const to = places.filter((place) => !isSender(place))
+  const places = journey.deliveries.map(({ host, ofport }) => ({
+    host,
+    ofport,
+    port: names.portAt(host, ofport),
+    physical_network: names.physicalAt(host, ofport),
+  }))
+  // What crosses a physical network is delivered where it ends.
+  const ends = places.filter((place) => place.physical_network === null)
+  const to = (ends.length > 0 ? ends : places).filter((place) => !isSender(place))
   const none = { host: null, stage: null, table: null }
   if (to.length > 0) {
-    const reason = to.length === 1 ? 'it reaches a port' : `it reaches ${to.length} ports`
+    const reason =
+      ends.length === 0
+        ? 'it leaves for a physical network'
+        : to.length === 1
+          ? 'it reaches a port'
+          : `it reaches ${to.length} ports`
     return { kind: 'delivered', to, reason, ...none }
   }
   if (places.length === 0) return dropped(hops)

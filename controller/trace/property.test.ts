@@ -36,10 +36,11 @@ const rows: Rows = {
 const { fabric, derivation, deployment, tracer } = tracerOf(rows)
 
 const scanned = new Fabric(appController(apps, derivation.reads))
-for (const { id, encapIp } of rows.hosts) {
+for (const { id, encapIp, uplinks } of rows.hosts) {
   const address = ipv4(encapIp) ?? 0
   const ofports = rows.vifs.filter((each) => each.host === id).map(({ ofport }) => ofport)
   scanned.addHost(id, address, ofports, new ScannedSwitch(address, () => deployment.itemsOf(id).values()))
+  scanned.addUplinks(id, uplinks)
 }
 
 const macs = [...rows.ports.map(({ mac_address }) => mac_address), 'ff:ff:ff:ff:ff:ff', '01:00:5e:00:00:05']

@@ -50,6 +50,8 @@ export interface Output {
   readonly ofport: number
   /** The id of the port that is plugged in there. */
   readonly port: string | null
+  /** The physical network that it leads to. */
+  readonly physical_network: string | null
   readonly tunnel: TunnelHop | null
 }
 
@@ -59,7 +61,8 @@ export interface Hop {
   /** Null for a packet that the controller sends. */
   readonly ofport: number | null
   readonly port: string | null
-  /** Where it came from by a tunnel. */
+  /** Where it came from, if not from a port of its own. */
+  readonly physical_network: string | null
   readonly tunnel: TunnelHop | null
   /** The packet as it came, as OVS prints it. */
   readonly packet: string
@@ -74,6 +77,7 @@ export interface Place {
   readonly host: string
   readonly ofport: number
   readonly port: string | null
+  readonly physical_network: string | null
 }
 
 export interface Outcome {

@@ -6,9 +6,10 @@ import { Tracer } from './tracer.ts'
 export function tracerOf(rows: Rows): Simulated & { readonly tracer: Tracer } {
   const simulated = simulate(rows)
   const { derivation, deployment } = simulated
-  const hosts = rows.hosts.map(({ id, encapIp }) => ({
+  const hosts = rows.hosts.map(({ id, encapIp, uplinks }) => ({
     id,
     encapIp,
+    uplinks,
     ofports: rows.vifs.filter(({ host }) => host === id).map(({ ofport }) => ofport),
     items: () => deployment.itemsOf(id).values(),
   }))

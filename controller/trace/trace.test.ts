@@ -61,7 +61,7 @@ test('between ports of one host: every stage, and the flow and object of each', 
     registers: [{ name: 'network', kind: 'object', value: uuid('n', 1).replaceAll('-', '').slice(0, 16) }],
     notes: [],
   })
-  expect(hop?.outputs).toEqual([{ ofport: 259, port: id(1, 3), tunnel: null }])
+  expect(hop?.outputs).toEqual([{ ofport: 259, port: id(1, 3), physical_network: null, tunnel: null }])
 })
 
 test('across hosts and a router: routed where it enters, by tunnel to the destination', () => {
@@ -69,7 +69,7 @@ test('across hosts and a router: routed where it enters, by tunnel to the destin
   expect(report.outcome).toMatchObject({ kind: 'delivered', to: [{ host: 'host2', port: id(2, 3) }] })
   const [near, far] = report.hops
   expect(near?.outputs).toEqual([
-    { ofport: 65001, port: null, tunnel: { vni: 2, host: 'host2', address: '192.0.2.2' } },
+    { ofport: 65001, port: null, physical_network: null, tunnel: { vni: 2, host: 'host2', address: '192.0.2.2' } },
   ])
   expect(far).toMatchObject({ host: 'host2', ofport: 65001, tunnel: { vni: 2, host: 'host1', address: '192.0.2.1' } })
   expect(stages(report)[0]).toEqual(expect.arrayContaining(['gateway', 'route', 'neighbour', 'l2']))

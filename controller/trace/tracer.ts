@@ -40,6 +40,8 @@ export interface TracedHost {
   readonly id: string
   readonly encapIp: string
   readonly ofports: readonly number[]
+  /** Ports to physical networks, by their names. */
+  readonly uplinks: Readonly<Record<string, number>>
   readonly items: () => Iterable<Item>
 }
 
@@ -75,9 +77,10 @@ export class Tracer {
   #fabric(hosts: readonly TracedHost[]): Fabric {
     const { apps, derivation } = this.#options
     const fabric = new Fabric(appController(apps, derivation.reads))
-    for (const { id, encapIp, ofports, items } of hosts) {
+    for (const { id, encapIp, ofports, uplinks, items } of hosts) {
       const address = ipv4(encapIp) ?? 0
       fabric.addHost(id, address, ofports, new ScannedSwitch(address, items))
+      fabric.addUplinks(id, uplinks)
     }
     return fabric
   }
@@ -86,10 +89,12 @@ export class Tracer {
     const { apps, derivation } = this.#options
     const { reads, tables } = derivation
     const hostAt = new Map(hosts.map(({ id, encapIp }) => [ipv4(encapIp), id]))
+    const uplinksOf = new Map(hosts.map(({ id, uplinks }) => [id, Object.entries(uplinks)]))
     return {
       apps: apps.map(({ name }) => name),
       tables,
       hostAt: (address) => hostAt.get(address) ?? null,
+      physicalAt: (host, ofport) => uplinksOf.get(host)?.find(([, number]) => number === ofport)?.[0] ?? null,
       portAt: (host, ofport) => reads.vifAt(host, ofport)?.port ?? null,
     }
   }

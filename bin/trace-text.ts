@@ -144,6 +144,13 @@ function hostLines(host: Host, verbose: boolean): string[] {
   return [host.host === undefined ? 'on a host' : `${host.host}, ${from}`, ...steps, ...outputs, ...punted, ...error]
 }
 
+const VERDICTS: Readonly<Record<string, string>> = {
+  allow: 'allowed',
+  deny: 'denied',
+  reject: 'rejected',
+  none: 'denied',
+}
+
 function decisionLine({ side, port, verdict, rule, security_group: group }: Decision): string {
   const who = rule
     ? `rule ${rule.id} (${rule.direction})`
@@ -153,7 +160,7 @@ function decisionLine({ side, port, verdict, rule, security_group: group }: Deci
         ? 'traffic inside'
         : 'default'
   const of = group ? ` of ${titleOf(group)}` : ''
-  return `${side}${port ? ` of ${titleOf(port)}` : ''}: ${verdict === 'none' ? 'denied' : verdict} by ${who}${of}`
+  return `${side}${port ? ` of ${titleOf(port)}` : ''}: ${VERDICTS[verdict] ?? verdict} by ${who}${of}`
 }
 
 function endText({ ofport, port, physical_network: physical }: Omit<Exclude<Place, Reference>, 'host'>): string {

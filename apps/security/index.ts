@@ -96,6 +96,7 @@ export const security: App = {
       name: 'port_security',
       phase: 'security',
       miss: 'drop',
+      lost: 'its sender may not use this MAC or address',
       matches: ['in_port_oxm', 'eth_src', 'ip_src', 'ip_dst', 'udp_src', 'udp_dst', 'arp_spa', 'arp_sha', 'ipv6_src'],
     },
   ],

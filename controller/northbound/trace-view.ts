@@ -34,13 +34,13 @@ const portRef = ({ cache, visible }: View, id: string | null): ObjectReference |
   return cache.get('ports', found.id) !== undefined && visible(found) ? referenceTo(cache, found) : null
 }
 
-const showRegister = ({ name, kind, value }: Register, lookup: Lookup): object => ({
+const showRegister = ({ name, kind, value, port }: Register, view: View, lookup: Lookup): object => ({
   name,
   value: kind === 'object' ? `0x${value}` : value,
-  object: kind === 'object' ? lookup(value) : null,
+  object: kind === 'object' ? lookup(value) : portRef(view, port),
 })
 
-function showStep(step: TracedStep, lookup: Lookup, live: LiveTrace | null, host: string): object {
+function showStep(step: TracedStep, view: View, lookup: Lookup, live: LiveTrace | null, host: string): object {
   const { flow } = step
   return {
     depth: step.depth,
@@ -55,7 +55,7 @@ function showStep(step: TracedStep, lookup: Lookup, live: LiveTrace | null, host
       object: lookup(flow.origin?.object),
       ...(live && { live: live.flow(host, flow) }),
     },
-    registers: step.registers.map((register) => showRegister(register, lookup)),
+    registers: step.registers.map((register) => showRegister(register, view, lookup)),
     notes: step.notes,
   }
 }
@@ -69,7 +69,7 @@ const showHop = (hop: Hop, view: View, lookup: Lookup, live: LiveTrace | null): 
   physical_network: hop.physical_network,
   tunnel: hop.tunnel,
   packet: hop.packet,
-  steps: hop.steps.map((step) => showStep(step, lookup, live, hop.host)),
+  steps: hop.steps.map((step) => showStep(step, view, lookup, live, hop.host)),
   outputs: hop.outputs.map((output) => showOutput(output, view)),
   controller: hop.punted,
   error: hop.error,

@@ -43,20 +43,32 @@ export const tracedFlow = (
   key,
 })
 
+/** Whether the packet comes back from the next table. */
+const isCall = (step: Step | undefined): boolean => step?.kind === 'action' && step.action.kind.startsWith('resubmit')
+
 /** One entry for each table, with what its flow did until the next. */
-function stepsOf(steps: readonly Step[], names: Names): TracedStep[] {
+function stepsOf(host: string, steps: readonly Step[], names: Names): TracedStep[] {
   const out: (TracedStep & { readonly registers: Register[]; readonly notes: string[] })[] = []
+  /** Of the tables that the current one is inside of, by how the model counts: going on counts there too. */
+  const depths: number[] = []
+  let before: Step | undefined
   for (const step of steps) {
     const last = out.at(-1)
     if (step.kind === 'table') {
-      const { depth, table, flow } = step
+      const { table, flow } = step
       const stage = stageOf(names.tables, table)
-      out.push({ depth, table, stage, flow: flow && tracedFlow(flow, names.apps), registers: [], notes: [] })
+      const lost = names.tables.stages[table]?.lost ?? null
+      const depth = (depths[step.depth - 1] ?? 0) + (isCall(before) ? 1 : 0)
+      depths[step.depth] = depth
+      out.push({ depth, table, stage, lost, flow: flow && tracedFlow(flow, names.apps), registers: [], notes: [] })
     } else if (step.kind === 'action') {
       const register = registerOf(step.action, step.written)
-      if (register !== null) last?.registers.push(register)
+      const ofport = register?.kind === 'port' ? Number(register.value) : null
+      if (register !== null)
+        last?.registers.push({ ...register, port: ofport === null ? null : names.portAt(host, ofport) })
     } else if (step.kind === 'note') last?.notes.push(step.text)
     else last?.notes.push(`group ${step.group}, bucket ${step.bucket}`)
+    if (step.kind !== 'note') before = step
   }
   return out
 }
@@ -77,7 +89,7 @@ function hopOf({ host, arrival, trace }: Visit, names: Names): Hop {
     physical_network: sentByUs ? null : names.physicalAt(host, inPort),
     tunnel: tunnel && hopOver(tunnel, tunnel.source, names),
     packet: formatPacket(bytes),
-    steps: stepsOf(trace.steps, names),
+    steps: stepsOf(host, trace.steps, names),
     outputs: trace.outputs.map(({ port, tunnel: outer }) => ({
       ofport: port,
       port: names.portAt(host, port),
@@ -113,7 +125,7 @@ function whyDropped(hop: Hop, step: TracedStep | undefined): string {
   if (step === undefined) return 'there is no table'
   const decision = step.stage.endsWith('_verdict') ? decisionsOf(hop).at(-1) : undefined
   if (decision !== undefined) return verdictText(decision)
-  if (step.flow === null) return `no flow of stage ${step.stage} matches`
+  if (step.flow === null) return step.lost ?? `no flow of stage ${step.stage} matches`
   const note = step.notes.at(-1)
   if (note !== undefined) return note
   return step.flow.actions === 'drop'

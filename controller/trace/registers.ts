@@ -46,7 +46,7 @@ function targetOf(action: Action): Subfield | null {
 }
 
 /** What an action has put into a register that means something; `written`: what the register holds then. */
-export function registerOf(action: Action, written: bigint | null): Register | null {
+export function registerOf(action: Action, written: bigint | null): Omit<Register, 'port'> | null {
   const target = targetOf(action)
   if (target === null || written === null) return null
   const { start, bits } = mark.verdict

@@ -22,16 +22,20 @@ export interface TracedFlow {
 /** A register that the flow has set, by what it is for. */
 export interface Register {
   readonly name: string
-  /** `object`: 16 hexadecimal digits of its UUID. */
+  /** `object`: 16 hexadecimal digits of its UUID. `port`: an OpenFlow number of the host. */
   readonly kind: 'object' | 'port' | 'address' | 'number'
   readonly value: string
+  /** The id of the port that has the OpenFlow number. */
+  readonly port: string | null
 }
 
 export interface TracedStep {
-  /** How many tables this one was entered from. */
+  /** How many tables go on when this one is done. */
   readonly depth: number
   readonly table: number
   readonly stage: string
+  /** What it means that no flow matches, where that is known. */
+  readonly lost: string | null
   /** Null where no flow matches. */
   readonly flow: TracedFlow | null
   readonly registers: readonly Register[]

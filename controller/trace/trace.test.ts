@@ -58,7 +58,8 @@ test('between ports of one host: every stage, and the flow and object of each', 
       origin: { app: 'overlay', object: uuid('p', 258).replaceAll('-', '').slice(0, 12) },
       key: expect.any(String),
     },
-    registers: [{ name: 'network', kind: 'object', value: uuid('n', 1).replaceAll('-', '').slice(0, 16) }],
+    lost: 'nothing that is up is plugged in there',
+    registers: [{ name: 'network', kind: 'object', value: uuid('n', 1).replaceAll('-', '').slice(0, 16), port: null }],
     notes: [],
   })
   expect(hop?.outputs).toEqual([{ ofport: 259, port: id(1, 3), physical_network: null, tunnel: null }])
@@ -75,7 +76,7 @@ test('across hosts and a router: routed where it enters, by tunnel to the destin
   expect(stages(report)[0]).toEqual(expect.arrayContaining(['gateway', 'route', 'neighbour', 'l2']))
   expect(stages(report)[1]).not.toContain('route')
   const registers = near?.steps.flatMap(({ registers: set }) => set) ?? []
-  expect(registers).toContainEqual({ name: 'next hop', kind: 'address', value: '10.0.2.3' })
+  expect(registers).toContainEqual({ name: 'next hop', kind: 'address', value: '10.0.2.3', port: null })
   expect(far?.packet).toContain('nw_ttl=63')
 })
 
@@ -90,8 +91,8 @@ test.each([
 
 test.each([
   ['an address that nobody has', { to: { address: '10.0.1.77' } }, 'arp', 'nobody answers ARP for 10.0.1.77'],
-  ['a port that is nowhere', { to: { port: id(1, 9) } }, 'l2', 'no flow of stage l2 matches'],
-  ['an address beyond all routes', { to: { address: '198.51.100.1' } }, 'route', 'no flow of stage route matches'],
+  ['a port that is nowhere', { to: { port: id(1, 9) } }, 'l2', 'no port that is plugged in has the MAC it is for'],
+  ['an address beyond all routes', { to: { address: '198.51.100.1' } }, 'route', 'the router has no route for it'],
 ])('%s: dropped, and why', (_, rest, stage, reason) => {
   const { outcome } = traced(rest)
   expect(outcome).toMatchObject({ kind: 'dropped', host: 'host1', stage })
@@ -110,7 +111,7 @@ test('a flow text stands for itself: a spoofed source is stopped by port securit
   const flow = `in_port=258,tcp,dl_src=${port(1, 2).mac_address},dl_dst=${mac},nw_src=10.0.1.99,nw_dst=10.0.1.3,tp_dst=80`
   const { outcome } = tracer.trace({ host: 'host1', flow, size: 0, state: 'new' as const })
   expect(outcome).toMatchObject({ kind: 'dropped', stage: 'port_security', table: 1 })
-  expect(outcome.reason).toBe('no flow of stage port_security matches')
+  expect(outcome.reason).toBe('its sender may not use this MAC or address')
   const right = tracer.trace({ host: 'host1', flow: flow.replace('1.99', '1.2'), size: 0, state: 'new' as const })
   expect(right.outcome.kind).toBe('delivered')
 })

@@ -87,6 +87,7 @@ export function explainRoutes(app: FastifyInstance, { environment, service, oper
 
   app.get('/v1/security-group-rules/:id/counters', async (request) => {
     const rule = service.find(request.context, 'security_group_rules', idOf(request))
+    await operator.reached(cache.revision)
     const { counters, missing } = await operator.count([rule.id])
     return { counters: { id: rule.id, ...(counters.get(rule.id) ?? NOTHING) }, complete: missing.length === 0 }
   })
@@ -94,6 +95,7 @@ export function explainRoutes(app: FastifyInstance, { environment, service, oper
   app.get('/v1/security-groups/:id/counters', async (request) => {
     const group = service.find(request.context, 'security_groups', idOf(request))
     const rules = rulesOf(cache, group.id)
+    await operator.reached(cache.revision)
     const { counters, missing } = await operator.count(rules.map(({ id }) => id))
     const each = rules.map(({ id }) => ({ id, ...(counters.get(id) ?? NOTHING) }))
     return { counters: { id: group.id, ...sum(each), rules: each }, complete: missing.length === 0 }

@@ -3,7 +3,21 @@ import { expect, test } from 'vitest'
 import { apps } from '../apps/index.ts'
 import { Deployment } from './deployment.ts'
 import { Derivation, type Inputs } from './derivation.ts'
-import { gateway, host, network, port, router, subnet, uuid, vif, wired } from './testing.ts'
+import {
+  addressGroup,
+  gateway,
+  groupRule,
+  host,
+  network,
+  port,
+  router,
+  securityGroup,
+  subnet,
+  uuid,
+  vif,
+  wired,
+  zone,
+} from './testing.ts'
 
 type TableName = keyof Inputs
 type Edit = readonly [table: TableName, key: string, row: object | null]
@@ -76,6 +90,8 @@ const rows: readonly (readonly [TableName, string, readonly object[]])[] = [
             port(n, i, { port_security_enabled: false }),
             port(n, i, { admin_state_up: false }),
             port(n, i, { 'binding:host_id': 'host2' }),
+            port(n, i, { security_groups: [uuid('g', 1)] }),
+            port(n, i, { security_groups: [uuid('g', 2), uuid('g', 1)], default_egress_action: 'allow' }),
           ],
         ] as const,
     ),
@@ -88,6 +104,41 @@ const rows: readonly (readonly [TableName, string, readonly object[]])[] = [
         uuid('r', r),
         [router(r), router(r, { routes: [{ destination: '0.0.0.0/0', nexthop: '10.0.1.10' }] })],
       ] as const,
+  ),
+  ...[1, 2].map(
+    (g) =>
+      [
+        'security_group',
+        uuid('g', g),
+        [securityGroup(g), securityGroup(g, { stateful: false }), securityGroup(g, { intra_group: false })],
+      ] as const,
+  ),
+  // The two rules of a group can be the same, or overlap.
+  ...[1, 2].flatMap((g) =>
+    [1, 2].map(
+      (i) =>
+        [
+          'security_group_rule',
+          groupRule(g, i).id,
+          [
+            groupRule(g, i, { remote_group_id: uuid('g', 1) }),
+            groupRule(g, i, { protocol: 'tcp', port_range_min: 80, port_range_max: 81 }),
+            groupRule(g, i, { protocol: 'tcp', port_range_min: 80, port_range_max: 79 + 3 * i }),
+            groupRule(g, i, { remote_address_group_id: uuid('a', 1), ethertype: 'IPv6', action: 'deny' }),
+            groupRule(g, i, { direction: 'egress', priority: 1, enabled: i === 1 }),
+          ],
+        ] as const,
+    ),
+  ),
+  [
+    'address_group',
+    uuid('a', 1),
+    [addressGroup(1, ['192.0.2.0/24', 'fd00::/8']), addressGroup(1, ['192.0.2.9/24', 'fd00:0::/8', 'fd00::1/128'])],
+  ] as const,
+  ...[1, 2].flatMap((h) =>
+    [uuid('n', 1), uuid('r', 1)].map(
+      (object, i) => ['zone', `host${h}/${object}`, [zone(h, object, i + 1), zone(h, object, i + 7)]] as const,
+    ),
   ),
   ...[1, 2].map(
     (h) =>

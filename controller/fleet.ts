@@ -229,13 +229,26 @@ export class Fleet extends EventEmitter<FleetEvents> {
 
   /** Hosts that have not confirmed what the object causes there, each with the reason. */
   unconfirmed(object: string): readonly { readonly host: string; readonly reason: string }[] {
-    return Array.from(this.#realized.unconfirmed(object), (host) => {
+    const hosts = new Set([...this.#realized.unconfirmed(object), ...this.#zones.waitingFor(object)])
+    const untracked = this.#untracked(object)
+    if (untracked !== null) hosts.add(untracked)
+    return Array.from(hosts, (host) => {
       const connected = this.hosts.get(host)?.channel ?? null
       return {
         host,
         reason: connected === null ? 'its switch is not connected' : 'its switch has not confirmed yet',
       }
     })
+  }
+
+  /** The host of a port whose connections it cannot track yet: the conntrack zone of the network is not ready. */
+  #untracked(port: string): string | null {
+    const { reads } = this.#options.derivation
+    const network = reads.port(port)?.network_id
+    const host = reads.binding(port)?.host
+    if (network === undefined || host === undefined || reads.policy(port)?.stateful !== true) return null
+    const ready = !this.#zones.waitingFor(network).has(host) && !this.#realized.unconfirmed(network).has(host)
+    return ready ? null : host
   }
 
   // Databases.

@@ -7,6 +7,8 @@ import type { Channel } from './connect/channel.ts'
 /** Below the numbers that kernel networking and others on a host take from the top. */
 const LAST = 65_519
 
+const NONE: ReadonlySet<string> = new Set()
+
 interface HostZones {
   readonly numbers: Map<string, number>
   /** Those whose number is flushed. */
@@ -20,6 +22,8 @@ type Publish = (key: string, zone: Zone | null) => void
 
 export class Zones {
   readonly #hosts = new Map<string, HostZones>()
+  /** By object the hosts on which its zone is not ready. */
+  readonly #waiting = new Map<string, Set<string>>()
   readonly #publish: Publish
 
   constructor(publish: Publish) {
@@ -39,9 +43,16 @@ export class Zones {
     const zones = this.#of(host)
     for (const object of zones.numbers.keys()) if (!objects.has(object)) this.#release(host, zones, object)
     for (const object of objects) {
-      if (!zones.numbers.has(object)) zones.numbers.set(object, freeNumber(zones))
+      if (zones.numbers.has(object)) continue
+      zones.numbers.set(object, freeNumber(zones))
+      this.#wait(host, object)
     }
     void this.#flush(host, zones)
+  }
+
+  /** The hosts that track connections of a network or router soon, but do not yet. */
+  waitingFor(object: string): ReadonlySet<string> {
+    return this.#waiting.get(object) ?? NONE
   }
 
   connected(host: string, channel: Channel): void {
@@ -58,8 +69,21 @@ export class Zones {
     return zones
   }
 
+  #wait(host: string, object: string): void {
+    const hosts = this.#waiting.get(object)
+    if (hosts === undefined) this.#waiting.set(object, new Set([host]))
+    else hosts.add(host)
+  }
+
+  #endWait(host: string, object: string): void {
+    const hosts = this.#waiting.get(object)
+    hosts?.delete(host)
+    if (hosts?.size === 0) this.#waiting.delete(object)
+  }
+
   #release(host: string, zones: HostZones, object: string): void {
     zones.numbers.delete(object)
+    this.#endWait(host, object)
     if (zones.ready.delete(object)) this.#publish(`${host}/${object}`, null)
   }
 
@@ -77,6 +101,7 @@ export class Zones {
     for (const [object, zone] of pending) {
       if (zones.numbers.get(object) !== zone || zones.ready.has(object)) continue
       zones.ready.add(object)
+      this.#endWait(host, object)
       this.#publish(`${host}/${object}`, { host, object, zone })
     }
   }

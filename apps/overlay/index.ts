@@ -72,6 +72,9 @@ function listensToAll(read: Reads, id: string): boolean {
 const localCopies = (ports: readonly LocalPort[]): FlowAction[] =>
   ports.flatMap(({ ofport, up }) => (up ? [set(OUTPORT, ofport), resubmit('next')] : []))
 
+/** Remembers the connection before copies leave that no port's rules are asked about here: answers come back here. */
+const remember: readonly FlowAction[] = [set(OUTPORT, 0), resubmit('commit')]
+
 /** How each host that carries a network copies what is not for one known port. */
 function copied(read: Reads, id: string): readonly Contribution[] {
   const network = read.network(id)
@@ -90,8 +93,9 @@ function copied(read: Reads, id: string): readonly Contribution[] {
     return (to: string, wire: readonly FlowAction[]): FlowSpec[] => {
       const local = localCopies(wanting.find(({ host }) => host === to)?.ports ?? [])
       const copies = remote.flatMap(({ host, copy }) => (host === to ? [] : copy))
+      const away = copies.length === 0 ? [] : [...remember, ...copies]
       const whole = { ...on, ...match }
-      const actions = [...local, ...copies, ...wire]
+      const actions = [...local, ...away, ...wire]
       return [
         { stage: 'l2', priority, match: { ...whole, [MARKS]: [0, FROM_TUNNEL] }, actions },
         { stage: 'l2', priority, match: { ...whole, [MARKS]: [FROM_TUNNEL, FROM_TUNNEL] }, actions: local },
@@ -139,5 +143,10 @@ export const overlay: App = {
     { over: 'network', contribute: left },
     { over: 'port', contribute: marked },
   ],
-  constant: { flows: [{ stage: 'output', priority: 100, match: {}, actions: [outputTo(OUTPORT)] }] },
+  constant: {
+    flows: [
+      { stage: 'output', priority: 200, match: { [OUTPORT]: 0 }, actions: [] },
+      { stage: 'output', priority: 100, match: {}, actions: [outputTo(OUTPORT)] },
+    ],
+  },
 }

@@ -81,7 +81,7 @@ async function derived(host: number): Promise<string[]> {
   for (const kind of ['network', 'subnet', 'port', 'router'] as const) await fill(kind)
   for (const [index, ports] of plugged.entries()) {
     const id = hostName(index)
-    derivation.inputs.host.set(id, { id, name: id, encapIp: `172.16.0.${index + 1}`, uplinks: {} })
+    derivation.inputs.host.set(id, { id, name: id, uplinks: {}, encapIp: `172.16.0.${index + 1}` })
     for (const port of ports) {
       const ofport = await fleet.ask('ofport', index, port)
       if (ofport !== null) derivation.inputs.vif.set(`${id}/${port}`, { host: id, name: port, ofport, port })

@@ -64,10 +64,10 @@ beforeAll(async () => {
     remember: () => {},
     rememberZone: () => {},
   })
-  let revision = 0
-  stop = await followIntent(store, derivation, (now) => (revision = now))
+  const followed = { revision: 0 }
+  stop = await followIntent(store, derivation, (now) => (followed.revision = now))
   const seen = async (wanted: number): Promise<void> => {
-    while (revision < wanted) await new Promise(setImmediate)
+    while (followed.revision < wanted) await new Promise(setImmediate)
   }
   const operator = new FleetOperator(fleet, derivation, apps, seen)
   api = await startApi({ store, operator, credentials: await credentials() })

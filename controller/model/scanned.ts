@@ -17,6 +17,7 @@ const MATCH_AT = 48
 const FIELDS_AT = 52
 const EXPERIMENTER = 0xffff
 
+const nothing = new Uint8Array()
 const u16 = (bytes: Uint8Array, at: number): number => ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)
 
 /** What lookups do not take as the packet has it: ports of fragments, and conjunctions. */
@@ -47,6 +48,14 @@ function plainField(header: number): { readonly slots: readonly string[]; readon
   return found
 }
 
+function differs(value: Uint8Array, frame: Uint8Array, at: number, maskAt: number | null): boolean {
+  for (let i = 0; i < value.length; i += 1) {
+    const mask = maskAt === null ? 0xff : (frame[maskAt + i] as number)
+    if ((((value[i] as number) ^ (frame[at + i] as number)) & mask) !== 0) return true
+  }
+  return false
+}
+
 /** Rules most flows out by their bytes. What it lets pass may still not match. */
 function prefilter(read: ReadSlot): (frame: Uint8Array) => boolean {
   /** What the packet has for a field, as the wire would show it. */
@@ -67,12 +76,8 @@ function prefilter(read: ReadSlot): (frame: Uint8Array) => boolean {
     for (let at = FIELDS_AT; at < end;) {
       const header = ((u16(frame, at) << 16) | u16(frame, at + 2)) >>> 0
       const size = header & 0xff
-      const value = valueFor(header)
-      const maskAt = (header & 0x100) === 0 ? 0 : at + 4 + size / 2
-      for (let i = 0; value !== null && i < value.length; i += 1) {
-        const mask = maskAt === 0 ? 0xff : (frame[maskAt + i] as number)
-        if ((((value[i] as number) ^ (frame[at + 4 + i] as number)) & mask) !== 0) return false
-      }
+      const maskAt = (header & 0x100) === 0 ? null : at + 4 + size / 2
+      if (differs(valueFor(header) ?? nothing, frame, at + 4, maskAt)) return false
       at += 4 + size
     }
     return true

@@ -14,7 +14,7 @@ export interface HostFlow {
 }
 
 /** The flows that an object caused on a host. */
-export interface CausedFlows {
+interface CausedFlows {
   readonly host: string
   /** Why the host has not confirmed them all; null if it has. */
   readonly unconfirmed: string | null

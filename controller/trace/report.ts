@@ -2,7 +2,7 @@
 // in the JSON of the API, which shows this as it is (northbound/trace-routes.ts adds names of objects, or leaves out what the asker may not see).
 
 /** The app and the object (the first 12 hexadecimal digits of its UUID) that caused a flow. */
-export interface Origin {
+interface Origin {
   readonly app: string
   readonly object: string
 }

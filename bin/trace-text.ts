@@ -171,7 +171,7 @@ const placeText = (place: Place): string => ('kind' in place ? titleOf(place) : 
 
 function outcomeLine({ kind, reason, host, stage, to }: Outcome): string {
   const where = kind === 'delivered' && to.length > 0 ? ` to ${to.map(placeText).join(', ')}` : ''
-  const at = kind === 'dropped' && stage !== null ? ` in ${stage}${host ? ` on ${host}` : ''}` : ''
+  const at = stage !== null ? ` in ${stage}${host ? ` on ${host}` : ''}` : ''
   return `${kind}${where}${at}${where === '' ? `: ${reason}` : ''}`
 }
 

@@ -46,6 +46,18 @@ export function canonicalPrefix(cidr: string): string {
   return `${parts.join('.')}/${four.length}`
 }
 
+/** The 16 bytes of an address, those of IPv4 mapped (RFC 4291 §2.5.5.2), from the prefix that is only it; else nothing. */
+export function singleAddress(cidr: string): Uint8Array[] {
+  const four = prefix(cidr)
+  if (four !== null) {
+    const mapped = new Uint8Array(16).fill(0xff, 10, 12)
+    new DataView(mapped.buffer).setUint32(12, four.network)
+    return four.length === 32 ? [mapped] : []
+  }
+  const six = ipv6Prefix(cidr)
+  return six?.length === 128 ? [six.network] : []
+}
+
 /** An address as the prefix that is only this address. */
 export const asPrefix = (text: string): string =>
   text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`

@@ -8,7 +8,7 @@ export type { FlowAction } from './pipeline/stage-action.ts'
 export { bounce, commit, decrementTtl, load, move, output, outputTo, punt, resubmit, set, track } from './actions.ts'
 export { asPrefix, hostMac, ipv4, ipv6Prefix, linkLocal, mac, prefix, subnetMac } from './address.ts'
 export { arpAnswer } from './arp-answer.ts'
-export { EXPIRED_METER, portMeter } from './pipeline/meters.ts'
+export { EXPIRED_METER, LOG_METER, portMeter, REJECT_METER } from './pipeline/meters.ts'
 export { memberOf, prefixesOf, remoteSetOf } from './policy.ts'
 export {
   directions,
@@ -196,6 +196,8 @@ export interface Reads {
   securityGroup(id: string): SecurityGroup | undefined
   securityGroupRule(id: string): SecurityGroupRule | undefined
   rulesOf(group: string): readonly string[]
+  /** The rule that a cookie leads to: by the first 12 hexadecimal digits of its UUID. */
+  ruleOfCookie(origin: string): SecurityGroupRule | undefined
   zone(key: string): Zone | undefined
   /** The hosts with a port of the network, or of one that routers connect with it. */
   hostsOf(network: string): readonly string[]
@@ -247,10 +249,20 @@ export interface PacketIn {
   readonly metadata: ReadonlyMap<string, number | bigint | Uint8Array>
   readonly data: Uint8Array
 }
-/** A packet to send out of a port of the switch that the packet came from. */
+/** A packet to send out of a port. */
 export interface PacketOut {
+  /** Absent: the switch that the packet came from. */
+  readonly host?: string
   readonly outPort: number
   readonly data: Uint8Array
+}
+
+/** What happened on a host because of an object, for the log and for whoever follows events. */
+export interface Report {
+  readonly kind: string
+  /** The object. */
+  readonly id: string
+  readonly [detail: string]: string | number | undefined
 }
 
 export interface App {
@@ -260,6 +272,8 @@ export interface App {
   readonly constant?: Omit<Contribution, 'scope'>
   readonly rules: readonly Rule[]
   packetIn?(read: Reads, packet: PacketIn): readonly PacketOut[]
+  /** What a packet-in is to be reported as. */
+  report?(read: Reads, packet: PacketIn): Report | null
 }
 
 /** The fixed OpenFlow numbers of the tunnel ports: equal on every host, so that flows are equal too. */

@@ -21,7 +21,7 @@ import { Engine, type Change, type KeySource, type Output, type Problem } from '
 import { flowMaker, missFlows, packetMeter } from './pipeline/flow.ts'
 import { layout, type Layout } from './pipeline/layout.ts'
 import type { Item } from './pipeline/value.ts'
-import { connectPolicy, policyInputs, type PolicyInputs } from './policy.ts'
+import { connectPolicy, goneFrom, policyInputs, prefixesOf, type PolicyInputs, type Tracked } from './policy.ts'
 
 const NONE: readonly string[] = []
 
@@ -44,6 +44,8 @@ export interface Derived {
   readonly contests: readonly Contest[]
   /** The networks and routers for which each host needs a conntrack zone. */
   readonly zones: readonly (readonly [string, ReadonlySet<string> | null])[]
+  /** Whose connections hosts shall forget. */
+  readonly gone: readonly Tracked[]
   /** For each host whose ports are on other physical networks than before to which it has no way: which these are. */
   readonly stranded: readonly (readonly [string, Stranded])[]
 }
@@ -77,6 +79,7 @@ export class Derivation {
   readonly #scopes: Output<string, ReadonlySet<string>>
   readonly #contests: Output<string, readonly string[]>
   readonly #zones: Output<string, ReadonlySet<string>>
+  readonly #tracked: Output<string, Tracked | null>
   readonly #stranded: Output<string, readonly string[]>
   readonly #constants: readonly UnitChange[]
   #started = false
@@ -92,7 +95,7 @@ export class Derivation {
       vif: engine.table('vif'),
       ...policyInputs(engine),
     }
-    const { reads, members, scopesOf, zonesOf, strandedOf, contested } = connect(engine, this.inputs)
+    const { reads, members, scopesOf, zonesOf, strandedOf, trackedOf, contested } = connect(engine, this.inputs)
     this.reads = reads
     this.tables = layout(apps.flatMap(({ stages }) => stages))
     const names = apps.map(({ name }) => name)
@@ -109,6 +112,7 @@ export class Derivation {
     this.#scopes = engine.output('scopes', this.inputs.host, scopesOf)
     this.#contests = engine.output('contests', contested, (id) => claimantsOf(reads.binding(id)))
     this.#zones = engine.output('zones', this.inputs.host, zonesOf)
+    this.#tracked = engine.output('tracked', this.inputs.vif, trackedOf)
     this.#stranded = engine.output('stranded', this.inputs.host, strandedOf)
     this.#constants = apps.map((app) => {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
@@ -128,11 +132,12 @@ export class Derivation {
     const contests = this.#contests
       .of(changes)
       .map(({ key, before = NONE, after = NONE }) => ({ port: key, before, after }))
+    const gone = this.#tracked.of(changes).flatMap(({ before, after }) => goneFrom(before ?? null, after ?? null))
     const stranded = this.#stranded
       .of(changes)
       .map(({ key, before = NONE, after = NONE }) => [key, { before, after }] as const)
       .filter(([, { before, after }]) => before.length + after.length > 0)
-    return { units, scopes, contests, zones, stranded }
+    return { units, scopes, contests, zones, gone, stranded }
   }
 
   get pending(): boolean {
@@ -254,6 +259,7 @@ interface Connected {
   strandedOf(this: void, host: string): readonly string[]
   /** The ports that several hosts claim. */
   readonly contested: KeySource<string>
+  trackedOf(this: void, vif: string): Tracked | null
 }
 
 /** Tables, groupings and queries between the inputs and the apps. */
@@ -326,17 +332,21 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     }
     return scopes
   }
-  /** Of each network with a port here that is tracked: itself, and the routers through which its traffic may go. */
+  /** In whose zones a network's traffic may be: its own, and those of the routers that stand on it. */
+  const zonedWith = (id: string): readonly string[] => [
+    id,
+    ...gatewaysOf.get(id).flatMap((gateway) => port.get(gateway)?.device_id ?? []),
+  ]
   const zonesOf = (id: string): ReadonlySet<string> => {
     const isTracked = (each: string): boolean => policyReads.policy(each)?.stateful === true
-    const networks = networksOn
-      .get(id)
-      .filter((member) => placesOn.get(member).some(isTracked))
-      .map(networkOf)
-    const routers = networks.flatMap((each) =>
-      gatewaysOf.get(each).flatMap((gateway) => port.get(gateway)?.device_id ?? []),
-    )
-    return new Set([...networks, ...routers])
+    const networks = networksOn.get(id).filter((member) => placesOn.get(member).some(isTracked))
+    return new Set(networks.flatMap((member) => zonedWith(networkOf(member))))
+  }
+  const trackedOf = (key: string): Tracked | null => {
+    const at = vif.get(key)
+    const row = at && port.get(at.port)
+    if (!row || placeOf.get(row.id)?.host !== at.host || policyReads.policy(row.id)?.stateful !== true) return null
+    return { host: at.host, objects: zonedWith(row.network_id), prefixes: prefixesOf(row) }
   }
   const strandedOf = (id: string): readonly string[] => {
     const uplinks = host.get(id)?.uplinks ?? {}
@@ -365,5 +375,5 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     localPorts: (id, on) => localPorts.get(memberKey(on, id)),
     ...policyReads,
   }
-  return { reads, members, scopesOf, zonesOf, strandedOf, contested }
+  return { reads, members, scopesOf, zonesOf, strandedOf, trackedOf, contested }
 }

@@ -1,6 +1,6 @@
 // What the northbound API shows of hosts and of what they have confirmed.
 import { createHash } from 'node:crypto'
-import { physicalNetwork, ROUTER_INTERFACE, type Network } from './app.ts'
+import { physicalNetwork, ROUTER_INTERFACE, type Network, type Report } from './app.ts'
 import type { Derivation } from './derivation.ts'
 import type { Fleet, HostRecord } from './fleet.ts'
 import type { LiveAgent, LiveChange, LiveState, Status, WaitRealized } from './northbound/index.ts'
@@ -100,10 +100,13 @@ function subscribe(
     ports()
   }
   fleet.on('progress', ports)
+  const report = (on: string, change: Report): void => listener({ host: on, ...change })
   fleet.on('host', host)
+  fleet.on('report', report)
   return () => {
     fleet.off('progress', ports)
     fleet.off('host', host)
+    fleet.off('report', report)
   }
 }
 

@@ -2,6 +2,7 @@
 // host needs of it. Part of the dataflow (derivation.ts).
 import { asPrefix, canonicalPrefix, ipv6Address, linkLocal, mac } from './address.ts'
 import type { AddressGroup, Policy, Port, Reads, SecurityGroup, SecurityGroupRule, Zone } from './app.ts'
+import { objectDigits } from './pipeline/cookie.ts'
 import type { Engine, Grouping, Table } from './engine/index.ts'
 
 const NONE: readonly string[] = []
@@ -14,7 +15,7 @@ export interface PolicyInputs {
   readonly zone: Table<string, Zone>
 }
 
-type PolicyReads = Pick<Reads, 'policy' | 'securityGroup' | 'securityGroupRule' | 'rulesOf' | 'zone'>
+type PolicyReads = Pick<Reads, 'policy' | 'securityGroup' | 'securityGroupRule' | 'rulesOf' | 'ruleOfCookie' | 'zone'>
 
 interface PolicyQueries {
   readonly reads: PolicyReads
@@ -23,6 +24,21 @@ interface PolicyQueries {
   /** The groups with one of the ports, and the sets that these groups refer to. */
   groupsOf(ports: readonly string[]): ReadonlySet<string>
   setsOf(group: string): ReadonlySet<string>
+}
+
+/** A port whose connections its host remembers: those of its prefixes, in the zones of the objects. */
+export interface Tracked {
+  readonly host: string
+  readonly objects: readonly string[]
+  readonly prefixes: readonly string[]
+}
+
+/** What is no longer there to have connections. */
+export function goneFrom(before: Tracked | null, after: Tracked | null): Tracked[] {
+  if (before === null) return []
+  const kept = new Set(after?.host === before.host ? after.prefixes : NONE)
+  const prefixes = before.prefixes.filter((prefix) => !kept.has(prefix))
+  return prefixes.length === 0 ? [] : [{ ...before, prefixes }]
 }
 
 const memberKey = (set: string, prefix: string): string => `${set} ${canonicalPrefix(prefix)}`
@@ -58,6 +74,7 @@ export function policyInputs(engine: Engine): PolicyInputs {
 export function connectPolicy(engine: Engine, port: Table<string, Port>, inputs: PolicyInputs): PolicyQueries {
   const { security_group, security_group_rule, address_group, zone } = inputs
   const rulesOf = engine.grouping('rules of group', security_group_rule, (row) => [row.security_group_id])
+  const rulesOfCookie = engine.grouping('rules of cookie', security_group_rule, (row) => [objectDigits(row.id)])
   const membersOfGroup = engine.grouping('members of group', port, (row) => [
     ...new Set(groupsOfPort(row).flatMap((group) => prefixesOf(row).map((prefix) => memberKey(group, prefix)))),
   ])
@@ -85,6 +102,7 @@ export function connectPolicy(engine: Engine, port: Table<string, Port>, inputs:
       securityGroup: (id) => security_group.get(id),
       securityGroupRule: (id) => security_group_rule.get(id),
       rulesOf: (id) => rulesOf.get(id),
+      ruleOfCookie: (origin) => security_group_rule.get(rulesOfCookie.get(origin)[0] ?? ''),
       zone: (key) => zone.get(key),
     },
     members: [membersOfGroup, membersOfAddressGroup],

@@ -61,6 +61,23 @@ export class Zones {
     void this.#flush(host, zones)
   }
 
+  /** Forgets the connections of single addresses in the objects' zones. */
+  forget(host: string, objects: readonly string[], addresses: readonly Uint8Array[]): void {
+    const { channel, numbers } = this.#of(host)
+    if (channel === null) return
+    for (const value of objects.flatMap((object) => numbers.get(object) ?? [])) {
+      for (const address of addresses) {
+        for (const kind of ['source', 'destination'] as const) {
+          const properties = [
+            { kind: 'original', tuple: [{ kind, address }] } as const,
+            { kind: 'zone', value } as const,
+          ]
+          channel.send({ kind: 'ct_flush', xid: channel.nextXid(), ipProtocol: 0, properties })
+        }
+      }
+    }
+  }
+
   #of(host: string): HostZones {
     let zones = this.#hosts.get(host)
     if (zones === undefined) {

@@ -3,9 +3,11 @@
 import {
   GROUP,
   HITS,
+  LOG_METER,
   MARKS,
   NETWORK,
   OUTPORT,
+  REJECT_METER,
   REMOTE,
   REMOTE_IPV4,
   ROUTER,
@@ -14,7 +16,9 @@ import {
   ZONE,
   type App,
 } from '../../controller/app.ts'
+import { report } from './log.ts'
 import { filtered } from './ports.ts'
+import { rejected } from './reject.ts'
 import { ruled } from './rules.ts'
 import { member } from './sets.ts'
 import { constantFlows } from './tracking.ts'
@@ -81,11 +85,16 @@ export const groups: App = {
       ],
     },
   ],
-  constant: { flows: constantFlows },
+  constant: {
+    flows: constantFlows,
+    limits: [REJECT_METER, LOG_METER].map((meter) => ({ meter, packetsPerSecond: 100, burst: 100 })),
+  },
   rules: [
     { over: 'zone', contribute: zoned },
     { over: 'vif', contribute: filtered },
     { over: 'security_group', contribute: ruled },
     { over: 'member', contribute: member },
   ],
+  packetIn: rejected,
+  report,
 }

@@ -10,6 +10,8 @@ import {
   MARKS,
   move,
   POLICY,
+  punt,
+  REJECT_METER,
   REMOTE,
   REMOTE_IPV4,
   resubmit,
@@ -103,13 +105,13 @@ function judged(direction: Direction): FlowSpec[] {
   ]
 }
 
-const decided = (direction: Direction): FlowSpec => ({
-  stage: `${direction}_verdict`,
-  priority: 100,
-  match: { [MARKS]: marked({ verdict: verdicts.allow }) },
-  actions: [],
-  to: passed[direction],
-})
+function decided(direction: Direction): FlowSpec[] {
+  const on = { stage: `${direction}_verdict`, priority: 100 }
+  return [
+    { ...on, match: { [MARKS]: marked({ verdict: verdicts.allow }) }, actions: [], to: passed[direction] },
+    { ...on, match: { [MARKS]: marked({ verdict: verdicts.reject }) }, actions: [punt], meter: REJECT_METER },
+  ]
+}
 
 function fallback(action: RuleAction): FlowSpec {
   return {
@@ -149,32 +151,35 @@ function remotes(): FlowSpec[] {
   )
 }
 
-const HELPERS = [
-  { nw_proto: TCP, tcp_dst: 21 },
-  { nw_proto: UDP, udp_dst: 69 },
-] as const
+/** Control ports of protocols whose helpers tell which data connections to expect. */
+const [FTP, TFTP] = [21, 69]
 /** In ct_mark of each connection that is remembered. */
 const REMEMBERED = set('ct_mark', 1)
 
 function remembered(): FlowSpec[] {
   const stage = 'commit'
   return families.flatMap((family): FlowSpec[] => {
-    const first = { ...valid({ new: true }), ct_mark: 0, eth_type: ETHER_TYPES[family] }
+    const first = { ...valid({ new: true, related: false }), ct_mark: 0, eth_type: ETHER_TYPES[family] }
+    // A data connection has the mark of its control connection from the beginning.
+    const related = { ...valid({ new: true, related: true }), eth_type: ETHER_TYPES[family] }
+    const remember = (priority: number, match: FlowSpec['match'], alg = 0): FlowSpec => ({
+      stage,
+      priority,
+      match,
+      actions: [commit(alg, [REMEMBERED])],
+      to: 'next',
+    })
     return [
-      { stage, priority: 100, match: first, actions: [commit(0, [REMEMBERED])], to: 'next' },
-      ...HELPERS.map((control): FlowSpec => ({
-        stage,
-        priority: 200,
-        match: { ...first, ...valid({ new: true, related: false }), ...control },
-        actions: [commit('tcp_dst' in control ? control.tcp_dst : control.udp_dst, [REMEMBERED])],
-        to: 'next',
-      })),
+      remember(100, first),
+      remember(100, related),
+      remember(200, { ...first, nw_proto: TCP, tcp_dst: FTP }, FTP),
+      remember(200, { ...first, nw_proto: UDP, udp_dst: TFTP }, TFTP),
     ]
   })
 }
 
 export const constantFlows: readonly FlowSpec[] = [
-  ...(['egress', 'ingress'] as const).flatMap((each) => [...tracked(each), ...judged(each), decided(each)]),
+  ...(['egress', 'ingress'] as const).flatMap((each) => [...tracked(each), ...judged(each), ...decided(each)]),
   ...(['allow', 'reject'] as const).map(fallback),
   ...remotes(),
   ...remembered(),

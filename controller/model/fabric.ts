@@ -139,10 +139,10 @@ export class Fabric {
         if (next !== undefined) queue.push({ host: next, arrival: { bytes: sent, inPort: port, tunnel } })
       }
       for (const punt of trace.packetIns) {
-        for (const { outPort, data } of this.#controller(at, punt)) {
+        for (const { host: on = at, outPort, data } of this.#controller(at, punt)) {
           const actions = [{ kind: 'output', port: outPort, maxLength: 0 }] as const
           const arrival = { bytes: data, inPort: reserved.controller }
-          pass(at, arrival, this.switchOf(at).packetOut(data, arrival.inPort, actions))
+          pass(on, arrival, this.switchOf(on).packetOut(data, arrival.inPort, actions))
         }
       }
     }

@@ -1,11 +1,9 @@
 // From the piece of a UUID that fits into a cookie or a register back to the object. Nothing is kept for it: a question
 // costs one walk over the ids.
+import { objectDigits } from '../pipeline/cookie.ts'
 import type { Cache } from './cache.ts'
 import { pathOf, type ResourceKind } from './model.ts'
 import { resourceKinds, resources } from './resources/index.ts'
-
-/** As much as a cookie holds, in hexadecimal digits. */
-const DIGITS = 12
 
 export interface Found {
   readonly kind: ResourceKind
@@ -19,15 +17,13 @@ export interface ObjectReference {
   readonly link: string
 }
 
-const digitsOf = (id: string): string => id.slice(0, 8) + id.slice(9, 13)
-
-/** By its first 12 digits; two objects that share them are as good as never there (2^48). */
+/** By what a cookie holds of the id; two objects that share them are as good as never there (2^48). */
 export function findObjects(cache: Cache, pieces: Iterable<string>): ReadonlyMap<string, Found> {
-  const wanted = new Set(Array.from(pieces, (piece) => piece.slice(0, DIGITS)))
+  const wanted = new Set(Array.from(pieces, objectDigits))
   const found = new Map<string, Found>()
   for (const kind of resourceKinds) {
     for (const { id } of cache.all(kind)) {
-      const digits = digitsOf(id)
+      const digits = objectDigits(id)
       if (wanted.has(digits)) found.set(digits, { kind, id })
     }
   }

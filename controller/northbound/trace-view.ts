@@ -1,5 +1,6 @@
 // A trace as the API shows it: with the objects behind flows, registers and ports. Operators see everything. A member sees the
 // stages, what of his own decided there, and the outcome; nothing of hosts, tunnels and others' objects.
+import { objectDigits } from '../pipeline/cookie.ts'
 import type { Decision, Hop, Outcome, Output, Place, Register, Report, TracedStep } from '../trace/report.ts'
 import type { Cache } from './cache.ts'
 import type { LiveTrace } from './operator.ts'
@@ -15,7 +16,7 @@ type Lookup = (piece: string | null | undefined) => ObjectReference | null
 function lookupFor({ cache, visible }: View, pieces: Iterable<string>): Lookup {
   const found = findObjects(cache, pieces)
   return (piece) => {
-    const object = piece ? found.get(piece.slice(0, 12)) : undefined
+    const object = piece ? found.get(objectDigits(piece)) : undefined
     return object !== undefined && visible(object) ? referenceTo(cache, object) : null
   }
 }

@@ -13,9 +13,11 @@ export interface Origin {
 
 export const isOurs = (cookie: bigint): boolean => cookie >> 56n === WEFT
 
+/** What of an object's UUID stands in a cookie: the first 12 hexadecimal digits. */
+export const objectDigits = (uuid: string): string => uuid.replaceAll('-', '').slice(0, 12)
+/** The same as bits. */
+export const objectBits = (uuid: string): bigint => BigInt(`0x${objectDigits(uuid)}`)
 const OBJECT = 0xffff_ffff_ffffn
-/** What a cookie holds of an object's UUID. */
-export const objectBits = (uuid: string): bigint => BigInt(`0x${uuid.replaceAll('-', '').slice(0, 12)}`)
 export const objectIn = (cookie: bigint): bigint => cookie & OBJECT
 
 /** `apps`: the names in an order that never changes for a released app. */

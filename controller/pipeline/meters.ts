@@ -9,3 +9,7 @@ export const isOurMeter = (meter: number): boolean => meter >= FIRST && meter < 
 export const portMeter = (ofport: number): number => FIRST + ofport
 /** The meter for packets whose TTL runs out. OpenFlow port numbers end below 0xff00. */
 export const EXPIRED_METER = FIRST + 0xff01
+/** The meter for packets that rules reject. */
+export const REJECT_METER = FIRST + 0xff02
+/** The meter for packets of which rules want a log. */
+export const LOG_METER = FIRST + 0xff03

@@ -11,8 +11,9 @@ import type { Step } from '../model/trace.ts'
 import { originOf } from '../pipeline/cookie.ts'
 import type { Layout } from '../pipeline/layout.ts'
 import { decisionsOf } from './decisions.ts'
+import { outcomeOf } from './outcome.ts'
 import { registerOf } from './registers.ts'
-import type { Decision, Hop, Outcome, Place, Register, Report, TracedFlow, TracedStep, TunnelHop } from './report.ts'
+import type { Hop, Register, Report, TracedFlow, TracedStep, TunnelHop } from './report.ts'
 
 /** What the switches do not know. */
 export interface Names {
@@ -101,75 +102,14 @@ function hopOf({ host, arrival, trace }: Visit, names: Names): Hop {
   }
 }
 
-const drop = (reason: string, hop: Hop | undefined, step: TracedStep | undefined): Outcome => ({
-  kind: 'dropped',
-  to: [],
-  reason,
-  host: hop?.host ?? null,
-  stage: step?.stage ?? null,
-  table: step?.table ?? null,
-})
-
-function verdictText({ side, verdict, origin }: Decision): string {
-  const whose = side === 'egress' ? 'the port that sends it' : 'the port that it is for'
-  if (verdict === 'none') return `no security group rule of ${whose} allows it`
-  return origin === null
-    ? `the default of ${whose} is ${verdict}`
-    : `a security group of ${whose} has the verdict ${verdict}`
-}
-
-function whyDropped(hop: Hop, step: TracedStep | undefined): string {
-  if (hop.error !== null) return hop.error
-  if (hop.outputs.length > 0) return 'no host is at the other end of the tunnel'
-  if (hop.punted.length > 0) return `the controller (${hop.punted[0] ?? 'nobody'}) has no answer`
-  if (step === undefined) return 'there is no table'
-  const decision = step.stage.endsWith('_verdict') ? decisionsOf(hop).at(-1) : undefined
-  if (decision !== undefined) return verdictText(decision)
-  if (step.flow === null) return step.lost ?? `no flow of stage ${step.stage} matches`
-  const note = step.notes.at(-1)
-  if (note !== undefined) return note
-  return step.flow.actions === 'drop'
-    ? `the flow in stage ${step.stage} drops it`
-    : `the actions in stage ${step.stage} send it nowhere`
-}
-
-/** Where the packet went no further: the last host that sent nothing on. */
-function dropped(hops: readonly Hop[]): Outcome {
-  const hop = hops.findLast(({ outputs }) => outputs.every(({ tunnel }) => tunnel !== null && tunnel.host === null))
-  const step = hop?.steps.at(-1)
-  return drop(hop === undefined ? 'it goes nowhere' : whyDropped(hop, step), hop, step)
-}
-
-function outcomeOf(journey: Journey, hops: readonly Hop[], names: Names): Outcome {
-  const [first] = journey.visits
-  const isSender = ({ host, ofport }: Place): boolean => host === first?.host && ofport === first.arrival.inPort
+export function reportOf(journey: Journey, names: Names): Report {
+  const hops = journey.visits.map((visit) => hopOf(visit, names))
   const places = journey.deliveries.map(({ host, ofport }) => ({
     host,
     ofport,
     port: names.portAt(host, ofport),
     physical_network: names.physicalAt(host, ofport),
   }))
-  // What crosses a physical network is delivered where it ends.
-  const ends = places.filter((place) => place.physical_network === null)
-  const to = (ends.length > 0 ? ends : places).filter((place) => !isSender(place))
-  const none = { host: null, stage: null, table: null }
-  if (to.length > 0) {
-    const reason =
-      ends.length === 0
-        ? 'it leaves for a physical network'
-        : to.length === 1
-          ? 'it reaches a port'
-          : `it reaches ${to.length} ports`
-    return { kind: 'delivered', to, reason, ...none }
-  }
-  if (places.length === 0) return dropped(hops)
-  const app = hops.flatMap(({ punted }) => punted).find((each) => each !== null)
-  const reason = app === undefined ? 'flows answer it' : `the controller (${app}) answers it`
-  return { kind: 'answered', to: places, reason, ...none }
-}
-
-export function reportOf(journey: Journey, names: Names): Report {
-  const hops = journey.visits.map((visit) => hopOf(visit, names))
   const decisions = hops.flatMap(decisionsOf)
-  return { packet: hops[0]?.packet ?? '', hops, decisions, outcome: outcomeOf(journey, hops, names) }
+  return { packet: hops[0]?.packet ?? '', hops, decisions, outcome: outcomeOf(hops, places, decisions) }
 }

@@ -85,12 +85,15 @@ export interface Place {
 }
 
 export interface Outcome {
-  /** `answered`: whoever sent the packet gets a packet back, from flows or from the controller. */
-  readonly kind: 'delivered' | 'answered' | 'dropped'
+  /**
+   * `answered`: whoever sent the packet gets a packet back, from flows or from the controller. `rejected`: a security
+   * group denies it and says so.
+   */
+  readonly kind: 'delivered' | 'answered' | 'rejected' | 'dropped'
   readonly to: readonly Place[]
   /** In one sentence. */
   readonly reason: string
-  /** Of a packet that was dropped: where. */
+  /** Of a packet that was dropped or rejected: where. */
   readonly host: string | null
   readonly stage: string | null
   readonly table: number | null

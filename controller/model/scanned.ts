@@ -1,8 +1,10 @@
 // A modelled switch that is made for one question and thrown away: its flows stay the wire bytes that the controller
-// holds anyway. A lookup walks through the frames of a table and compares bytes; only what passes is decoded and looked at as any model does. So an
-// operator's trace costs milliseconds on a host of 20,000 flows, and nothing at all while nobody asks.
+// holds anyway. A lookup walks through the frames of a table and compares bytes; only the few that pass are decoded, and
+// looked up as in any model. So an operator's trace costs milliseconds on a host of 20,000 flows, and nothing while
+// nobody asks.
 import { bitsToBytes, fullMask, ones } from '../../ofproto/fields/bits.ts'
 import { FlowMatch } from '../../ofproto/fields/flow-match.ts'
+import { port11 } from '../../ofproto/fields/ports.ts'
 import { registersOf, slotOf } from '../../ofproto/fields/slots.ts'
 import { fieldByHeader, type Field } from '../../ofproto/fields/table.ts'
 import { decodeMessage } from '../../ofproto/messages/index.ts'
@@ -23,27 +25,32 @@ const u16 = (bytes: Uint8Array, at: number): number => ((bytes[at] ?? 0) << 8) |
 /** What lookups do not take as the packet has it: ports of fragments, and conjunctions. */
 const changed: ReadonlySet<string> = new Set(['tp_src', 'tp_dst', 'conj_id'])
 
-/** The slots that hold a field just as it is on the wire, the most significant first; null where they hold it otherwise. */
-function plainSlots(field: Field): readonly string[] | null {
+/** What a packet has for a field, as the wire shows it. */
+type WireValue = (read: ReadSlot) => bigint
+
+/** Null for a field that is held in another form than it has on the wire. */
+function wireValueOf(field: Field): WireValue | null {
+  if (field.name === 'in_port_oxm') return (read) => BigInt(port11(Number(read('in_port'))))
+  if (field.variable) return null
   const registers = registersOf(field.name)
-  if (registers !== null || field.variable) return registers
+  if (registers !== null) return (read) => registers.reduce((sum, slot) => (sum << 32n) | read(slot), 0n)
+  const slot = slotOf(field.name)
   const probe = new FlowMatch()
   const pattern = 0x5a69_7887_96a5_b4c3_d2e1_f00f_1e2d_3c4bn & fullMask(field)
   probe.set(field, pattern, fullMask(field))
-  const slot = slotOf(field.name)
-  return probe.get(slot).value === pattern && !changed.has(slot) ? [slot] : null
+  return probe.get(slot).value === pattern && !changed.has(slot) ? (read) => read(slot) : null
 }
 
 /** By OXM header without its mask bit and length. */
-const slotsOf = new Map<number, { readonly slots: readonly string[]; readonly bytes: number } | null>()
-function plainField(header: number): { readonly slots: readonly string[]; readonly bytes: number } | null {
+const known = new Map<number, { readonly value: WireValue; readonly bytes: number } | null>()
+function knownField(header: number): { readonly value: WireValue; readonly bytes: number } | null {
   const key = header >>> 9
-  let found = slotsOf.get(key)
+  let found = known.get(key)
   if (found === undefined) {
     const field = header >>> 16 === EXPERIMENTER ? undefined : fieldByHeader(header, 0)
-    const slots = field === undefined ? null : plainSlots(field)
-    found = field === undefined || slots === null ? null : { slots, bytes: field.bytes }
-    slotsOf.set(key, found)
+    const value = field === undefined ? null : wireValueOf(field)
+    found = field === undefined || value === null ? null : { value, bytes: field.bytes }
+    known.set(key, found)
   }
   return found
 }
@@ -58,15 +65,14 @@ function differs(value: Uint8Array, frame: Uint8Array, at: number, maskAt: numbe
 
 /** Rules most flows out by their bytes. What it lets pass may still not match. */
 function prefilter(read: ReadSlot): (frame: Uint8Array) => boolean {
-  /** What the packet has for a field, as the wire would show it. */
   const packet = new Map<number, Uint8Array | null>()
   const valueFor = (header: number): Uint8Array | null => {
     const key = header >>> 9
     let value = packet.get(key)
     if (value === undefined) {
-      const plain = plainField(header)
-      const bits = plain?.slots.reduce((sum, slot) => (sum << 32n) | read(slot), 0n) ?? 0n
-      value = plain === null || bits > ones(plain.bytes * 8) ? null : bitsToBytes(bits, plain.bytes)
+      const field = knownField(header)
+      const bits = field?.value(read) ?? 0n
+      value = field === null || bits > ones(field.bytes * 8) ? null : bitsToBytes(bits, field.bytes)
       packet.set(key, value)
     }
     return value

@@ -15,6 +15,7 @@ let a2: Guest
 let web: Guest
 let allowed: string
 let denied: string
+let rejected: string
 const servers: Daemon[] = []
 
 async function create(kind: string, path: string, body: Json): Promise<string> {
@@ -34,6 +35,13 @@ beforeAll(async () => {
   const group = await create('security_group', 'security-groups', { name: 'web' })
   allowed = await rule(group, { protocol: 'tcp', port_range_min: 80, port_range_max: 443 })
   denied = await rule(group, { protocol: 'tcp', port_range_min: 443, port_range_max: 443, action: 'deny', priority: 1 })
+  rejected = await rule(group, {
+    protocol: 'tcp',
+    port_range_min: 90,
+    port_range_max: 90,
+    action: 'reject',
+    priority: 2,
+  })
   await rule(group, { protocol: 'icmp' })
   a1 = await cloud.guest(cloud.host(0), red, redSubnet, { name: 'a1' })
   a2 = await cloud.guest(cloud.host(0), red, redSubnet, { name: 'a2' })
@@ -108,6 +116,14 @@ describe('the trace says what the packet then does', () => {
     expect(outcome).toMatchObject({ kind: 'dropped', host: 'host2', stage: 'ingress_verdict' })
     expect(decisions.at(-1)).toMatchObject({ side: 'ingress', verdict: 'deny', rule: { id: denied } })
     expect(await connects(a1, web, 443)).toBe(false)
+  })
+
+  test('it is rejected by the rule that rejects it, and its sender is told', async () => {
+    const { outcome, decisions } = await trace({ from: 'a1', to: 'web', protocol: 'tcp', destination_port: 90 })
+    expect(outcome).toMatchObject({ kind: 'rejected', host: 'host2', to: [{ host: 'host1', port: { name: 'a1' } }] })
+    expect(decisions.at(-1)).toMatchObject({ side: 'ingress', verdict: 'reject', rule: { id: rejected } })
+    const connect = `require('net').connect(90, '${web.port.address}').on('error', ({ code }) => console.log(code))`
+    expect(await a1.vm.exec(process.execPath, '-e', connect)).toBe('ECONNREFUSED\n')
   })
 
   test('it is dropped because no rule allows it', async () => {

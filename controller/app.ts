@@ -4,12 +4,13 @@ import type { FlowSpec } from './pipeline/flow.ts'
 import type { Stage } from './pipeline/layout.ts'
 
 export type { FlowSpec } from './pipeline/flow.ts'
+export type { Stage } from './pipeline/layout.ts'
 export type { FlowAction } from './pipeline/stage-action.ts'
 export { bounce, commit, decrementTtl, load, move, output, outputTo, punt, resubmit, set, track } from './actions.ts'
 export { asPrefix, hostMac, ipv4, ipv6Prefix, linkLocal, mac, prefix, subnetMac } from './address.ts'
 export { arpAnswer } from './arp-answer.ts'
 export { EXPIRED_METER, LOG_METER, portMeter, REJECT_METER } from './pipeline/meters.ts'
-export { memberOf, prefixesOf, remoteSetOf } from './policy.ts'
+export { memberOf, sourcesOf, remoteSetOf } from './policy.ts'
 export {
   directions,
   FROM_TUNNEL,
@@ -40,6 +41,9 @@ export interface Network {
   readonly mtu: number
   /** With a dot at its end; '' where the network has none of its own. */
   readonly dns_domain: string
+  /** Of many tenants. */
+  readonly shared?: boolean
+  readonly created_at?: string
   readonly 'provider:network_type': string | null
   /** What a flat or VLAN network is on. */
   readonly 'provider:physical_network': string | null
@@ -143,10 +147,10 @@ export interface Binding {
   readonly rivals: readonly string[]
 }
 
-/** The conntrack zone that a network or router has on a host: flushed, and nobody else's. */
+/** The conntrack zone that a network's connections have on a host: flushed, and nobody else's. */
 export interface Zone {
   readonly host: string
-  /** The id of the network or router. */
+  /** The id of the network. */
   readonly object: string
   readonly zone: number
 }
@@ -198,7 +202,10 @@ export interface Reads {
   rulesOf(group: string): readonly string[]
   /** The rule that a cookie leads to: by the first 12 hexadecimal digits of its UUID. */
   ruleOfCookie(origin: string): SecurityGroupRule | undefined
+  /** Keyed `host/network`. */
   zone(key: string): Zone | undefined
+  /** The networks whose connections share a conntrack zone with a network's, itself included; the first has the zone. */
+  zoneMates(network: string): readonly string[]
   /** The hosts with a port of the network, or of one that routers connect with it. */
   hostsOf(network: string): readonly string[]
   /** A network's ports on one host. */

@@ -21,7 +21,7 @@ import { Engine, type Change, type KeySource, type Output, type Problem } from '
 import { flowMaker, missFlows, packetMeter } from './pipeline/flow.ts'
 import { layout, type Layout } from './pipeline/layout.ts'
 import type { Item } from './pipeline/value.ts'
-import { connectPolicy, goneFrom, policyInputs, prefixesOf, type PolicyInputs, type Tracked } from './policy.ts'
+import { connectPolicy, goneFrom, policyInputs, sourcesOf, type PolicyInputs, type Tracked } from './policy.ts'
 
 const NONE: readonly string[] = []
 
@@ -42,7 +42,7 @@ export interface Derived {
   readonly scopes: readonly (readonly [string, ReadonlySet<string> | null])[]
   /** Ports that several hosts claim, or claimed. */
   readonly contests: readonly Contest[]
-  /** The networks and routers for which each host needs a conntrack zone. */
+  /** The networks for which each host needs a conntrack zone. */
   readonly zones: readonly (readonly [string, ReadonlySet<string> | null])[]
   /** Whose connections hosts shall forget. */
   readonly gone: readonly Tracked[]
@@ -301,18 +301,25 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     placesOn.get(member).flatMap((id) => placeOf.get(id) ?? []),
   )
   /** The networks that a network is connected with by routers, itself included. */
-  const domain = engine.query('domain', (id: string): ReadonlySet<string> => {
+  const connected = (id: string, joins: (network: string) => boolean): ReadonlySet<string> => {
     const found = new Set([id])
-    for (const each of found) {
+    for (const each of joins(id) ? found : NONE) {
       for (const gateway of gatewaysOf.get(each)) {
         const owner = port.get(gateway)?.device_id
         for (const other of owner === undefined ? NONE : interfacesOf.get(owner)) {
-          const connected = port.get(other)?.network_id
-          if (connected !== undefined) found.add(connected)
+          const next = port.get(other)?.network_id
+          if (next !== undefined && joins(next)) found.add(next)
         }
       }
     }
     return found
+  }
+  const domain = engine.query('domain', (id: string) => connected(id, () => true))
+  /** Tenants with the same addresses may stand on a shared network: what lies behind it is not in its zone. */
+  const zoneMates = engine.query('zone mates', (id: string): readonly string[] => {
+    const ageOf = (each: string): string => `${network.get(each)?.created_at} ${each}`
+    const mates = connected(id, (each) => network.get(each)?.shared !== true)
+    return [...mates].toSorted((a, b) => (ageOf(a) < ageOf(b) ? -1 : 1))
   })
   const hostsOf = engine.query('hosts of domain', (id: string): readonly string[] =>
     [...new Set(Array.from(domain.get(id)).flatMap((each) => memberHosts.get(each)))].toSorted(),
@@ -332,21 +339,19 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     }
     return scopes
   }
-  /** In whose zones a network's traffic may be: its own, and those of the routers that stand on it. */
-  const zonedWith = (id: string): readonly string[] => [
-    id,
-    ...gatewaysOf.get(id).flatMap((gateway) => port.get(gateway)?.device_id ?? []),
-  ]
+  /** The network in whose zone a network's connections are. */
+  const zoneOf = (id: string): string => zoneMates.get(id)[0] ?? id
+  /** Those of the networks with a port here that is tracked. */
   const zonesOf = (id: string): ReadonlySet<string> => {
     const isTracked = (each: string): boolean => policyReads.policy(each)?.stateful === true
-    const networks = networksOn.get(id).filter((member) => placesOn.get(member).some(isTracked))
-    return new Set(networks.flatMap((member) => zonedWith(networkOf(member))))
+    const tracking = networksOn.get(id).filter((member) => placesOn.get(member).some(isTracked))
+    return new Set(tracking.map((member) => zoneOf(networkOf(member))))
   }
   const trackedOf = (key: string): Tracked | null => {
     const at = vif.get(key)
     const row = at && port.get(at.port)
     if (!row || placeOf.get(row.id)?.host !== at.host || policyReads.policy(row.id)?.stateful !== true) return null
-    return { host: at.host, objects: zonedWith(row.network_id), prefixes: prefixesOf(row) }
+    return { host: at.host, zone: zoneOf(row.network_id), prefixes: sourcesOf(row) }
   }
   const strandedOf = (id: string): readonly string[] => {
     const uplinks = host.get(id)?.uplinks ?? {}
@@ -373,6 +378,7 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     membersOf: (id) => memberHosts.get(id),
     hostsOf: (id) => hostsOf.get(id),
     localPorts: (id, on) => localPorts.get(memberKey(on, id)),
+    zoneMates: (id) => zoneMates.get(id),
     ...policyReads,
   }
   return { reads, members, scopesOf, zonesOf, strandedOf, trackedOf, contested }

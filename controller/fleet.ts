@@ -20,6 +20,8 @@ import { cookieOf } from './switch/wire.ts'
 import { singleAddress } from './address.ts'
 import { Zones } from './zones.ts'
 
+/** Tables see the ports of first fragments (OFPC_FRAG_NX_MATCH); the length is OpenFlow's default. */
+const switchConfig = { flags: 3, missSendLength: 128 } as const
 const CONTROLLER_PORT = 0xffff_fffd
 const NO_BUFFER = 0xffff_ffff
 const TICK_MILLISECONDS = 250
@@ -216,7 +218,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
       return [...hosts].filter((host) => told.has(host))
     })
     // After the flows: packets that are still on their way must not bring back what is forgotten.
-    for (const { host, objects, prefixes } of gone) this.#zones.forget(host, objects, prefixes.flatMap(singleAddress))
+    for (const { host, zone, prefixes } of gone) this.#zones.forget(host, zone, prefixes.flatMap(singleAddress))
     this.emit('progress')
   }
 
@@ -252,7 +254,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const network = reads.port(port)?.network_id
     const host = reads.binding(port)?.host
     if (network === undefined || host === undefined || reads.policy(port)?.stateful !== true) return null
-    const ready = !this.#zones.waitingFor(network).has(host) && !this.#realized.unconfirmed(network).has(host)
+    const [zone = network] = reads.zoneMates(network)
+    const ready = !this.#zones.waitingFor(zone).has(host) && !this.#realized.unconfirmed(zone).has(host)
     return ready ? null : host
   }
 
@@ -361,6 +364,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#byChannel.set(channel, record)
     record.confirmed = 0
     this.#options.log.info({ host: id, peer: channel.peer }, 'switch connected')
+    channel.send({ kind: 'set_config', xid: channel.nextXid(), ...switchConfig })
     this.#zones.connected(id, channel)
     void channel.closed.then(({ message }) => {
       this.#byChannel.delete(channel)

@@ -18,8 +18,17 @@ import {
   type Of,
 } from './fields.ts'
 
-/** ip_frag of a fragment that is not the first. */
-const LATER = [3, 3] as const
+/** A fragment but the first. */
+const LATER = { ip_frag: [3, 3] } as const
+/** What IPv6 says for the protocol of such a fragment: that it is one (RFC 8200 §4.5). */
+const FRAGMENT_HEADER = 44
+
+/**
+ * Later fragments have no ports, and the userspace datapath shows none of their connection's either (miniflow_extract()).
+ * They pass where all else lets them: whether the packet does is decided about the first, without which they are nothing.
+ */
+const withLater = (rule: SecurityGroupRule, matches: readonly Match[], all: Match): Match[] =>
+  rule.action === 'allow' ? [...matches, { ...all, ...LATER }] : [...matches]
 
 type Ports = readonly (readonly [value: number, mask: number])[]
 
@@ -50,10 +59,15 @@ function tracked(rule: SecurityGroupRule, protocol: number): Match[] {
     ct_nw_proto: protocol,
     ...remoteOf(rule, 'connection'),
   }
-  if (protocol === ICMP[rule.ethertype]) return [{ ...on, ...icmpOf(rule, ['ct_tp_src', 'ct_tp_dst']) }]
   const ports = portsOf(rule)
   if (ports === null) return [on]
-  return ports.flatMap((range) => [{ ...on, ct_tp_dst: [...range] }, ...(protocol === SCTP ? sctp(on, range) : [])])
+  if (protocol === ICMP[rule.ethertype])
+    return withLater(rule, [{ ...on, ...icmpOf(rule, ['ct_tp_src', 'ct_tp_dst']) }], on)
+  const byPort = ports.flatMap((range): Match[] => [
+    { ...on, ct_tp_dst: [...range] },
+    ...(protocol === SCTP ? sctp(on, range) : []),
+  ])
+  return withLater(rule, byPort, on)
 }
 
 /** The userspace datapath follows SCTP without its ports (lib/conntrack.c, extract_l4()): those of the packet decide. */
@@ -71,24 +85,23 @@ const portField: ReadonlyMap<number, 'tcp_dst' | 'udp_dst' | 'sctp_dst'> = new M
   [SCTP, 'sctp_dst'],
 ])
 
-/** By the packet. A later fragment has no ports: it passes where the rest does, as the first decides for all. */
+/** By the packet. */
 function byPacket(rule: SecurityGroupRule, protocol: number | null): Match[] {
   const on = { eth_type: ETHER_TYPES[rule.ethertype], ...remoteOf(rule, 'packet') }
   if (protocol === null) return [on]
   const all = { ...on, nw_proto: protocol }
-  const bounded = rule.port_range_min !== null || rule.port_range_max !== null
-  if (!bounded) return [all]
-  if (protocol === ICMP[rule.ethertype]) {
-    const names =
-      rule.ethertype === 'IPv4' ? (['icmp_type', 'icmp_code'] as const) : (['icmpv6_type', 'icmpv6_code'] as const)
-    return [
-      { ...all, ...icmpOf(rule, names) },
-      { ...all, ip_frag: [...LATER] },
-    ]
-  }
+  const matches = portMatches(rule, protocol).map((ports) => ({ ...all, ...ports }))
+  if (rule.ethertype === 'IPv6') return withLater(rule, matches, { ...on, nw_proto: FRAGMENT_HEADER })
+  return portsOf(rule) === null ? matches : withLater(rule, matches, all)
+}
+
+function portMatches(rule: SecurityGroupRule, protocol: number): Match[] {
+  const ports = portsOf(rule)
   const field = portField.get(protocol)
-  if (field === undefined) return [all]
-  return [...(portsOf(rule) ?? []).map((range) => ({ ...all, [field]: [...range] })), { ...all, ip_frag: [...LATER] }]
+  if (protocol === ICMP[rule.ethertype]) {
+    return [icmpOf(rule, rule.ethertype === 'IPv4' ? ['icmp_type', 'icmp_code'] : ['icmpv6_type', 'icmpv6_code'])]
+  }
+  return ports === null || field === undefined ? [{}] : ports.map((range) => ({ [field]: [...range] }))
 }
 
 /** The matches of a rule, each of them enough. */
@@ -118,7 +131,8 @@ export function newSession(match: Match): Match | null {
   if (
     (value & ct.tracked) === 0 ||
     (value & ct.reply) !== 0 ||
-    (match.nw_proto !== undefined && match.sctp_dst === undefined)
+    (match.nw_proto !== undefined && match.sctp_dst === undefined) ||
+    match.ip_frag !== undefined
   )
     return null
   return { ...match, ct_state: [value | ct.new, mask | ct.new], ct_mark: 0 }

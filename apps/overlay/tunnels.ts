@@ -53,7 +53,7 @@ export function received(read: Reads, id: string): readonly Contribution[] {
     priority: 100,
     match: { in_port_oxm: tunnel.port, tun_id: tunnel.vni },
     actions: [set(NETWORK, tag(id)), set(MARKS, FROM_TUNNEL)],
-    to: 'zone',
+    to: 'l2',
   }
   return [{ scope: { kind: 'network', network: id }, flows: [flow] }]
 }

@@ -64,7 +64,7 @@ export function entered(read: Reads, id: string): readonly Contribution[] {
       priority: 100,
       match: { in_port_oxm: port, vlan_vid: vlan === null ? NO_TAG : TAGGED | vlan },
       actions: [...untagged, set(NETWORK, tag(id)), set(MARKS, FROM_TUNNEL), resubmit('wire_source')],
-      to: 'zone',
+      to: 'l2',
     }
     return onHost(host, [flow])
   })

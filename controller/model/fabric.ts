@@ -71,6 +71,7 @@ export class Fabric {
 
   /** `encapIp` is where tunnels to the host end. */
   addHost(host: string, encapIp: number, ofports: Iterable<number>, model = new ModelSwitch(encapIp)): void {
+    model.showsFragmentPorts = true
     for (const number of ofports) model.ports.set(number, plainPort)
     for (const number of Object.values(TUNNEL_PORTS)) model.ports.set(number, tunnelPort)
     this.#switches.set(host, model)

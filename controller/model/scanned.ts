@@ -22,23 +22,21 @@ const EXPERIMENTER = 0xffff
 const nothing = new Uint8Array()
 const u16 = (bytes: Uint8Array, at: number): number => ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)
 
-/** What lookups do not take as the packet has it: ports of fragments, and conjunctions. */
-const changed: ReadonlySet<string> = new Set(['tp_src', 'tp_dst', 'conj_id'])
-
 /** What a packet has for a field, as the wire shows it. */
 type WireValue = (read: ReadSlot) => bigint
 
 /** Null for a field that is held in another form than it has on the wire. */
 function wireValueOf(field: Field): WireValue | null {
   if (field.name === 'in_port_oxm') return (read) => BigInt(port11(Number(read('in_port'))))
-  if (field.variable) return null
+  // Conjunctions are found by flows that no packet matches as it is.
+  if (field.variable || field.name === 'conj_id') return null
   const registers = registersOf(field.name)
   if (registers !== null) return (read) => registers.reduce((sum, slot) => (sum << 32n) | read(slot), 0n)
   const slot = slotOf(field.name)
   const probe = new FlowMatch()
   const pattern = 0x5a69_7887_96a5_b4c3_d2e1_f00f_1e2d_3c4bn & fullMask(field)
   probe.set(field, pattern, fullMask(field))
-  return probe.get(slot).value === pattern && !changed.has(slot) ? (read) => read(slot) : null
+  return probe.get(slot).value === pattern ? (read) => read(slot) : null
 }
 
 /** By OXM header without its mask bit and length. */
@@ -118,7 +116,7 @@ export class ScannedSwitch extends ModelSwitch {
     return tables
   }
 
-  override lookup(table: number, read: ReadSlot): ModelFlow | null {
+  protected override find(table: number, read: ReadSlot): ModelFlow | null {
     this.#flows ??= this.#read()
     const couldMatch = prefilter(read)
     const candidates = new Classifier()

@@ -19,9 +19,11 @@ export const SCRATCH: Subfield = { field: 'xreg3', start: 0, bits: 48 }
 export const SET = 'xreg3' satisfies FieldName
 /** The OpenFlow port by which the packet leaves, a local port or a tunnel; tun_id and tun_dst are set by then. */
 export const OUTPORT = 'reg8' satisfies FieldName
-/** The conntrack zone of the packet's connection on this host; 0: it has none (yet). */
+/** The conntrack zone of the network that the packet is on; 0: there is none (yet). */
 export const ZONE = 'reg9' satisfies FieldName
 export const ZONE_BITS: Subfield = { field: ZONE, start: 0, bits: 16 }
+/** The zone in which the packet was tracked last. */
+export const TRACKED_ZONE: Subfield = { field: 'ct_zone', start: 0, bits: 16 }
 /** The OpenFlow number of the port whose policy is asked. */
 export const SUBJECT = 'reg10' satisfies FieldName
 /** One bit for each set that a group's rules speak of: whether the remote end is in it. */
@@ -54,6 +56,8 @@ export const mark = {
   hit: part(7, 1),
   /** Which part of the group's rules is asked. */
   run: part(8, 8),
+  /** The packet was tracked in the zone of the network that it is on. */
+  sameZone: part(16, 1),
 } as const
 /** What the rules of one policy work with: loading a direction here starts anew. */
 export const POLICY = part(3, 13)

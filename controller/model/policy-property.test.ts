@@ -4,13 +4,14 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { formatPacket } from '../../ofproto/packet/index.ts'
 import { uuid } from '../testing.ts'
-import { isStateful, Reference, type Rules } from './policy-reference.ts'
+import { isStateful, Reference } from './policy-reference.ts'
 import {
   Conversation,
   edited,
   edits,
   portOf,
   rowsOf,
+  rulesOf,
   sayings,
   talks,
   worlds,
@@ -31,13 +32,6 @@ const events: fc.Arbitrary<Event[]> = fc.array(
   fc.oneof({ weight: 7, arbitrary: say }, fc.record({ kind: fc.constant('edit'), edit: edits })),
   { minLength: 8, maxLength: 24 },
 )
-
-const rulesOf = ({ stations, groups, rules, sets }: World): Rules => ({
-  groups: new Map(groups.map((row) => [row.id, row])),
-  rules,
-  addressGroups: new Map(sets.map((row) => [row.id, row])),
-  ports: stations.map(portOf),
-})
 
 /** Of what a packet's connection is: the router's if it is routed; null if there is no way. */
 function zoneOf(world: World, { source, target, packet }: Said): string | null {

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Events, Json } from '../lab/controller.ts'
+import type { Json } from '../lab/controller.ts'
 import { Cloud, warm, type Guest, type Network, type Subnet } from '../lab/cloud.ts'
 import type { Hypervisor } from '../lab/fabric.ts'
 import { startDaemon, until } from '../lab/run.ts'
@@ -50,6 +50,23 @@ describe('plugging', () => {
     await cloud.becomes(port, 'DOWN')
     await until('its flows are gone', async () => (await flowsOf(cloud.host(1), port.id)) === 0)
     expect(await anchor.vm.ping(port.address, '-c', '1')).toBe(0)
+  })
+
+  test('events tell each status of a port once, in the order in which it has them', async () => {
+    const told: unknown[] = []
+    const port = await cloud.port(red)
+    const events = await cloud.controller.follow(({ type, kind, id, status }) => {
+      if (type === 'observed' && kind === 'port' && id === port.id) told.push(status)
+    })
+    try {
+      const vm = await cloud.fabric.addVm(cloud.host(1), 'watched', port.mac, port.id)
+      await until('ACTIVE is told', () => told.includes('ACTIVE'), 30)
+      await cloud.fabric.unplug(vm)
+      await until('DOWN is told', () => told.at(-1) === 'DOWN', 30)
+      expect(told).toEqual(['BUILD', 'ACTIVE', 'DOWN'])
+    } finally {
+      events.close()
+    }
   })
 
   test('an interface of no port gets nothing, and is served as soon as it says which port it is', async () => {
@@ -163,10 +180,17 @@ describe('migration', () => {
   })
 })
 
+/** Events as they come, until the scope is left. */
+async function events(cursor?: number): Promise<Disposable & { readonly seen: Json[] }> {
+  const seen: Json[] = []
+  const socket = await cloud.controller.follow((event) => void seen.push(event), cursor)
+  return { seen, [Symbol.dispose]: () => socket.terminate() }
+}
+
 /** Waits for an event with these properties; an agent's are those of the agent. */
-const told = (events: Events, what: string, expected: Json): Promise<void> =>
+const told = ({ seen }: { readonly seen: readonly Json[] }, what: string, expected: Json): Promise<void> =>
   until(`an event of ${what}`, () =>
-    events.seen.some((event) => {
+    seen.some((event) => {
       const said: Json = { ...event, ...(event['agent'] as Json | undefined) }
       return Object.entries(expected).every(([name, value]) => said[name] === value)
     }),
@@ -177,29 +201,29 @@ describe('a host that is lost', () => {
     const host = cloud.host(2)
     const { vm, port } = await cloud.guest(host, red, subnet)
     await warm(vm, anchor.port.address)
-    using events = await cloud.controller.events()
+    using heard = await events()
     await host.ovs.stopSwitch('SIGKILL')
     await host.ovs.stopDatabase('SIGKILL')
     await until('it is not alive', async () => !(await cloud.agent(host)).alive, 30)
-    await told(events, 'the host', { type: 'observed', kind: 'agent', host: 'host3', alive: false })
+    await told(heard, 'the host', { type: 'observed', kind: 'agent', host: 'host3', alive: false })
     await cloud.becomes(port, 'DOWN')
-    await told(events, 'its port', { type: 'observed', kind: 'port', id: port.id, status: 'DOWN' })
-    const before = events.seen.length
+    await told(heard, 'its port', { type: 'observed', kind: 'port', id: port.id, status: 'DOWN' })
+    const before = heard.seen.length
     const change = { port: { allowed_address_pairs: [{ ip_address: '10.1.0.233' }] } }
     const answer = await cloud.controller.request('PUT', `/v2.0/ports/${port.id}?wait=realized&timeout=1`, change)
     expect(answer.status).toBe(202)
     expect(answer.body['unrealized']).toEqual([{ host: 'host3', reason: 'its switch is not connected' }])
-    await told(events, 'the change', { type: 'updated', kind: 'ports', id: port.id })
+    await told(heard, 'the change', { type: 'updated', kind: 'ports', id: port.id })
     await host.ovs.startDatabase()
     await host.ovs.startSwitch()
     await cloud.becomes(port, 'ACTIVE')
-    await told(events, 'the host', { type: 'observed', kind: 'agent', host: 'host3', alive: true })
-    await told(events, 'its port', { type: 'observed', kind: 'port', id: port.id, status: 'ACTIVE' })
+    await told(heard, 'the host', { type: 'observed', kind: 'agent', host: 'host3', alive: true })
+    await told(heard, 'its port', { type: 'observed', kind: 'port', id: port.id, status: 'ACTIVE' })
     expect(await host.ovs.ofctl('dump-flows', 'br-int')).toContain('10.1.0.233')
     await warm(vm, anchor.port.address)
     // Who was away meanwhile gets the changes of objects after the last one that it saw.
-    const { cursor } = events.seen[before - 1] as { cursor: number }
-    using again = await cloud.controller.events(cursor)
+    const { cursor } = heard.seen[before - 1] as { cursor: number }
+    using again = await events(cursor)
     await told(again, 'the change', { type: 'updated', kind: 'ports', id: port.id })
   })
 })
@@ -213,7 +237,7 @@ describe('requests that are refused', () => {
     const tables = () =>
       Promise.all(cloud.fabric.hosts.map(({ ovs }) => ovs.ofctl('--no-stats', 'dump-flows', 'br-int')))
     const [sentBefore, before] = [await sent(), await tables()]
-    using events = await cloud.controller.events()
+    using heard = await events()
     const taken = [{ subnet_id: subnet.id, ip_address: anchor.port.address }]
     const refusals = [
       [409, 'IpAddressAlreadyAllocated', 'POST', 'ports', { port: { network_id: red.id, fixed_ips: taken } }],
@@ -232,8 +256,8 @@ describe('requests that are refused', () => {
     }
     // A change that is made afterwards is the first that events and hosts hear of.
     await cloud.update('network', red.id, { name: 'red' })
-    await told(events, 'the change', { type: 'updated', kind: 'networks', id: red.id })
-    expect(events.seen.filter(({ type }) => type !== 'observed')).toHaveLength(1)
+    await told(heard, 'the change', { type: 'updated', kind: 'networks', id: red.id })
+    expect(heard.seen.filter(({ type }) => type !== 'observed')).toHaveLength(1)
     expect(await sent()).toEqual(sentBefore)
     expect(await tables()).toEqual(before)
   })

@@ -19,6 +19,7 @@ import {
 } from './app.ts'
 import { sameItem, scopeKey, type Unit, type UnitChange } from './deployment.ts'
 import { Engine, type Change, type KeySource, type Output, type Problem } from './engine/index.ts'
+import { connectFlooding } from './flooding.ts'
 import { flowMaker, missFlows, packetMeter } from './pipeline/flow.ts'
 import { layout, type Layout } from './pipeline/layout.ts'
 import type { Item } from './pipeline/value.ts'
@@ -92,7 +93,7 @@ export class Derivation {
       vif: engine.table('vif'),
       ...policyInputs(engine),
     }
-    const { reads, members, scopesOf, zonesOf, strandedOf, trackedOf, contested } = connect(engine, this.inputs)
+    const { reads, keys, scopesOf, zonesOf, strandedOf, trackedOf, contested } = connect(engine, this.inputs)
     this.reads = reads
     this.tables = layout(apps.flatMap(({ stages }) => stages))
     const names = apps.map(({ name }) => name)
@@ -100,7 +101,9 @@ export class Derivation {
     this.#rules = apps.flatMap((app) =>
       app.rules.flatMap((rule, i) => {
         const run = (key: string): readonly Unit[] => unitsOf(app.name, key, rule.contribute(reads, key), make)
-        const sources: readonly KeySource<string>[] = rule.over === 'member' ? members : [this.inputs[rule.over]]
+        const { over } = rule
+        const sources: readonly KeySource<string>[] =
+          over === 'member' || over === 'copy' || over === 'part' ? keys[over] : [this.inputs[over]]
         return sources.map((source) =>
           engine.output(`${app.name} ${i} ${source.name}`, source, run, { equals: sameUnits }),
         )
@@ -228,8 +231,7 @@ function pairUnits({ before = [], after = [] }: Change<string, readonly Unit[]>,
 
 /** A port where it is plugged in. */
 interface Place extends Binding, LocalPort {
-  /** Its network and host, as memberKey joins them. */
-  readonly member: string
+  readonly network: string
 }
 
 // The ids of networks are UUIDs.
@@ -248,9 +250,14 @@ function winner(port: Port, claims: readonly Claim[]): Binding | undefined {
   return { host, ofport, vif: key, rivals }
 }
 
+/** Unknown unicast must reach a port that may use MACs which no other port says it has. */
+const listensToAll = (port: Port): boolean =>
+  !port.port_security_enabled || port.allowed_address_pairs.some((pair) => pair.mac_address !== port.mac_address)
+
 interface Connected {
   readonly reads: Reads
-  readonly members: readonly KeySource<string>[]
+  /** What rules may be over beside tables. */
+  readonly keys: Readonly<Record<'member' | 'copy' | 'part', readonly KeySource<string>[]>>
   scopesOf(this: void, host: string): ReadonlySet<string>
   zonesOf(this: void, host: string): ReadonlySet<string>
   /** The physical networks on which the host has ports and to which it has no way. */
@@ -287,10 +294,10 @@ function connect(engine: Engine, inputs: Inputs): Connected {
       return claim === undefined || host.get(claim.host) === undefined ? [] : [[key, claim]]
     })
     const binding = winner(row, claims)
-    return binding && { id, ...binding, up: row.admin_state_up, member: memberKey(row.network_id, binding.host) }
+    return binding && { id, ...binding, network: row.network_id, up: row.admin_state_up, listens: listensToAll(row) }
   })
   /** Ports by `network/host`: what flooding depends on, so that other edits of a port stop here. */
-  const placesOn = engine.grouping('ports of member', placeOf, ({ member }) => [member])
+  const placesOn = engine.grouping('ports of member', placeOf, ({ network: on, host: at }) => [memberKey(on, at)])
   const membersOf = engine.grouping('members of network', placesOn, (_, member) => [networkOf(member)])
   const networksOn = engine.grouping('networks of host', placesOn, (_, member) => [hostOf(member)])
   const contested = engine.grouping('contested ports', placeOf, ({ rivals }, id) => (rivals.length > 0 ? [id] : NONE))
@@ -325,6 +332,7 @@ function connect(engine: Engine, inputs: Inputs): Connected {
   const portsAt = engine.query('ports at host', (id: string): readonly string[] =>
     networksOn.get(id).flatMap((member) => placesOn.get(member)),
   )
+  const flooding = connectFlooding(engine, placeOf)
   const { reads: policyReads, members, groupsOf, setsOf } = connectPolicy(engine, port, inputs)
   const scopesOf = (id: string): ReadonlySet<string> => {
     const scopes = new Set([scopeKey({ kind: 'all' }), scopeKey({ kind: 'host', host: id })])
@@ -379,6 +387,8 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     localPorts: (id, on) => localPorts.get(memberKey(on, id)),
     zoneMates: (id) => zoneMates.get(id),
     ...policyReads,
+    ...flooding.reads,
   }
-  return { reads, members, scopesOf, zonesOf, strandedOf, trackedOf, contested }
+  const keys = { member: members, copy: [flooding.copies], part: [flooding.parts] }
+  return { reads, keys, scopesOf, zonesOf, strandedOf, trackedOf, contested }
 }

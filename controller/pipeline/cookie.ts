@@ -1,5 +1,7 @@
 // A cookie leads from a flow to the app and the object that caused it: 8 bits that say Weft, 8 of the app, 48 of the
 // object's UUID. A flow without Weft's 8 bits is somebody else's.
+import { hexBits } from './hex.ts'
+
 const WEFT = 0x57n
 
 export interface Origin {
@@ -17,8 +19,7 @@ export const objectDigits = (uuid: string): string => uuid.replaceAll('-', '').s
 export function cookieOf(origin: Origin, apps: readonly string[]): bigint {
   const app = apps.indexOf(origin.app)
   if (app < 0 || app > 0xff) throw new RangeError(`unknown app '${origin.app}'`)
-  const object = BigInt(`0x${objectDigits(origin.object)}`)
-  return (WEFT << 56n) | (BigInt(app) << 48n) | object
+  return (WEFT << 56n) | (BigInt(app) << 48n) | BigInt(hexBits(origin.object, 0, 12))
 }
 
 /** The app's name and the first 12 hexadecimal digits of the object's UUID; null for a foreign cookie. */

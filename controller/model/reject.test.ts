@@ -1,9 +1,11 @@
 // Rejected packets on modelled hosts: who is told, and what.
 import { expect, test } from 'vitest'
+import { apps } from '../../apps/index.ts'
 import { checksum, parseFrame, parseIpv4, pseudoHeader } from '../../packet/frame.ts'
 import { parseIpv6, pseudoHeader6 } from '../../packet/ipv6.ts'
 import { formatPacket } from '../../ofproto/packet/index.ts'
 import { linkLocal, ipv6Address, mac } from '../address.ts'
+import { packetHandler } from '../packet-in.ts'
 import { gateway, groupRule, host, network, port, router, securityGroup, subnet, uuid, vif } from '../testing.ts'
 import { simulate, type Rows } from './testing.ts'
 import { icmpFrame, TCP_FLAGS, tcpFrame, udpFrame, type Ends } from './testing-packets.ts'
@@ -42,7 +44,7 @@ const rows: Rows = {
     groupRule(2, 3, { direction: 'egress', action: 'reject', protocol: 'tcp', port_range_min: 7, port_range_max: 7 }),
   ],
 }
-const { fabric } = simulate(rows)
+const { fabric, derivation } = simulate(rows)
 
 /** What 1.2 hears when it sends. */
 function answers(bytes: Uint8Array, h = 1, n = 1, i = 2): readonly Uint8Array[] {
@@ -126,4 +128,31 @@ test('nobody is told about a reset or a broadcast', () => {
   const everyone = { ...ends(1, 3), toMac: 0xffff_ffff_ffff, to: '10.0.1.255' }
   expect(answers(udpFrame(everyone, [4000, 53]))).toEqual([])
   expect(answers(icmpFrame(ends(1, 3), 8, 0, new Uint8Array(8)))).toHaveLength(1)
+})
+
+test('a rule with a log is reported with the port and the packet that it decided about', () => {
+  const handle = packetHandler(apps, derivation.reads)
+  const reports = fabric
+    .follow('host1', 256 + 2, tcpFrame(ends(2, 3), [4000, 80], TCP_FLAGS.syn))
+    .visits.flatMap((visit) =>
+      visit.trace.packetIns.flatMap(({ cookie, metadata, bytes: data }) => {
+        const handled = handle({ host: visit.host, cookie, metadata, data })
+        return handled?.report ?? []
+      }),
+    )
+  expect(reports).toEqual([
+    {
+      kind: 'security_group_rule',
+      id: groupRule(2, 1).id,
+      security_group_id: rejecting,
+      direction: 'ingress',
+      action: 'reject',
+      port: port(2, 3).id,
+      protocol: 6,
+      source: at(1, 2),
+      destination: at(2, 3),
+      source_port: 4000,
+      destination_port: 80,
+    },
+  ])
 })

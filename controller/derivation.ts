@@ -60,6 +60,13 @@ export interface Stranded {
   readonly after: readonly string[]
 }
 
+/** Of one rule for one key: the rows that it read, directly or not. */
+export interface Reading {
+  readonly rule: string
+  readonly key: string
+  readonly rows: readonly { readonly table: string; readonly key: string }[]
+}
+
 /** The interfaces that claim one port, as HOST/INTERFACE, the one that has it first; none without a contest. */
 export interface Contest {
   readonly port: string
@@ -149,6 +156,21 @@ export class Derivation {
 
   get pending(): boolean {
     return this.#engine.pending
+  }
+
+  /** What the rules that run for an object have read to come to their results. */
+  explain(object: string): readonly Reading[] {
+    const at = this.reads.binding(object)
+    const vif = at === null ? undefined : this.reads.vifAt(at.host, at.ofport)
+    const keys = vif === undefined ? [object] : [object, `${vif.host}/${vif.name}`]
+    return this.#rules.flatMap((rule) =>
+      keys
+        .filter((key) => rule.committed(key) !== undefined)
+        .map((key) => {
+          const rows = rule.explain(key).filter(({ kind }) => kind === 'table')
+          return { rule: rule.name, key, rows: rows.map(({ name, key }) => ({ table: name, key: String(key) })) }
+        }),
+    )
   }
 
   /** Rules that throw now, with the last good result still in place. */

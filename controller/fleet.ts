@@ -13,11 +13,16 @@ import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
 import { packetHandler } from './packet-in.ts'
 import { isOurMeter } from './pipeline/meters.ts'
+<<<<<<< HEAD
 import { isOurs } from './pipeline/cookie.ts'
+=======
+import { isOurs, objectBits, objectIn, originOf } from './pipeline/cookie.ts'
+>>>>>>> main
 import { Realized } from './realized.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
+import { cookieOf } from './switch/wire.ts'
 import { singleAddress } from './address.ts'
 import { Zones } from './zones.ts'
 
@@ -246,6 +251,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
   #hostsOf(units: readonly UnitChange[]): ReadonlyMap<string, readonly string[]> {
     const scopes = new Set(units.map(({ scope }) => scope))
     return new Map(Array.from(scopes, (scope) => [scope, [...this.#deployment.hostsOf(scope)]]))
+  }
+
+  /** What hosts are to have because of the objects, which are told by what a cookie holds of their ids. */
+  causedBy(objects: ReadonlySet<string>): ReturnType<Deployment['select']> {
+    const cookies = new Set(Array.from(objects, objectBits))
+    return this.#deployment.select((item) => item.kind === 'flow' && cookies.has(objectIn(cookieOf(item))))
   }
 
   /** Hosts that have not confirmed what the object causes there, each with the reason. */

@@ -13,11 +13,7 @@ import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
 import { packetHandler } from './packet-in.ts'
 import { isOurMeter } from './pipeline/meters.ts'
-<<<<<<< HEAD
-import { isOurs } from './pipeline/cookie.ts'
-=======
-import { isOurs, objectBits, objectIn, originOf } from './pipeline/cookie.ts'
->>>>>>> main
+import { isOurs, objectBits, objectIn } from './pipeline/cookie.ts'
 import { Realized } from './realized.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'

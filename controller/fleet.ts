@@ -11,8 +11,9 @@ import { Deployment, type UnitChange } from './deployment.ts'
 import type { Contest, Derivation, Derived, Stranded } from './derivation.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
+import { packetHandler } from './packet-in.ts'
 import { isOurMeter } from './pipeline/meters.ts'
-import { isOurs, objectBits, objectIn, originOf } from './pipeline/cookie.ts'
+import { isOurs, objectBits, objectIn } from './pipeline/cookie.ts'
 import { Realized } from './realized.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
@@ -87,7 +88,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   readonly hosts = new Map<string, HostRecord>()
   readonly #options: FleetOptions
   readonly #deployment = new Deployment()
-  readonly #names: readonly string[]
+  readonly #handle: ReturnType<typeof packetHandler>
   /** Switches whose host is not known yet. */
   readonly #strangers = new Map<bigint, Channel>()
   readonly #realized = new Realized()
@@ -102,7 +103,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   constructor(options: FleetOptions) {
     super()
     this.#options = options
-    this.#names = options.apps.map(({ name }) => name)
+    this.#handle = packetHandler(options.apps, options.derivation.reads)
     this.#zones = new Zones((key, zone) => this.#onZone(key, zone))
     this.#ticker = setInterval(() => {
       for (const record of this.hosts.values()) tick(record, performance.now())
@@ -465,28 +466,24 @@ export class Fleet extends EventEmitter<FleetEvents> {
   /** What a switch sends on its own account. */
   onMessage(message: Message, channel: Channel): void {
     if (message.kind !== 'packet_in') return
-    const record = this.#recordOf(channel)
-    const origin = originOf(message.cookie, this.#names)
-    const app = this.#options.apps.find(({ name }) => name === origin?.app)
-    if (record === undefined || origin === null || app?.packetIn === undefined) return
-    const metadata = new Map(
-      message.match.flatMap((entry) => (entry.kind === 'unknown' ? [] : [[entry.kind, entry.value] as const])),
-    )
-    const inPort = metadata.get('in_port_oxm')
-    if (typeof inPort !== 'number') return
-    const packet = { host: record.facts.id, inPort, origin: origin.object, metadata, data: message.data }
+    const host = this.#recordOf(channel)?.facts.id
+    if (host === undefined) return
+    const { cookie, data, match } = message
+    const metadata = new Map(match.flatMap((entry) => (entry.kind === 'unknown' ? [] : [[entry.kind, entry.value]])))
     try {
-      for (const out of app.packetIn(this.#options.derivation.reads, packet)) {
-        const to = out.host === undefined ? channel : (this.hosts.get(out.host)?.channel ?? null)
-        if (to !== null) sendOut(to, out)
-      }
-      const report = app.report?.(this.#options.derivation.reads, packet) ?? null
-      if (report === null) return
-      this.#options.log.info({ host: packet.host, ...report }, 'matched')
-      this.emit('report', packet.host, report)
+      const handled = this.#handle({ host, cookie, metadata, data })
+      for (const packet of handled?.packets ?? []) this.#sendOut(packet, channel)
+      if (!handled?.report) return
+      this.#options.log.info({ host, ...handled.report }, 'matched')
+      this.emit('report', host, handled.report)
     } catch (error) {
-      this.#options.log.error({ host: packet.host, app: app.name, err: error }, 'packet not handled')
+      this.#options.log.error({ host, err: error }, 'packet not handled')
     }
+  }
+
+  #sendOut(packet: PacketOut, from: Channel): void {
+    const channel = packet.host === undefined ? from : this.hosts.get(packet.host)?.channel
+    if (channel) sendOut(channel, packet)
   }
 }
 

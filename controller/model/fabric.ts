@@ -1,9 +1,9 @@
 // Several modelled hosts, joined by tunnels and by wires, under one controller: a packet that a port sends, and what
 // becomes of it on every host, answers of the controller included. Nothing takes time here; a network is milliseconds.
-import { TUNNEL_PORTS, type App, type PacketIn, type PacketOut, type Reads } from '../app.ts'
+import { TUNNEL_PORTS, type App, type PacketOut, type Reads } from '../app.ts'
 import type { Delta } from '../deployment.ts'
 import { packetInReason, ports as reserved } from '../../ofproto/messages/index.ts'
-import { originOf } from '../pipeline/cookie.ts'
+import { packetHandler } from '../packet-in.ts'
 import { ModelSwitch, type Arrival } from './switch.ts'
 import { plainPort, tunnelPort } from './tables.ts'
 import type { Punt, Trace } from './trace.ts'
@@ -47,16 +47,10 @@ const MAX_VISITS = 10_000
 
 /** The controller that hands a packet-in to the app whose flow sent it. */
 export function appController(apps: readonly App[], reads: Reads): Controller {
-  const names = apps.map(({ name }) => name)
-  return (host, punt) => {
-    const origin = originOf(punt.cookie, names)
-    const app = apps.find(({ name }) => name === origin?.app)
-    const inPort = punt.metadata.get('in_port_oxm')
+  const handle = packetHandler(apps, reads)
+  return (host, { reason, cookie, metadata, bytes: data }) =>
     // OVS does not report packets whose TTL ran out unless asked to (ofputil_async_cfg_default).
-    if (origin === null || typeof inPort !== 'number' || punt.reason === packetInReason.invalidTtl) return []
-    const packet: PacketIn = { host, inPort, origin: origin.object, metadata: punt.metadata, data: punt.bytes }
-    return app?.packetIn?.(reads, packet) ?? []
-  }
+    reason === packetInReason.invalidTtl ? [] : (handle({ host, cookie, metadata, data })?.packets ?? [])
 }
 
 export class Fabric {

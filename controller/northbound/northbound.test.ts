@@ -100,6 +100,12 @@ describe('requests and replies', () => {
       )
     expect((await put(1)).body.network.revision_number).toBe(2)
     expect((await put(1)).status).toBe(412)
+    const stale = { 'if-match': 'revision_number=1' }
+    const tags = await api.call('PUT', `networks/${network.id}/tags`, { tags: ['x'] }, stale)
+    const router = await api.make('routers', {})
+    await api.call('PUT', `routers/${router.id}`, { router: { name: 'x' } })
+    const action = await api.call('PUT', `routers/${router.id}/add_extraroutes`, { router: { routes: [] } }, stale)
+    expect([tags.status, action.status]).toEqual([412, 412])
   })
 })
 

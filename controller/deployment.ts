@@ -124,6 +124,13 @@ export class Deployment {
     return this.#hostsOf.get(scope) ?? NO_HOSTS
   }
 
+  /** Items of a kind, with the hosts that have them; by looking at all. */
+  select(wanted: (item: Item) => boolean): readonly { readonly item: Item; readonly hosts: ReadonlySet<string> }[] {
+    return Array.from(this.#itemsIn).flatMap(([scope, lists]) =>
+      [...lists].flatMap((items) => items.filter(wanted).map((item) => ({ item, hosts: this.hostsOf(scope) }))),
+    )
+  }
+
   /** Everything that a host is to have. */
   itemsOf(host: string): Map<string, Item> {
     const items = new Map<string, Item>()

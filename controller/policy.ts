@@ -53,11 +53,22 @@ export function memberOf(key: string): { readonly set: string; readonly prefix: 
 const groupsOfPort = (row: Port): readonly string[] =>
   row.port_security_enabled ? (row.security_groups ?? NONE) : NONE
 
-/** The prefixes from which a port may send. One that has an IPv6 address has a link-local one too. */
+const linkLocalPrefix = (address: string): string => asPrefix(ipv6Address(linkLocal(mac(address))))
+
+const addressesOf = (row: Port): string[] =>
+  [...row.fixed_ips, ...row.allowed_address_pairs].map(({ ip_address }) => asPrefix(ip_address))
+
+/** The prefixes by which a port is a member of its groups. One that has an IPv6 address has a link-local one too. */
 export function prefixesOf(row: Port): readonly string[] {
-  const addresses = [...row.fixed_ips, ...row.allowed_address_pairs].map(({ ip_address }) => asPrefix(ip_address))
+  const addresses = addressesOf(row)
   const isIpv6 = addresses.some((text) => text.includes(':'))
-  return isIpv6 ? [...addresses, asPrefix(ipv6Address(linkLocal(mac(row.mac_address))))] : addresses
+  return isIpv6 ? [...addresses, linkLocalPrefix(row.mac_address)] : addresses
+}
+
+/** The prefixes from which a port may send: each of its MACs has a link-local address, used or not. */
+export function sourcesOf(row: Port): readonly string[] {
+  const macs = [row.mac_address, ...row.allowed_address_pairs.map((pair) => pair.mac_address)]
+  return [...addressesOf(row), ...macs.map(linkLocalPrefix)]
 }
 
 export const remoteSetOf = (rule: SecurityGroupRule): string | null =>

@@ -48,7 +48,7 @@ export const groups: App = {
         name: `${side}_track`,
         phase: side,
         miss: 'next',
-        matches: [MARKS, ZONE, 'ct_state', 'ct_mark', 'icmpv6_type', 'nw_ttl'],
+        matches: [MARKS, ZONE, 'ct_state', 'ct_mark', 'icmpv6_type', 'nw_ttl', 'ip_frag'],
       },
       { name: `${side}_state`, phase: side, miss: 'drop', matches: [MARKS, 'ct_state'] },
       { name: `${side}_verdict`, phase: side, miss: 'drop', matches: [MARKS] },

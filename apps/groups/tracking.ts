@@ -8,7 +8,6 @@ import {
   mark,
   marked,
   MARKS,
-  move,
   POLICY,
   punt,
   REJECT_METER,
@@ -22,6 +21,7 @@ import {
   type FlowSpec,
   type RuleAction,
 } from '../../controller/app.ts'
+import type { Action } from '../../ofproto/actions/index.ts'
 import type { FieldName } from '../../ofproto/fields/table.ts'
 import {
   addressField,
@@ -46,6 +46,8 @@ type Direction = keyof typeof directions
 /** Where a packet goes on that the port may send, or get. */
 const passed: Readonly<Record<Direction, string>> = { egress: 'forward', ingress: 'commit' }
 const ARP = 0x0806
+/** The bit of ip_frag that all fragments have. */
+const ANY_FRAGMENT = 1
 /** RFC 4861: router and neighbour solicitation and advertisement, redirect; RFC 2710, RFC 3810: listener discovery. */
 const DISCOVERY = [133, 134, 135, 136, 137]
 const LISTENERS = [130, 131, 132, 143]
@@ -79,6 +81,12 @@ function trackedBefore(): FlowSpec[] {
 function tracked(direction: Direction): FlowSpec[] {
   const stage = `${direction}_track`
   const isStateful = marked({ stateful: 1 })
+  const ask = (match: FlowSpec['match']): FlowSpec => ({
+    stage,
+    priority: 100,
+    match,
+    actions: [track(`${direction}_state`)],
+  })
   return [
     ...services(stage, passed[direction]),
     ...(direction === 'ingress' ? trackedBefore() : []),
@@ -87,14 +95,11 @@ function tracked(direction: Direction): FlowSpec[] {
       return [
         // Until the zone is flushed.
         { stage, priority: 200, match: { ...on, [ZONE]: 0 }, actions: [] },
-        ...trackedProtocols(family).map((protocol): FlowSpec => ({
-          stage,
-          priority: 100,
-          match: { ...on, nw_proto: protocol },
-          actions: [track(`${direction}_state`)],
-        })),
+        ...trackedProtocols(family).map((protocol) => ask({ ...on, nw_proto: protocol })),
       ]
     }),
+    // Which protocol a later fragment is of is not to be seen in IPv6.
+    ask({ [MARKS]: isStateful, eth_type: ETHER_TYPES.IPv6, ip_frag: [ANY_FRAGMENT, ANY_FRAGMENT] }),
   ]
 }
 
@@ -144,6 +149,15 @@ const registers: Readonly<Record<Family, readonly [FieldName, number]>> = {
   IPv6: [REMOTE, 128],
 }
 
+/**
+ * By way of the stack: OVS does not move fields of a connection for an error about a reply, which is neither new nor
+ * established nor a reply itself (is_ct_valid()).
+ */
+const copyBits = (source: FieldName, target: FieldName, bits: number): Action[] => [
+  { kind: 'push', source: { field: source, start: 0, bits } },
+  { kind: 'pop', target: { field: target, start: 0, bits } },
+]
+
 /** Puts the remote end's address where sets look for it. */
 function remotes(): FlowSpec[] {
   const ends = [
@@ -156,7 +170,7 @@ function remotes(): FlowSpec[] {
         stage: 'remote',
         priority: 100,
         match: { ...match, eth_type: ETHER_TYPES[family] },
-        actions: [move(addressField(of, family, end), ...registers[family])],
+        actions: copyBits(addressField(of, family, end), ...registers[family]),
       })
       const sense = directions[direction]
       return [

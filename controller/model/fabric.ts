@@ -16,8 +16,10 @@ export interface Delivery {
 }
 
 /** A packet's pass through one switch. */
-interface Visit {
+export interface Visit {
   readonly host: string
+  /** What came in, and where; the controller's port for what it sent itself. */
+  readonly arrival: Arrival
   readonly trace: Trace
 }
 
@@ -68,8 +70,8 @@ export class Fabric {
   }
 
   /** `encapIp` is where tunnels to the host end. */
-  addHost(host: string, encapIp: number, ofports: Iterable<number>): void {
-    const model = new ModelSwitch(encapIp)
+  addHost(host: string, encapIp: number, ofports: Iterable<number>, model = new ModelSwitch(encapIp)): void {
+    model.showsFragmentPorts = true
     for (const number of ofports) model.ports.set(number, plainPort)
     for (const number of Object.values(TUNNEL_PORTS)) model.ports.set(number, tunnelPort)
     this.#switches.set(host, model)
@@ -99,7 +101,7 @@ export class Fabric {
   }
 
   send(host: string, ofport: number, bytes: Uint8Array): readonly Delivery[] {
-    return this.follow(host, ofport, bytes).deliveries
+    return this.follow(host, { bytes, inPort: ofport }).deliveries
   }
 
   /** What a machine on a physical network sends. */
@@ -119,15 +121,15 @@ export class Fabric {
   }
 
   /** Breadth first. Throws where packets multiply without end. */
-  follow(host: string, ofport: number, bytes: Uint8Array): Journey {
-    return this.#follow([{ host, arrival: { bytes, inPort: ofport } }])
+  follow(host: string, arrival: Arrival): Journey {
+    return this.#follow([{ host, arrival }])
   }
 
   #follow(queue: Arriving[]): Journey {
     const deliveries: Delivery[] = []
     const visits: Visit[] = []
-    const pass = (at: string, trace: Trace): void => {
-      visits.push({ host: at, trace })
+    const pass = (at: string, arrival: Arrival, trace: Trace): void => {
+      visits.push({ host: at, arrival, trace })
       if (visits.length > MAX_VISITS) throw new RangeError(`a packet passes more than ${MAX_VISITS} switches`)
       for (const { port, tunnel, bytes: sent } of trace.outputs) {
         if (tunnel === null) {
@@ -140,11 +142,12 @@ export class Fabric {
       for (const punt of trace.packetIns) {
         for (const { host: on = at, outPort, data } of this.#controller(at, punt)) {
           const actions = [{ kind: 'output', port: outPort, maxLength: 0 }] as const
-          pass(on, this.switchOf(on).packetOut(data, reserved.controller, actions))
+          const arrival = { bytes: data, inPort: reserved.controller }
+          pass(on, arrival, this.switchOf(on).packetOut(data, arrival.inPort, actions))
         }
       }
     }
-    for (const each of queue) pass(each.host, this.switchOf(each.host).trace(each.arrival))
+    for (const { host: at, arrival } of queue) pass(at, arrival, this.switchOf(at).trace(arrival))
     return { deliveries, visits }
   }
 }

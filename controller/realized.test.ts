@@ -1,37 +1,39 @@
 import { expect, test } from 'vitest'
 import type { UnitChange } from './deployment.ts'
 import { Realized } from './realized.ts'
+import { finish } from './slices.ts'
 
 const unit = (scope: string, object: string): UnitChange => ({ scope, object, before: null, after: [] })
 
 function world() {
   const confirmed = new Map<string, number>()
   const realized = new Realized((host, revision) => (confirmed.get(host) ?? 0) >= revision)
-  return { confirmed, realized, waiting: (object: string) => [...realized.unconfirmed(object)].toSorted() }
+  const tell = (...args: Parameters<Realized['touch']>): void => finish(realized.touch(...args))
+  return { confirmed, realized, tell, waiting: (object: string) => [...realized.unconfirmed(object)].toSorted() }
 }
 
 test('an object waits for each host that was told something because of it, until that host has confirmed', () => {
-  const { confirmed, realized, waiting } = world()
+  const { confirmed, tell, waiting } = world()
   const hosts: Record<string, string[]> = { here: ['a'], everywhere: ['a', 'b'] }
-  realized.touch([unit('here', 'x'), unit('everywhere', 'x'), unit('here', 'y')], 1, (scope) => hosts[scope] ?? [])
+  tell([unit('here', 'x'), unit('everywhere', 'x'), unit('here', 'y')], 1, (scope) => hosts[scope] ?? [])
   expect([waiting('x'), waiting('y'), waiting('z')]).toEqual([['a', 'b'], ['a'], []])
   confirmed.set('a', 1)
   expect([waiting('x'), waiting('y')]).toEqual([['b'], []])
-  realized.touch([unit('here', 'x')], 2, () => ['a'])
+  tell([unit('here', 'x')], 2, () => ['a'])
   expect(waiting('x')).toEqual(['a', 'b'])
   confirmed.set('a', 2).set('b', 2)
   expect(waiting('x')).toEqual([])
 })
 
 test('many commits that touch one object, and many objects, are forgotten once confirmed, and not before', () => {
-  const { confirmed, realized, waiting } = world()
+  const { confirmed, realized, tell, waiting } = world()
   for (let revision = 1; revision <= 100; revision += 1) {
-    realized.touch([unit('s', 'x')], revision, () => ['a'])
+    tell([unit('s', 'x')], revision, () => ['a'])
     if (revision === 50) confirmed.set('a', 50)
   }
   expect(waiting('x')).toEqual(['a'])
   const objects = Array.from({ length: 20_001 }, (_, i) => `o${i}`)
-  realized.touch(
+  tell(
     objects.map((object) => unit('s', object)),
     101,
     () => ['a'],

@@ -27,13 +27,18 @@ export class Realized {
     return new Set(this.#touches.get(object)?.flatMap((touch) => this.#waiting(touch)))
   }
 
-  /** `hostsOf`: the hosts of a scope that the commit told something. */
-  touch(units: readonly UnitChange[], revision: number, hostsOf: (scope: string) => readonly string[]): void {
+  /** In small steps. `hostsOf`: the hosts of a scope that the commit told something. */
+  *touch(
+    units: readonly UnitChange[],
+    revision: number,
+    hostsOf: (scope: string) => readonly string[],
+  ): Generator<void, void> {
     const byScope = new Map<string, Touch>()
     for (const { scope, object } of units) {
       let touch = byScope.get(scope)
       if (touch === undefined) byScope.set(scope, (touch = { revision, hosts: hostsOf(scope) }))
       if (touch.hosts.length > 0) this.#add(object, touch)
+      yield
     }
   }
 

@@ -8,7 +8,7 @@ import { Announcements } from './announcements.ts'
 import type { Announcement, App, PacketOut, Report, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import { Deployment, type UnitChange } from './deployment.ts'
-import type { Contest, Derivation, Stranded } from './derivation.ts'
+import type { Contest, Derivation, Derived, Stranded } from './derivation.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
 import { isOurMeter } from './pipeline/meters.ts'
@@ -38,6 +38,8 @@ export interface FleetOptions {
   readonly remember: (id: string, facts: HostFacts | null) => void
   /** The same for a host's conntrack zone, keyed `host/object`. */
   readonly rememberZone: (key: string, zone: Zone | null) => void
+  /** Told how long each commit took. */
+  readonly committed?: (seconds: number) => void
 }
 
 /** All that is known of one host. */
@@ -77,8 +79,8 @@ interface FleetEvents {
   host: [id: string]
   /** What an app says of a packet. */
   report: [host: string, report: Report]
-  /** A switch confirmed a revision, or what it is to have changed. */
-  progress: []
+  /** What these objects cause has changed, or all hosts have confirmed it. */
+  progress: [objects: readonly string[]]
 }
 
 export class Fleet extends EventEmitter<FleetEvents> {
@@ -88,11 +90,13 @@ export class Fleet extends EventEmitter<FleetEvents> {
   readonly #names: readonly string[]
   /** Switches whose host is not known yet. */
   readonly #strangers = new Map<bigint, Channel>()
-  readonly #realized = new Realized((host, revision) => (this.hosts.get(host)?.confirmed ?? revision) >= revision)
+  readonly #realized = new Realized()
   readonly #byChannel = new Map<Channel, HostRecord>()
   readonly #ticker: NodeJS.Timeout
   readonly #zones: Zones
   readonly #commits = new Slices(() => this.#commit())
+  /** Hosts whose facts have changed since the last commit. */
+  readonly #learnt = new Set<string>()
   #revision = 0
 
   constructor(options: FleetOptions) {
@@ -143,8 +147,9 @@ export class Fleet extends EventEmitter<FleetEvents> {
     host.delete(id)
     for (const { name } of record.facts.vifs) vif.delete(`${id}/${name}`)
     this.#options.remember(id, null)
+    this.#learnt.add(id)
     this.schedule()
-    this.emit('host', id)
+    this.emit('progress', this.#realized.confirm(id, this.#revision))
     return true
   }
 
@@ -197,13 +202,23 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   *#commit(): Generator<void, void> {
+    const begin = performance.now()
+    const learnt = [...this.#learnt]
+    this.#learnt.clear()
     const { units, scopes, contests, zones, gone, stranded, announcements } = yield* this.#options.derivation.steps()
     for (const contest of contests) this.#onContest(contest)
     for (const [host, change] of stranded) this.#onStranded(host, change)
     for (const announcement of announcements) this.#announce(announcement)
     for (const [host, objects] of zones) this.#zones.want(host, objects ?? new Set())
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
-    if (units.length === 0 && scopes.length === 0) return
+    if (units.length > 0 || scopes.length > 0) yield* this.#deploy(units, scopes)
+    // After the flows: packets that are still on their way must not bring back what is forgotten.
+    for (const { host, zone, prefixes } of gone) this.#zones.forget(host, zone, prefixes.flatMap(singleAddress))
+    for (const host of learnt) this.emit('host', host)
+    this.#options.committed?.((performance.now() - begin) / 1000)
+  }
+
+  *#deploy(units: Derived['units'], scopes: Derived['scopes']): Generator<void, void> {
     this.#revision += 1
     const revision = this.#revision
     const before = this.#hostsOf(units)
@@ -221,9 +236,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
       record.control.desire(revision, delta)
       yield
     }
-    // After the flows: packets that are still on their way must not bring back what is forgotten.
-    for (const { host, zone, prefixes } of gone) this.#zones.forget(host, zone, prefixes.flatMap(singleAddress))
-    this.emit('progress')
+    this.emit('progress', [...new Set(units.map(({ object }) => object))])
   }
 
   /** The hosts that have the units' scopes now. */
@@ -291,7 +304,6 @@ export class Fleet extends EventEmitter<FleetEvents> {
       this.#strangers.delete(facts.datapathId)
       this.#attach(record, stranger)
     }
-    this.emit('host', facts.id)
   }
 
   #learn(facts: HostFacts): HostRecord {
@@ -304,6 +316,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const names = new Set(facts.vifs.map(({ name }) => name))
     for (const { name } of before) if (!names.has(name)) vif.delete(`${facts.id}/${name}`)
     for (const row of facts.vifs) vif.set(`${facts.id}/${row.name}`, row)
+    this.#learnt.add(facts.id)
     this.schedule()
     return record
   }
@@ -382,7 +395,6 @@ export class Fleet extends EventEmitter<FleetEvents> {
       record.control.disconnected()
       this.#options.log.warn({ host: id, reason: message }, 'switch disconnected')
       this.emit('host', id)
-      this.emit('progress')
     })
     record.control.connected(performance.now(), null)
     this.emit('host', id)
@@ -395,8 +407,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     switch (event.kind) {
       case 'confirmed':
         record.confirmed = event.revision
-        this.#realized.tidy()
-        this.emit('progress')
+        this.emit('progress', this.#realized.confirm(id, event.revision))
         return
       case 'synchronized':
         log.info({ host: id, ...event }, 'switch compared')

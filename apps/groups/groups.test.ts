@@ -82,8 +82,8 @@ test('100 rules for 1,000 members of a remote group are some 1,200 flows, not 10
     security_groups: [uuid('g', 2)],
   }))
   world.change({ security_group_rule: rules, port: members })
-  // One more for the later fragments of all of them.
-  expect(world.deployment.itemsOf('host1').size - before).toBe(1200 + 1)
+  // Two for each rule, and the same one for later fragments of all.
+  expect(world.deployment.itemsOf('host1').size - before).toBe(1000 + 2 * 100 + 1)
   expect(world.count('host1', 'members')).toBe(1000)
   expect(world.deployment.itemsOf('host2').size).toBe(host2)
 })
@@ -105,7 +105,7 @@ test('one address of two members is there until the last of them goes', () => {
   expect(world.count('host1', 'members')).toBe(0)
 })
 
-test('a rule is two flows, and one for later fragments, on the hosts with a port of its group, whatever other rules there are', () => {
+test('a rule with a port is two flows on the hosts with a port of its group, whatever other rules there are, and one for fragments if it allows', () => {
   const others = Array.from({ length: 50 }, (_, i) =>
     groupRule(1, i, { remote_address_group_id: uuid('a', i % 20), priority: i + 1 }),
   )

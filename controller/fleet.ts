@@ -15,6 +15,7 @@ import { packetHandler } from './packet-in.ts'
 import { isOurMeter } from './pipeline/meters.ts'
 import { isOurs, objectBits, objectIn } from './pipeline/cookie.ts'
 import { Realized } from './realized.ts'
+import { Slices } from './slices.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
@@ -95,10 +96,10 @@ export class Fleet extends EventEmitter<FleetEvents> {
   readonly #byChannel = new Map<Channel, HostRecord>()
   readonly #ticker: NodeJS.Timeout
   readonly #zones: Zones
+  readonly #commits = new Slices(() => this.#commit())
   /** Hosts whose facts have changed since the last commit. */
   readonly #learnt = new Set<string>()
   #revision = 0
-  #scheduled = false
 
   constructor(options: FleetOptions) {
     super()
@@ -192,54 +193,51 @@ export class Fleet extends EventEmitter<FleetEvents> {
     return this.#byChannel.get(channel)
   }
 
-  /** Computes what has changed, soon; calls in between are one. */
+  /** Works out what has changed, soon; calls in between are one. */
   schedule(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      this.commit()
-    })
+    this.#commits.schedule()
   }
 
-  commit(): void {
+  /** Settles when hosts have been told what follows from all that has changed by now. */
+  committed(): Promise<void> {
+    return this.#commits.done()
+  }
+
+  *#commit(): Generator<void, void> {
     const begin = performance.now()
-    this.#commit()
-    this.#options.committed?.((performance.now() - begin) / 1000)
-  }
-
-  #commit(): void {
-    const { units, scopes, contests, zones, gone, stranded, announcements } = this.#options.derivation.commit()
+    const learnt = [...this.#learnt]
+    this.#learnt.clear()
+    const { units, scopes, contests, zones, gone, stranded, announcements } = yield* this.#options.derivation.steps()
     for (const contest of contests) this.#onContest(contest)
     for (const [host, change] of stranded) this.#onStranded(host, change)
     for (const announcement of announcements) this.#announce(announcement)
     for (const [host, objects] of zones) this.#zones.want(host, objects ?? new Set())
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
-    if (units.length > 0 || scopes.length > 0) this.#deploy(units, scopes)
+    if (units.length > 0 || scopes.length > 0) yield* this.#deploy(units, scopes)
     // After the flows: packets that are still on their way must not bring back what is forgotten.
     for (const { host, zone, prefixes } of gone) this.#zones.forget(host, zone, prefixes.flatMap(singleAddress))
-    const learnt = [...this.#learnt]
-    this.#learnt.clear()
     for (const host of learnt) this.emit('host', host)
+    this.#options.committed?.((performance.now() - begin) / 1000)
   }
 
-  #deploy(units: Derived['units'], scopes: Derived['scopes']): void {
+  *#deploy(units: Derived['units'], scopes: Derived['scopes']): Generator<void, void> {
     this.#revision += 1
     const revision = this.#revision
     const before = this.#hostsOf(units)
-    this.#deployment.update(units, scopes)
+    yield* this.#deployment.steps(units, scopes)
     const after = this.#hostsOf(units)
     const told = this.#deployment.take()
+    yield* this.#realized.touch(units, revision, (scope) => {
+      const hosts = new Set([...(before.get(scope) ?? []), ...(after.get(scope) ?? [])])
+      return [...hosts].filter((host) => told.has(host))
+    })
     for (const [id, delta] of told) {
       const record = this.hosts.get(id)
       if (record === undefined) continue
       record.desired = revision
       record.control.desire(revision, delta)
+      yield
     }
-    this.#realized.touch(units, revision, (scope) => {
-      const hosts = new Set([...(before.get(scope) ?? []), ...(after.get(scope) ?? [])])
-      return [...hosts].filter((host) => told.has(host))
-    })
     this.emit('progress', [...new Set(units.map(({ object }) => object))])
   }
 

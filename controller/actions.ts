@@ -2,7 +2,7 @@
 import type { Action } from '../ofproto/actions/index.ts'
 import type { Subfield } from '../ofproto/fields/subfield.ts'
 import type { FieldName, ValueOf } from '../ofproto/fields/table.ts'
-import { ZONE_BITS } from './pipeline/registers.ts'
+import { TRACKED_ZONE, ZONE_BITS } from './pipeline/registers.ts'
 import type { FlowAction } from './pipeline/stage-action.ts'
 
 /** Sets a whole field. */
@@ -30,9 +30,9 @@ export const resubmit = (stage: string): FlowAction => ({ kind: 'resubmit_stage'
 /** Connection tracking: the packet goes on in the stage, with the state of its connection in the zone of ZONE. */
 export const track = (stage: string): FlowAction => ({ kind: 'ct_stage', stage, zone: ZONE_BITS })
 
-/** Remembers the packet's connection. `alg`: the port of a protocol whose helper watches it (21 FTP, 69 TFTP). */
+/** Remembers the packet's connection where it was tracked. `alg`: the port of a protocol whose helper watches it (21 FTP, 69 TFTP). */
 export function commit(alg: number, actions: readonly Action[]): Action {
-  return { kind: 'ct', commit: true, force: false, zone: 0, zoneSource: ZONE_BITS, table: null, alg, actions }
+  return { kind: 'ct', commit: true, force: false, zone: 0, zoneSource: TRACKED_ZONE, table: null, alg, actions }
 }
 
 /** To the controller, as a packet-in with the flow's cookie. */

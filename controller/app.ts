@@ -4,12 +4,14 @@ import type { FlowSpec } from './pipeline/flow.ts'
 import type { Stage } from './pipeline/layout.ts'
 
 export type { FlowSpec } from './pipeline/flow.ts'
+export type { Stage } from './pipeline/layout.ts'
 export type { FlowAction } from './pipeline/stage-action.ts'
 export { bounce, commit, decrementTtl, load, move, output, outputTo, punt, resubmit, set, track } from './actions.ts'
 export { asPrefix, hostMac, ipv4, ipv6Prefix, linkLocal, mac, prefix, subnetMac } from './address.ts'
 export { arpAnswer } from './arp-answer.ts'
-export { EXPIRED_METER, portMeter } from './pipeline/meters.ts'
-export { memberOf, prefixesOf, remoteSetOf } from './policy.ts'
+export { copyOf } from './flooding.ts'
+export { LOG_METER, portMeter, REJECT_METER, ROUTER_METER } from './pipeline/meters.ts'
+export { memberOf, sourcesOf, remoteSetOf } from './policy.ts'
 export {
   directions,
   FROM_TUNNEL,
@@ -25,7 +27,7 @@ export {
   REMOTE_IPV4,
   POLICY,
   ROUTER,
-  SCRATCH,
+  SENDER,
   SET,
   SUBJECT,
   tag,
@@ -40,6 +42,9 @@ export interface Network {
   readonly mtu: number
   /** With a dot at its end; '' where the network has none of its own. */
   readonly dns_domain: string
+  /** Of many tenants. */
+  readonly shared?: boolean
+  readonly created_at?: string
   readonly 'provider:network_type': string | null
   /** What a flat or VLAN network is on. */
   readonly 'provider:physical_network': string | null
@@ -139,14 +144,15 @@ export interface Vif {
 export interface Binding {
   readonly host: string
   readonly ofport: number
-  /** Other hosts that claim the same port: an alarm. */
+  /** The interface, and others that claim the same port (an alarm), as HOST/INTERFACE. */
+  readonly vif: string
   readonly rivals: readonly string[]
 }
 
-/** The conntrack zone that a network or router has on a host: flushed, and nobody else's. */
+/** The conntrack zone that a network's connections have on a host: flushed, and nobody else's. */
 export interface Zone {
   readonly host: string
-  /** The id of the network or router. */
+  /** The id of the network. */
   readonly object: string
   readonly zone: number
 }
@@ -166,6 +172,25 @@ export interface LocalPort {
   readonly ofport: number
   /** Its admin_state_up. */
   readonly up: boolean
+  /** It may use MACs that no other port says it has: what is for no known port may be for it. */
+  readonly listens: boolean
+}
+
+/** Who gets copies of what is flooded on a network: every port, or those that listen to what is for no known port. */
+export type Audience = 'all' | 'listening'
+/** A host with ports that get copies. */
+export interface Copy {
+  readonly audience: Audience
+  readonly network: string
+  readonly host: string
+}
+/** Some of the hosts whose ports get copies. */
+export interface Part {
+  readonly audience: Audience
+  readonly network: string
+  /** From 0; without meaning but to tell the parts of a network apart. */
+  readonly number: number
+  readonly hosts: readonly string[]
 }
 
 /** Tracked reads. Lists are sorted and hold what exists now. */
@@ -185,18 +210,28 @@ export interface Reads {
    */
   openPorts(network: string): readonly string[]
   subnetsOf(network: string): readonly string[]
+  /** The ports by which routers stand on a network. */
+  gatewaysOf(network: string): readonly string[]
   /** The ports by which a router stands on its networks. */
   interfacesOf(router: string): readonly string[]
   /** Null while no host has the port. */
   binding(port: string): Binding | null
   /** The hosts with a port of the network. */
   membersOf(network: string): readonly string[]
+  /** The numbers of the parts; none where nobody gets copies. */
+  partsOf(audience: Audience, network: string): readonly number[]
+  part(key: string): Part
   /** Null: nothing of the port is filtered. */
   policy(port: string): Policy | null
   securityGroup(id: string): SecurityGroup | undefined
   securityGroupRule(id: string): SecurityGroupRule | undefined
   rulesOf(group: string): readonly string[]
+  /** The rule that a cookie leads to: by the first 12 hexadecimal digits of its UUID. */
+  ruleOfCookie(origin: string): SecurityGroupRule | undefined
+  /** Keyed `host/network`. */
   zone(key: string): Zone | undefined
+  /** The networks whose connections share a conntrack zone with a network's, itself included; the first has the zone. */
+  zoneMates(network: string): readonly string[]
   /** The hosts with a port of the network, or of one that routers connect with it. */
   hostsOf(network: string): readonly string[]
   /** A network's ports on one host. */
@@ -230,11 +265,21 @@ export interface Contribution {
 }
 
 /**
- * A pure function, run for every key of the table that it is `over`. A member's key says which prefix is in which set:
- * memberOf() reads it.
+ * A pure function, run for every key of the table that it is `over`. The key of a member says which prefix is in which set,
+ * that of a copy which host gets copies: memberOf() and copyOf() read them.
  */
 interface Rule {
-  readonly over: 'network' | 'subnet' | 'port' | 'router' | 'vif' | 'security_group' | 'zone' | 'member'
+  readonly over:
+    | 'network'
+    | 'subnet'
+    | 'port'
+    | 'router'
+    | 'vif'
+    | 'security_group'
+    | 'zone'
+    | 'member'
+    | 'copy'
+    | 'part'
   contribute(read: Reads, key: string): readonly Contribution[]
 }
 
@@ -247,10 +292,27 @@ export interface PacketIn {
   readonly metadata: ReadonlyMap<string, number | bigint | Uint8Array>
   readonly data: Uint8Array
 }
-/** A packet to send out of a port of the switch that the packet came from. */
+/** A packet to send out of a port. */
 export interface PacketOut {
+  /** Absent: the switch that the packet came from. */
+  readonly host?: string
   readonly outPort: number
   readonly data: Uint8Array
+}
+
+/** A frame that every port of a network is to get once: somebody's address has another MAC now. */
+export interface Announcement {
+  readonly network: string
+  readonly address: string
+  readonly data: Uint8Array
+}
+
+/** What happened on a host because of an object, for the log and for whoever follows events. */
+export interface Report {
+  readonly kind: string
+  /** The object. */
+  readonly id: string
+  readonly [detail: string]: string | number | undefined
 }
 
 export interface App {
@@ -259,7 +321,11 @@ export interface App {
   /** What every host gets, whatever exists. */
   readonly constant?: Omit<Contribution, 'scope'>
   readonly rules: readonly Rule[]
+  /** What holds for a router: what is new in it is announced. */
+  announce?(read: Reads, router: string): readonly Announcement[]
   packetIn?(read: Reads, packet: PacketIn): readonly PacketOut[]
+  /** What a packet-in is to be reported as. */
+  report?(read: Reads, packet: PacketIn): Report | null
 }
 
 /** The fixed OpenFlow numbers of the tunnel ports: equal on every host, so that flows are equal too. */

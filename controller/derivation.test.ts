@@ -3,7 +3,21 @@ import { expect, test } from 'vitest'
 import { apps } from '../apps/index.ts'
 import { Deployment } from './deployment.ts'
 import { Derivation, type Inputs } from './derivation.ts'
-import { gateway, host, network, port, router, subnet, uuid, vif, wired } from './testing.ts'
+import {
+  addressGroup,
+  gateway,
+  groupRule,
+  host,
+  network,
+  port,
+  router,
+  securityGroup,
+  subnet,
+  uuid,
+  vif,
+  wired,
+  zone,
+} from './testing.ts'
 
 type TableName = keyof Inputs
 type Edit = readonly [table: TableName, key: string, row: object | null]
@@ -53,7 +67,8 @@ const rows: readonly (readonly [TableName, string, readonly object[]])[] = [
           network(n, { admin_state_up: false }),
           network(n, { 'provider:segmentation_id': n + 10 }),
           wired(n, 'wire', n),
-          wired(n, 'wire'),
+          // A physical network has one flat network at most.
+          ...(n === 1 ? [wired(n, 'wire')] : []),
         ],
       ] as const,
   ),
@@ -76,6 +91,8 @@ const rows: readonly (readonly [TableName, string, readonly object[]])[] = [
             port(n, i, { port_security_enabled: false }),
             port(n, i, { admin_state_up: false }),
             port(n, i, { 'binding:host_id': 'host2' }),
+            port(n, i, { security_groups: [uuid('g', 1)] }),
+            port(n, i, { security_groups: [uuid('g', 2), uuid('g', 1)], default_egress_action: 'allow' }),
           ],
         ] as const,
     ),
@@ -88,6 +105,41 @@ const rows: readonly (readonly [TableName, string, readonly object[]])[] = [
         uuid('r', r),
         [router(r), router(r, { routes: [{ destination: '0.0.0.0/0', nexthop: '10.0.1.10' }] })],
       ] as const,
+  ),
+  ...[1, 2].map(
+    (g) =>
+      [
+        'security_group',
+        uuid('g', g),
+        [securityGroup(g), securityGroup(g, { stateful: false }), securityGroup(g, { intra_group: false })],
+      ] as const,
+  ),
+  // The two rules of a group can be the same, or overlap.
+  ...[1, 2].flatMap((g) =>
+    [1, 2].map(
+      (i) =>
+        [
+          'security_group_rule',
+          groupRule(g, i).id,
+          [
+            groupRule(g, i, { remote_group_id: uuid('g', 1) }),
+            groupRule(g, i, { protocol: 'tcp', port_range_min: 80, port_range_max: 81 }),
+            groupRule(g, i, { protocol: 'tcp', port_range_min: 80, port_range_max: 79 + 3 * i }),
+            groupRule(g, i, { remote_address_group_id: uuid('a', 1), ethertype: 'IPv6', action: 'deny' }),
+            groupRule(g, i, { direction: 'egress', priority: 1, enabled: i === 1 }),
+          ],
+        ] as const,
+    ),
+  ),
+  [
+    'address_group',
+    uuid('a', 1),
+    [addressGroup(1, ['192.0.2.0/24', 'fd00::/8']), addressGroup(1, ['192.0.2.9/24', 'fd00:0::/8', 'fd00::1/128'])],
+  ] as const,
+  ...[1, 2].flatMap((h) =>
+    [uuid('n', 1), uuid('r', 1)].map(
+      (object, i) => ['zone', `host${h}/${object}`, [zone(h, object, i + 1), zone(h, object, i + 7)]] as const,
+    ),
   ),
   ...[1, 2].map(
     (h) =>
@@ -186,9 +238,35 @@ test('a port that two hosts claim is a contest, with the same winner whoever cam
   ]) {
     const { derivation } = new World().apply(...everything.filter(([table]) => table !== 'vif'))
     for (const h of order) derivation.inputs.vif.set(`host${h}/tap1-10`, vif(h, 1, 10))
-    expect(derivation.commit().contests).toEqual([{ port: id, before: [], after: ['host1', 'host2'] }])
+    expect(derivation.commit().contests).toEqual([{ port: id, before: [], after: ['host1/tap1-10', 'host2/tap1-10'] }])
     derivation.inputs.vif.delete('host1/tap1-10')
-    expect(derivation.commit().contests).toEqual([{ port: id, before: ['host1', 'host2'], after: [] }])
+    expect(derivation.commit().contests).toEqual([{ port: id, before: ['host1/tap1-10', 'host2/tap1-10'], after: [] }])
     expect(derivation.reads.binding(id)?.host).toBe('host2')
   }
+})
+
+test('a port that two interfaces of one host claim is a contest, too, and the first by name has it', () => {
+  const { derivation } = new World().apply(...everything.filter(([table]) => table !== 'vif'))
+  const twin = { ...vif(1, 1, 10), name: 'tap0', ofport: 77 }
+  derivation.inputs.vif.set('host1/tap1-10', vif(1, 1, 10))
+  derivation.inputs.vif.set('host1/tap0', twin)
+  const after = ['host1/tap0', 'host1/tap1-10']
+  expect(derivation.commit().contests).toEqual([{ port: uuid('p', 266), before: [], after }])
+  expect(derivation.reads.binding(uuid('p', 266))).toMatchObject({ host: 'host1', ofport: 77 })
+})
+
+test('an interface that comes, or comes back with another MAC, is announced; what is there from the start is not', () => {
+  const { derivation } = new World().apply(...everything)
+  const row = gateway(1, 1)
+  const told = () => derivation.commit().announcements.map(({ network, address }) => ({ network, address }))
+  const there = { network: uuid('n', 1), address: '10.0.1.1' }
+  derivation.inputs.port.delete(row.id)
+  expect(told()).toEqual([])
+  derivation.inputs.port.set(row.id, { ...row, mac_address: '02:00:00:00:99:99' })
+  expect(told()).toEqual([there])
+  derivation.inputs.port.set(row.id, { ...row, mac_address: '02:00:00:00:99:99', name: 'renamed' })
+  expect(told()).toEqual([])
+  // On another network the same address belongs to somebody else.
+  derivation.inputs.port.set(row.id, { ...row, network_id: uuid('n', 2), mac_address: '02:00:00:00:99:99' })
+  expect(told()).toEqual([{ ...there, network: uuid('n', 2) }])
 })

@@ -4,10 +4,11 @@ import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
 import type { Message } from '../ofproto/messages/index.ts'
 import type { Connection } from '../ovsdb/index.ts'
-import type { App, PacketOut, Zone } from './app.ts'
+import { Announcements } from './announcements.ts'
+import type { Announcement, App, PacketOut, Report, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import { Deployment, type UnitChange } from './deployment.ts'
-import type { Contest, Derivation, Stranded } from './derivation.ts'
+import type { Contest, Derivation, Derived, Stranded } from './derivation.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
 import { isOurMeter } from './pipeline/meters.ts'
@@ -16,8 +17,11 @@ import { Realized } from './realized.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
+import { singleAddress } from './address.ts'
 import { Zones } from './zones.ts'
 
+/** Tables see the ports of first fragments (OFPC_FRAG_NX_MATCH); the length is OpenFlow's default. */
+const switchConfig = { flags: 3, missSendLength: 128 } as const
 const CONTROLLER_PORT = 0xffff_fffd
 const NO_BUFFER = 0xffff_ffff
 const TICK_MILLISECONDS = 250
@@ -52,6 +56,7 @@ export class HostRecord {
   desired = 0
   /** Things that an operator should look at, in words. */
   readonly alarms = new Map<string, string>()
+  readonly announcements = new Announcements()
 
   constructor(facts: HostFacts, control: SwitchSession) {
     this.facts = facts
@@ -71,8 +76,10 @@ export class HostRecord {
 interface FleetEvents {
   /** A host's connections, facts or alarms changed. */
   host: [id: string]
-  /** A switch confirmed a revision, or what it is to have changed. */
-  progress: []
+  /** What an app says of a packet. */
+  report: [host: string, report: Report]
+  /** What these objects cause has changed, or all hosts have confirmed it. */
+  progress: [objects: readonly string[]]
 }
 
 export class Fleet extends EventEmitter<FleetEvents> {
@@ -82,10 +89,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
   readonly #names: readonly string[]
   /** Switches whose host is not known yet. */
   readonly #strangers = new Map<bigint, Channel>()
-  readonly #realized = new Realized((host, revision) => (this.hosts.get(host)?.confirmed ?? revision) >= revision)
+  readonly #realized = new Realized()
   readonly #byChannel = new Map<Channel, HostRecord>()
   readonly #ticker: NodeJS.Timeout
   readonly #zones: Zones
+  /** Hosts whose facts have changed since the last commit. */
+  readonly #learnt = new Set<string>()
   #revision = 0
   #scheduled = false
 
@@ -95,7 +104,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#names = options.apps.map(({ name }) => name)
     this.#zones = new Zones((key, zone) => this.#onZone(key, zone))
     this.#ticker = setInterval(() => {
-      for (const { control } of this.hosts.values()) control.tick(performance.now())
+      for (const record of this.hosts.values()) tick(record, performance.now())
     }, TICK_MILLISECONDS)
   }
 
@@ -137,8 +146,9 @@ export class Fleet extends EventEmitter<FleetEvents> {
     host.delete(id)
     for (const { name } of record.facts.vifs) vif.delete(`${id}/${name}`)
     this.#options.remember(id, null)
+    this.#learnt.add(id)
     this.schedule()
-    this.emit('host', id)
+    this.emit('progress', this.#realized.confirm(id, this.#revision))
     return true
   }
 
@@ -197,12 +207,21 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   #commit(): void {
-    const { units, scopes, contests, zones, stranded } = this.#options.derivation.commit()
+    const { units, scopes, contests, zones, gone, stranded, announcements } = this.#options.derivation.commit()
     for (const contest of contests) this.#onContest(contest)
     for (const [host, change] of stranded) this.#onStranded(host, change)
+    for (const announcement of announcements) this.#announce(announcement)
     for (const [host, objects] of zones) this.#zones.want(host, objects ?? new Set())
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
-    if (units.length === 0 && scopes.length === 0) return
+    if (units.length > 0 || scopes.length > 0) this.#deploy(units, scopes)
+    // After the flows: packets that are still on their way must not bring back what is forgotten.
+    for (const { host, zone, prefixes } of gone) this.#zones.forget(host, zone, prefixes.flatMap(singleAddress))
+    const learnt = [...this.#learnt]
+    this.#learnt.clear()
+    for (const host of learnt) this.emit('host', host)
+  }
+
+  #deploy(units: Derived['units'], scopes: Derived['scopes']): void {
     this.#revision += 1
     const revision = this.#revision
     const before = this.#hostsOf(units)
@@ -219,7 +238,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
       const hosts = new Set([...(before.get(scope) ?? []), ...(after.get(scope) ?? [])])
       return [...hosts].filter((host) => told.has(host))
     })
-    this.emit('progress')
+    this.emit('progress', [...new Set(units.map(({ object }) => object))])
   }
 
   /** The hosts that have the units' scopes now. */
@@ -230,13 +249,37 @@ export class Fleet extends EventEmitter<FleetEvents> {
 
   /** Hosts that have not confirmed what the object causes there, each with the reason. */
   unconfirmed(object: string): readonly { readonly host: string; readonly reason: string }[] {
-    return Array.from(this.#realized.unconfirmed(object), (host) => {
+    const hosts = new Set([...this.#realized.unconfirmed(object), ...this.#zones.waitingFor(object)])
+    const untracked = this.#untracked(object)
+    if (untracked !== null) hosts.add(untracked)
+    return Array.from(hosts, (host) => {
       const connected = this.hosts.get(host)?.channel ?? null
       return {
         host,
         reason: connected === null ? 'its switch is not connected' : 'its switch has not confirmed yet',
       }
     })
+  }
+
+  /** To every port of the network, once its switch has what was derived together with it. */
+  #announce({ network, address, data }: Announcement): void {
+    const { reads } = this.#options.derivation
+    for (const host of reads.membersOf(network)) {
+      for (const { ofport } of reads.localPorts(host, network)) {
+        this.hosts.get(host)?.announcements.add(address, { outPort: ofport, data })
+      }
+    }
+  }
+
+  /** The host of a port whose connections it cannot track yet: the conntrack zone of the network is not ready. */
+  #untracked(port: string): string | null {
+    const { reads } = this.#options.derivation
+    const network = reads.port(port)?.network_id
+    const host = reads.binding(port)?.host
+    if (network === undefined || host === undefined || reads.policy(port)?.stateful !== true) return null
+    const [zone = network] = reads.zoneMates(network)
+    const ready = !this.#zones.waitingFor(zone).has(host) && !this.#realized.unconfirmed(zone).has(host)
+    return ready ? null : host
   }
 
   // Databases.
@@ -263,7 +306,6 @@ export class Fleet extends EventEmitter<FleetEvents> {
       this.#strangers.delete(facts.datapathId)
       this.#attach(record, stranger)
     }
-    this.emit('host', facts.id)
   }
 
   #learn(facts: HostFacts): HostRecord {
@@ -276,6 +318,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const names = new Set(facts.vifs.map(({ name }) => name))
     for (const { name } of before) if (!names.has(name)) vif.delete(`${facts.id}/${name}`)
     for (const row of facts.vifs) vif.set(`${facts.id}/${row.name}`, row)
+    this.#learnt.add(facts.id)
     this.schedule()
     return record
   }
@@ -290,12 +333,13 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.emit('host', record.facts.id)
   }
 
-  /** Each of the hosts has an alarm as long as there is more than one. */
+  /** The host of each of the interfaces has an alarm as long as there is more than one. */
   #onContest({ port, before, after }: Contest): void {
-    const [winner, ...rivals] = after
-    const text = `port ${port} is plugged in on ${after.join(' and ')}: ${winner} has it`
-    for (const host of new Set([...before, ...after])) {
-      this.#alarm(host, `contest ${port}`, rivals.length > 0 && after.includes(host) ? text : null)
+    const hostOf = (vif: string): string => vif.slice(0, vif.lastIndexOf('/'))
+    const text = `port ${port} is plugged in as ${after.join(' and ')}: ${after[0]} has it`
+    const concerned = new Set(after.map(hostOf))
+    for (const host of new Set([...before, ...after].map(hostOf))) {
+      this.#alarm(host, `contest ${port}`, after.length > 1 && concerned.has(host) ? text : null)
     }
   }
 
@@ -344,6 +388,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#byChannel.set(channel, record)
     record.confirmed = 0
     this.#options.log.info({ host: id, peer: channel.peer }, 'switch connected')
+    channel.send({ kind: 'set_config', xid: channel.nextXid(), ...switchConfig })
     this.#zones.connected(id, channel)
     void channel.closed.then(({ message }) => {
       this.#byChannel.delete(channel)
@@ -352,7 +397,6 @@ export class Fleet extends EventEmitter<FleetEvents> {
       record.control.disconnected()
       this.#options.log.warn({ host: id, reason: message }, 'switch disconnected')
       this.emit('host', id)
-      this.emit('progress')
     })
     record.control.connected(performance.now(), null)
     this.emit('host', id)
@@ -365,8 +409,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     switch (event.kind) {
       case 'confirmed':
         record.confirmed = event.revision
-        this.#realized.tidy()
-        this.emit('progress')
+        this.emit('progress', this.#realized.confirm(id, event.revision))
         return
       case 'synchronized':
         log.info({ host: id, ...event }, 'switch compared')
@@ -426,11 +469,24 @@ export class Fleet extends EventEmitter<FleetEvents> {
     if (typeof inPort !== 'number') return
     const packet = { host: record.facts.id, inPort, origin: origin.object, metadata, data: message.data }
     try {
-      for (const out of app.packetIn(this.#options.derivation.reads, packet)) sendOut(channel, out)
+      for (const out of app.packetIn(this.#options.derivation.reads, packet)) {
+        const to = out.host === undefined ? channel : (this.hosts.get(out.host)?.channel ?? null)
+        if (to !== null) sendOut(to, out)
+      }
+      const report = app.report?.(this.#options.derivation.reads, packet) ?? null
+      if (report === null) return
+      this.#options.log.info({ host: packet.host, ...report }, 'matched')
+      this.emit('report', packet.host, report)
     } catch (error) {
       this.#options.log.error({ host: packet.host, app: app.name, err: error }, 'packet not handled')
     }
   }
+}
+
+function tick({ control, channel, current, announcements }: HostRecord, now: number): void {
+  control.tick(now)
+  // A guest that hears where its gateway is now must find the flows in place.
+  if (channel !== null && current) for (const packet of announcements.due(now)) sendOut(channel, packet)
 }
 
 function sendOut(channel: Channel, { outPort, data }: PacketOut): void {

@@ -2,6 +2,7 @@
 // host needs of it. Part of the dataflow (derivation.ts).
 import { asPrefix, canonicalPrefix, ipv6Address, linkLocal, mac } from './address.ts'
 import type { AddressGroup, Policy, Port, Reads, SecurityGroup, SecurityGroupRule, Zone } from './app.ts'
+import { objectDigits } from './pipeline/cookie.ts'
 import type { Engine, Grouping, Table } from './engine/index.ts'
 
 const NONE: readonly string[] = []
@@ -14,7 +15,7 @@ export interface PolicyInputs {
   readonly zone: Table<string, Zone>
 }
 
-type PolicyReads = Pick<Reads, 'policy' | 'securityGroup' | 'securityGroupRule' | 'rulesOf' | 'zone'>
+type PolicyReads = Pick<Reads, 'policy' | 'securityGroup' | 'securityGroupRule' | 'rulesOf' | 'ruleOfCookie' | 'zone'>
 
 interface PolicyQueries {
   readonly reads: PolicyReads
@@ -23,6 +24,22 @@ interface PolicyQueries {
   /** The groups with one of the ports, and the sets that these groups refer to. */
   groupsOf(ports: readonly string[]): ReadonlySet<string>
   setsOf(group: string): ReadonlySet<string>
+}
+
+/** A port whose connections its host remembers: those of its prefixes, in the zone of a network. */
+export interface Tracked {
+  readonly host: string
+  /** The network that has the zone. */
+  readonly zone: string
+  readonly prefixes: readonly string[]
+}
+
+/** What is no longer there to have connections. */
+export function goneFrom(before: Tracked | null, after: Tracked | null): Tracked[] {
+  if (before === null) return []
+  const kept = new Set(after?.host === before.host ? after.prefixes : NONE)
+  const prefixes = before.prefixes.filter((prefix) => !kept.has(prefix))
+  return prefixes.length === 0 ? [] : [{ ...before, prefixes }]
 }
 
 const memberKey = (set: string, prefix: string): string => `${set} ${canonicalPrefix(prefix)}`
@@ -36,11 +53,22 @@ export function memberOf(key: string): { readonly set: string; readonly prefix: 
 const groupsOfPort = (row: Port): readonly string[] =>
   row.port_security_enabled ? (row.security_groups ?? NONE) : NONE
 
-/** The prefixes from which a port may send. One that has an IPv6 address has a link-local one too. */
+const linkLocalPrefix = (address: string): string => asPrefix(ipv6Address(linkLocal(mac(address))))
+
+const addressesOf = (row: Port): string[] =>
+  [...row.fixed_ips, ...row.allowed_address_pairs].map(({ ip_address }) => asPrefix(ip_address))
+
+/** The prefixes by which a port is a member of its groups. One that has an IPv6 address has a link-local one too. */
 export function prefixesOf(row: Port): readonly string[] {
-  const addresses = [...row.fixed_ips, ...row.allowed_address_pairs].map(({ ip_address }) => asPrefix(ip_address))
+  const addresses = addressesOf(row)
   const isIpv6 = addresses.some((text) => text.includes(':'))
-  return isIpv6 ? [...addresses, asPrefix(ipv6Address(linkLocal(mac(row.mac_address))))] : addresses
+  return isIpv6 ? [...addresses, linkLocalPrefix(row.mac_address)] : addresses
+}
+
+/** The prefixes from which a port may send: each of its MACs has a link-local address, used or not. */
+export function sourcesOf(row: Port): readonly string[] {
+  const macs = [row.mac_address, ...row.allowed_address_pairs.map((pair) => pair.mac_address)]
+  return [...addressesOf(row), ...macs.map(linkLocalPrefix)]
 }
 
 export const remoteSetOf = (rule: SecurityGroupRule): string | null =>
@@ -58,6 +86,7 @@ export function policyInputs(engine: Engine): PolicyInputs {
 export function connectPolicy(engine: Engine, port: Table<string, Port>, inputs: PolicyInputs): PolicyQueries {
   const { security_group, security_group_rule, address_group, zone } = inputs
   const rulesOf = engine.grouping('rules of group', security_group_rule, (row) => [row.security_group_id])
+  const rulesOfCookie = engine.grouping('rules of cookie', security_group_rule, (row) => [objectDigits(row.id)])
   const membersOfGroup = engine.grouping('members of group', port, (row) => [
     ...new Set(groupsOfPort(row).flatMap((group) => prefixesOf(row).map((prefix) => memberKey(group, prefix)))),
   ])
@@ -85,6 +114,7 @@ export function connectPolicy(engine: Engine, port: Table<string, Port>, inputs:
       securityGroup: (id) => security_group.get(id),
       securityGroupRule: (id) => security_group_rule.get(id),
       rulesOf: (id) => rulesOf.get(id),
+      ruleOfCookie: (origin) => security_group_rule.get(rulesOfCookie.get(origin)[0] ?? ''),
       zone: (key) => zone.get(key),
     },
     members: [membersOfGroup, membersOfAddressGroup],

@@ -1,5 +1,16 @@
 // A small world for tests: networks with ports on hosts, in the shapes that the API stores.
-import type { Host, Network, Port, Router, Subnet, Vif } from './app.ts'
+import type {
+  AddressGroup,
+  Host,
+  Network,
+  Port,
+  Router,
+  SecurityGroup,
+  SecurityGroupRule,
+  Subnet,
+  Vif,
+  Zone,
+} from './app.ts'
 
 /** A UUID from a letter and a number, so that tests can read it. */
 export const uuid = (letter: string, n: number): string =>
@@ -59,6 +70,40 @@ export const router = (r: number, rest: Partial<Router> = {}): Router => ({
   routes: [],
   ...rest,
 })
+
+export const securityGroup = (g: number, rest: Partial<SecurityGroup> = {}): SecurityGroup => ({
+  id: uuid('g', g),
+  stateful: true,
+  intra_group: true,
+  ...rest,
+})
+
+/** Rule i of group g: lets in everything of IPv4, unless told otherwise. */
+export const groupRule = (g: number, i: number, rest: Partial<SecurityGroupRule> = {}): SecurityGroupRule => ({
+  id: uuid('u', g * 4096 + i),
+  security_group_id: uuid('g', g),
+  direction: 'ingress',
+  ethertype: 'IPv4',
+  protocol: null,
+  port_range_min: null,
+  port_range_max: null,
+  remote_ip_prefix: null,
+  remote_group_id: null,
+  remote_address_group_id: null,
+  action: 'allow',
+  priority: null,
+  enabled: true,
+  log: false,
+  ...rest,
+})
+
+export const addressGroup = (a: number, addresses: readonly string[]): AddressGroup => ({
+  id: uuid('a', a),
+  addresses,
+})
+
+/** What an object has on host h. */
+export const zone = (h: number, object: string, number: number): Zone => ({ host: `host${h}`, object, zone: number })
 
 export const host = (n: number, uplinks: Readonly<Record<string, number>> = {}): Host => ({
   id: `host${n}`,

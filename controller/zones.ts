@@ -1,4 +1,4 @@
-// Conntrack zones of each host: which network or router has which number. A number is flushed on the switch before flows
+// Conntrack zones of each host: which network has which number. A number is flushed on the switch before flows
 // use it, so that nobody's old connections count for another; it is stored then, and stays over restarts. Numbers are
 // given out in turn, so the one that has just become free is the last to be used again.
 import type { Zone } from './app.ts'
@@ -7,10 +7,14 @@ import type { Channel } from './connect/channel.ts'
 /** Below the numbers that kernel networking and others on a host take from the top. */
 const LAST = 65_519
 
+const NONE: ReadonlySet<string> = new Set()
+
 interface HostZones {
   readonly numbers: Map<string, number>
   /** Those whose number is flushed. */
   readonly ready: Set<string>
+  /** Null until it is known. */
+  wanted: ReadonlySet<string> | null
   last: number
   channel: Channel | null
 }
@@ -20,6 +24,8 @@ type Publish = (key: string, zone: Zone | null) => void
 
 export class Zones {
   readonly #hosts = new Map<string, HostZones>()
+  /** By object the hosts on which its zone is not ready. */
+  readonly #waiting = new Map<string, Set<string>>()
   readonly #publish: Publish
 
   constructor(publish: Publish) {
@@ -34,14 +40,21 @@ export class Zones {
     zones.last = Math.max(zones.last, zone)
   }
 
-  /** The networks and routers that shall have a zone on the host. */
+  /** The networks that shall have a zone on the host. Those that had one before keep it until the others are ready. */
   want(host: string, objects: ReadonlySet<string>): void {
     const zones = this.#of(host)
-    for (const object of zones.numbers.keys()) if (!objects.has(object)) this.#release(host, zones, object)
+    zones.wanted = objects
     for (const object of objects) {
-      if (!zones.numbers.has(object)) zones.numbers.set(object, freeNumber(zones))
+      if (zones.numbers.has(object)) continue
+      zones.numbers.set(object, freeNumber(zones))
+      this.#wait(host, object)
     }
     void this.#flush(host, zones)
+  }
+
+  /** The hosts that track connections of a network soon, but do not yet. */
+  waitingFor(object: string): ReadonlySet<string> {
+    return this.#waiting.get(object) ?? NONE
   }
 
   connected(host: string, channel: Channel): void {
@@ -50,24 +63,53 @@ export class Zones {
     void this.#flush(host, zones)
   }
 
+  /** Forgets the connections of single addresses in the zone of a network. */
+  forget(host: string, object: string, addresses: readonly Uint8Array[]): void {
+    const { channel, numbers } = this.#of(host)
+    const value = numbers.get(object)
+    if (channel === null || value === undefined) return
+    for (const address of addresses) {
+      for (const kind of ['source', 'destination'] as const) {
+        const properties = [{ kind: 'original', tuple: [{ kind, address }] } as const, { kind: 'zone', value } as const]
+        channel.send({ kind: 'ct_flush', xid: channel.nextXid(), ipProtocol: 0, properties })
+      }
+    }
+  }
+
   #of(host: string): HostZones {
     let zones = this.#hosts.get(host)
     if (zones === undefined) {
-      this.#hosts.set(host, (zones = { numbers: new Map(), ready: new Set(), last: 0, channel: null }))
+      this.#hosts.set(host, (zones = { numbers: new Map(), ready: new Set(), wanted: null, last: 0, channel: null }))
     }
     return zones
   }
 
+  #wait(host: string, object: string): void {
+    const hosts = this.#waiting.get(object)
+    if (hosts === undefined) this.#waiting.set(object, new Set([host]))
+    else hosts.add(host)
+  }
+
+  #endWait(host: string, object: string): void {
+    const hosts = this.#waiting.get(object)
+    hosts?.delete(host)
+    if (hosts?.size === 0) this.#waiting.delete(object)
+  }
+
   #release(host: string, zones: HostZones, object: string): void {
     zones.numbers.delete(object)
+    this.#endWait(host, object)
     if (zones.ready.delete(object)) this.#publish(`${host}/${object}`, null)
   }
 
   /** Publishes what the switch has confirmed; what a lost connection leaves open is done by the next. */
   async #flush(host: string, zones: HostZones): Promise<void> {
     const { channel } = zones
-    const pending = Array.from(zones.numbers).filter(([object]) => !zones.ready.has(object))
-    if (channel === null || pending.length === 0) return
+    const pending = Array.from(zones.numbers).filter(
+      ([object]) => zones.wanted?.has(object) && !zones.ready.has(object),
+    )
+    if (pending.length === 0) return this.#tidy(host, zones)
+    if (channel === null) return
     for (const [, zone] of pending) channel.send({ kind: 'ct_flush_zone', xid: channel.nextXid(), zone })
     const done = await channel.barrier().then(
       () => true,
@@ -77,8 +119,16 @@ export class Zones {
     for (const [object, zone] of pending) {
       if (zones.numbers.get(object) !== zone || zones.ready.has(object)) continue
       zones.ready.add(object)
+      this.#endWait(host, object)
       this.#publish(`${host}/${object}`, { host, object, zone })
     }
+    this.#tidy(host, zones)
+  }
+
+  /** Frees what is not wanted any more. */
+  #tidy(host: string, zones: HostZones): void {
+    for (const object of zones.numbers.keys())
+      if (zones.wanted?.has(object) === false) this.#release(host, zones, object)
   }
 }
 

@@ -100,13 +100,13 @@ export function composeIpv4(packet: Ipv4): Uint8Array {
   return bytes
 }
 
-/** The pseudo-header that UDP's checksum covers (RFC 768). */
-function pseudoHeader(packet: { source: number; destination: number }, length: number): Uint8Array {
+/** What the checksums of UDP and TCP cover beside the payload (RFC 768, RFC 9293 §3.1). */
+export function pseudoHeader(packet: Pick<Ipv4, 'source' | 'destination' | 'protocol'>, length: number): Uint8Array {
   const bytes = new Uint8Array(12)
   const view = viewOf(bytes)
   view.setUint32(0, packet.source)
   view.setUint32(4, packet.destination)
-  view.setUint8(9, PROTOCOL_UDP)
+  view.setUint8(9, packet.protocol)
   view.setUint16(10, length)
   return bytes
 }
@@ -132,6 +132,6 @@ export function composeUdp(udp: Udp, packet: { source: number; destination: numb
   view.setUint16(4, bytes.length)
   bytes.set(udp.payload, 8)
   // A computed zero is sent as all ones.
-  view.setUint16(6, checksum(pseudoHeader(packet, bytes.length), bytes) || 0xffff)
+  view.setUint16(6, checksum(pseudoHeader({ ...packet, protocol: PROTOCOL_UDP }, bytes.length), bytes) || 0xffff)
   return bytes
 }

@@ -5,6 +5,8 @@ import { checksum, composeFrame, composeIpv4, ETHERTYPE_IPV4, parseFrame, parseI
 export interface Responder {
   readonly mac: number
   readonly address: number
+  /** The MAC to answer to, where the frame's source is not the sender any more. */
+  readonly to?: number
 }
 
 /** RFC 1812 §4.3.2.3: as much of the original as fits 576 bytes: 576 - 20 (IPv4) - 8 (ICMP). */
@@ -37,7 +39,7 @@ function error(original: Uint8Array, from: Responder, type: number, code: number
   if (packet.protocol === PROTOCOL_ICMP && isIcmpError(packet.payload[0])) return null
   const length = new DataView(frame.payload.buffer, frame.payload.byteOffset).getUint16(2)
   return composeFrame({
-    destination: frame.source,
+    destination: from.to ?? frame.source,
     source: from.mac,
     etherType: ETHERTYPE_IPV4,
     payload: composeIpv4({
@@ -55,6 +57,13 @@ function error(original: Uint8Array, from: Responder, type: number, code: number
 /** Time exceeded in transit (type 11 code 0): what makes a router show in traceroute. */
 export const timeExceeded = (original: Uint8Array, from: Responder): Uint8Array | null =>
   error(original, from, 11, 0, 0)
+
+/** Port unreachable (type 3 code 3): nobody listens (RFC 1122 §3.2.2.1). */
+export const portUnreachable = (original: Uint8Array, from: Responder): Uint8Array | null =>
+  error(original, from, 3, 3, 0)
+
+/** Communication administratively prohibited (type 3 code 13, RFC 1812 §5.2.7.1). */
+export const prohibited = (original: Uint8Array, from: Responder): Uint8Array | null => error(original, from, 3, 13, 0)
 
 /** Fragmentation needed (type 3 code 4) with the next hop's MTU in bytes (RFC 1191). */
 export const fragmentationNeeded = (original: Uint8Array, from: Responder, mtu: number): Uint8Array | null =>

@@ -3,44 +3,55 @@
 import {
   GROUP,
   HITS,
+  LOG_METER,
   MARKS,
   NETWORK,
   OUTPORT,
+  REJECT_METER,
   REMOTE,
   REMOTE_IPV4,
-  ROUTER,
   SET,
   SUBJECT,
   ZONE,
   type App,
+  type Stage,
 } from '../../controller/app.ts'
+import { report } from './log.ts'
 import { filtered } from './ports.ts'
+import { rejected } from './reject.ts'
 import { ruled } from './rules.ts'
 import { member } from './sets.ts'
 import { constantFlows } from './tracking.ts'
 import { zoned } from './zones.ts'
 
 const sides = ['egress', 'ingress'] as const
+const ingressZone: Stage = {
+  name: 'ingress_zone',
+  phase: 'ingress',
+  miss: 'next',
+  matches: [NETWORK, 'ct_state', 'ct_zone'],
+}
 
 export const groups: App = {
   name: 'groups',
   stages: [
-    { name: 'zone', phase: 'egress', miss: 'next', matches: [NETWORK, ROUTER, MARKS, 'eth_src'] },
-    ...sides.flatMap((side) => [
+    { name: 'zone', phase: 'egress', miss: 'next', matches: [NETWORK] },
+    ...sides.flatMap((side): Stage[] => [
       {
         name: side,
         phase: side,
         miss: side === 'egress' ? 'forward' : 'commit',
         matches: [side === 'egress' ? 'in_port_oxm' : OUTPORT],
-      } as const,
+      },
+      ...(side === 'egress' ? [] : [ingressZone]),
       {
         name: `${side}_track`,
         phase: side,
         miss: 'next',
-        matches: [MARKS, ZONE, 'ct_state', 'icmpv6_type', 'nw_ttl'],
-      } as const,
-      { name: `${side}_state`, phase: side, miss: 'drop', matches: [MARKS, 'ct_state'] } as const,
-      { name: `${side}_verdict`, phase: side, miss: 'drop', matches: [MARKS] } as const,
+        matches: [MARKS, ZONE, 'ct_state', 'ct_mark', 'icmpv6_type', 'nw_ttl', 'ip_frag'],
+      },
+      { name: `${side}_state`, phase: side, miss: 'drop', matches: [MARKS, 'ct_state'] },
+      { name: `${side}_verdict`, phase: side, miss: 'drop', matches: [MARKS] },
     ]),
     { name: 'commit', phase: 'ingress', miss: 'next', matches: ['ct_state', 'ct_mark', 'tcp_dst', 'udp_dst'] },
     { name: 'related', phase: 'lookup', miss: 'drop', matches: [SUBJECT, 'ct_state', 'ct_nw_src', 'ct_ipv6_src'] },
@@ -81,11 +92,16 @@ export const groups: App = {
       ],
     },
   ],
-  constant: { flows: constantFlows },
+  constant: {
+    flows: constantFlows,
+    limits: [REJECT_METER, LOG_METER].map((meter) => ({ meter, packetsPerSecond: 100, burst: 100 })),
+  },
   rules: [
     { over: 'zone', contribute: zoned },
     { over: 'vif', contribute: filtered },
     { over: 'security_group', contribute: ruled },
     { over: 'member', contribute: member },
   ],
+  packetIn: rejected,
+  report,
 }

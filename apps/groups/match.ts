@@ -18,24 +18,34 @@ import {
   type Of,
 } from './fields.ts'
 
-/** ip_frag of a fragment that is not the first. */
-const LATER = [3, 3] as const
+/** A fragment but the first. */
+const LATER = { ip_frag: [3, 3] } as const
+/** What IPv6 says for the protocol of such a fragment: that it is one (RFC 8200 §4.5). */
+const FRAGMENT_HEADER = 44
+
+/**
+ * Later fragments have no ports, and the userspace datapath shows none of their connection's either (miniflow_extract()).
+ * They pass where all else lets them: whether the packet does is decided about the first, without which they are nothing.
+ */
+const later = (rule: SecurityGroupRule, match: Match): Match[] =>
+  rule.action === 'allow' ? [{ ...match, ...LATER }] : []
 
 type Ports = readonly (readonly [value: number, mask: number])[]
 
 /** The destination ports of a rule; null for all. */
 function portsOf({ port_range_min: min, port_range_max: max }: SecurityGroupRule): Ports | null {
-  return min === null && max === null ? null : masks(min ?? 0, max ?? 0xffff)
+  const [first, last] = [min ?? 0, max ?? 0xffff]
+  return first === 0 && last === 0xffff ? null : masks(first, last)
 }
 
-/** ICMP type and code stand where other protocols have ports. */
-const icmpOf = (
+/** ICMP type and code stand where other protocols have ports; null for all. */
+function icmpOf(
   { port_range_min: type, port_range_max: code }: SecurityGroupRule,
   names: readonly [string, string],
-) => ({
-  ...(type !== null && { [names[0]]: type }),
-  ...(code !== null && { [names[1]]: code }),
-})
+): Match | null {
+  const narrowed = { ...(type !== null && { [names[0]]: type }), ...(code !== null && { [names[1]]: code }) }
+  return Object.keys(narrowed).length === 0 ? null : narrowed
+}
 
 function remoteOf(rule: SecurityGroupRule, of: Of): Match {
   if (remoteSetOf(rule) !== null || rule.remote_ip_prefix === null) return {}
@@ -50,10 +60,17 @@ function tracked(rule: SecurityGroupRule, protocol: number): Match[] {
     ct_nw_proto: protocol,
     ...remoteOf(rule, 'connection'),
   }
-  if (protocol === ICMP[rule.ethertype]) return [{ ...on, ...icmpOf(rule, ['ct_tp_src', 'ct_tp_dst']) }]
+  if (protocol === ICMP[rule.ethertype]) {
+    const icmp = icmpOf(rule, ['ct_tp_src', 'ct_tp_dst'])
+    return icmp === null ? [on] : [{ ...on, ...icmp }, ...later(rule, on)]
+  }
   const ports = portsOf(rule)
   if (ports === null) return [on]
-  return ports.flatMap((range) => [{ ...on, ct_tp_dst: [...range] }, ...(protocol === SCTP ? sctp(on, range) : [])])
+  const byPort = ports.flatMap((range): Match[] => [
+    { ...on, ct_tp_dst: [...range] },
+    ...(protocol === SCTP ? sctp(on, range) : []),
+  ])
+  return [...byPort, ...later(rule, on)]
 }
 
 /** The userspace datapath follows SCTP without its ports (lib/conntrack.c, extract_l4()): those of the packet decide. */
@@ -71,24 +88,25 @@ const portField: ReadonlyMap<number, 'tcp_dst' | 'udp_dst' | 'sctp_dst'> = new M
   [SCTP, 'sctp_dst'],
 ])
 
-/** By the packet. A later fragment has no ports: it passes where the rest does, as the first decides for all. */
+/** By the packet. */
 function byPacket(rule: SecurityGroupRule, protocol: number | null): Match[] {
   const on = { eth_type: ETHER_TYPES[rule.ethertype], ...remoteOf(rule, 'packet') }
   if (protocol === null) return [on]
   const all = { ...on, nw_proto: protocol }
-  const bounded = rule.port_range_min !== null || rule.port_range_max !== null
-  if (!bounded) return [all]
+  const narrowed = narrow(rule, protocol)
+  const matches = narrowed?.map((ports) => ({ ...all, ...ports })) ?? [all]
+  if (rule.ethertype === 'IPv6') return [...matches, ...later(rule, { ...on, nw_proto: FRAGMENT_HEADER })]
+  return narrowed === null ? matches : [...matches, ...later(rule, all)]
+}
+
+/** The packet's ports, or type and code; null for all. */
+function narrow(rule: SecurityGroupRule, protocol: number): Match[] | null {
   if (protocol === ICMP[rule.ethertype]) {
-    const names =
-      rule.ethertype === 'IPv4' ? (['icmp_type', 'icmp_code'] as const) : (['icmpv6_type', 'icmpv6_code'] as const)
-    return [
-      { ...all, ...icmpOf(rule, names) },
-      { ...all, ip_frag: [...LATER] },
-    ]
+    const icmp = icmpOf(rule, rule.ethertype === 'IPv4' ? ['icmp_type', 'icmp_code'] : ['icmpv6_type', 'icmpv6_code'])
+    return icmp === null ? null : [icmp]
   }
   const field = portField.get(protocol)
-  if (field === undefined) return [all]
-  return [...(portsOf(rule) ?? []).map((range) => ({ ...all, [field]: [...range] })), { ...all, ip_frag: [...LATER] }]
+  return field === undefined ? null : (portsOf(rule)?.map((range) => ({ [field]: [...range] })) ?? null)
 }
 
 /** The matches of a rule, each of them enough. */
@@ -118,7 +136,8 @@ export function newSession(match: Match): Match | null {
   if (
     (value & ct.tracked) === 0 ||
     (value & ct.reply) !== 0 ||
-    (match.nw_proto !== undefined && match.sctp_dst === undefined)
+    (match.nw_proto !== undefined && match.sctp_dst === undefined) ||
+    match.ip_frag !== undefined
   )
     return null
   return { ...match, ct_state: [value | ct.new, mask | ct.new], ct_mark: 0 }

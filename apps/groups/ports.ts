@@ -8,9 +8,9 @@ import {
   marked,
   MARKS,
   OUTPORT,
-  prefixesOf,
   resubmit,
   set,
+  sourcesOf,
   SUBJECT,
   tag,
   verdicts,
@@ -61,7 +61,7 @@ function asked(ofport: number, { groups, ...defaults }: Policy, direction: keyof
 
 /** A related connection that one of the port's addresses began is the port's own. */
 function related(ofport: number, port: Port): FlowSpec[] {
-  return [...new Set(prefixesOf(port))].map((prefix) => ({
+  return [...new Set(sourcesOf(port))].map((prefix) => ({
     stage: 'related',
     priority: 100,
     match: {

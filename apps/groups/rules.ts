@@ -22,6 +22,7 @@ import {
   type SecurityGroup,
   type SecurityGroupRule,
 } from '../../controller/app.ts'
+import { logged } from './log.ts'
 import { matchesOf, newSession } from './match.ts'
 
 type Direction = keyof typeof directions
@@ -107,13 +108,18 @@ function flowsOf(group: SecurityGroup, rule: SecurityGroupRule, run: Run, index:
     ...(bit !== undefined && { [HITS]: [(1 << bit) >>> 0, (1 << bit) >>> 0] as const }),
   }
   const priority = rankOf(rule)
-  const actions = [load(mark.verdict, verdicts[rule.action])]
+  const decide = load(mark.verdict, verdicts[rule.action])
+  const flow = (at: number, match: FlowSpec['match'], isLogged: boolean): FlowSpec => ({
+    stage: 'rules',
+    priority: at,
+    match: { ...on, ...match },
+    actions: isLogged && rule.log ? [logged, decide] : [decide],
+  })
   return matchesOf(rule, group.stateful).flatMap((match) => {
     const session = group.stateful ? newSession(match) : null
-    return [
-      { stage: 'rules', priority, match: { ...on, ...match }, actions },
-      ...(session === null ? [] : [{ stage: 'rules', priority: priority + 1, match: { ...on, ...session }, actions }]),
-    ]
+    return session === null
+      ? [flow(priority, match, true)]
+      : [flow(priority, match, false), flow(priority + 1, session, true)]
   })
 }
 

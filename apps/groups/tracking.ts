@@ -8,8 +8,9 @@ import {
   mark,
   marked,
   MARKS,
-  move,
   POLICY,
+  punt,
+  REJECT_METER,
   REMOTE,
   REMOTE_IPV4,
   resubmit,
@@ -20,6 +21,7 @@ import {
   type FlowSpec,
   type RuleAction,
 } from '../../controller/app.ts'
+import type { Action } from '../../ofproto/actions/index.ts'
 import type { FieldName } from '../../ofproto/fields/table.ts'
 import {
   addressField,
@@ -36,11 +38,16 @@ import {
 } from './fields.ts'
 import { defaultGroup } from './ports.ts'
 
+/** In ct_mark of each connection that is remembered. */
+const REMEMBERED = set('ct_mark', 1)
+
 type Direction = keyof typeof directions
 
 /** Where a packet goes on that the port may send, or get. */
 const passed: Readonly<Record<Direction, string>> = { egress: 'forward', ingress: 'commit' }
 const ARP = 0x0806
+/** The bit of ip_frag that all fragments have. */
+const ANY_FRAGMENT = 1
 /** RFC 4861: router and neighbour solicitation and advertisement, redirect; RFC 2710, RFC 3810: listener discovery. */
 const DISCOVERY = [133, 134, 135, 136, 137]
 const LISTENERS = [130, 131, 132, 143]
@@ -56,26 +63,43 @@ function services(stage: string, to: string): FlowSpec[] {
   ]
 }
 
-/** Once for each host: what its sender's port had tracked is not tracked again. */
+/** At the port that gets it: what its sender's port had tracked in the zone of another network is tracked in this one too. */
+function trackedBefore(): FlowSpec[] {
+  const stage = 'ingress_track'
+  return [
+    { stage, priority: 320, match: { [MARKS]: marked({ stateful: 0 }) }, actions: [], to: 'next' },
+    { stage, priority: 310, match: { [MARKS]: marked({ sameZone: 1 }) }, actions: [], to: 'next' },
+    ...families.map((family): FlowSpec => ({
+      stage,
+      priority: 150,
+      match: { ...valid({ new: true }), ct_mark: 0, eth_type: ETHER_TYPES[family] },
+      actions: [commit(0, [REMEMBERED]), track('ingress_state')],
+    })),
+  ]
+}
+
 function tracked(direction: Direction): FlowSpec[] {
   const stage = `${direction}_track`
   const isStateful = marked({ stateful: 1 })
+  const ask = (match: FlowSpec['match']): FlowSpec => ({
+    stage,
+    priority: 100,
+    match,
+    actions: [track(`${direction}_state`)],
+  })
   return [
     ...services(stage, passed[direction]),
-    { stage, priority: 300, match: { ct_state: [ct.tracked, ct.tracked] }, actions: [], to: 'next' },
+    ...(direction === 'ingress' ? trackedBefore() : []),
     ...families.flatMap((family): FlowSpec[] => {
       const on = { [MARKS]: isStateful, eth_type: ETHER_TYPES[family] }
       return [
         // Until the zone is flushed.
         { stage, priority: 200, match: { ...on, [ZONE]: 0 }, actions: [] },
-        ...trackedProtocols(family).map((protocol): FlowSpec => ({
-          stage,
-          priority: 100,
-          match: { ...on, nw_proto: protocol },
-          actions: [track(`${direction}_state`)],
-        })),
+        ...trackedProtocols(family).map((protocol) => ask({ ...on, nw_proto: protocol })),
       ]
     }),
+    // Which protocol a later fragment is of is not to be seen in IPv6.
+    ask({ [MARKS]: isStateful, eth_type: ETHER_TYPES.IPv6, ip_frag: [ANY_FRAGMENT, ANY_FRAGMENT] }),
   ]
 }
 
@@ -103,13 +127,13 @@ function judged(direction: Direction): FlowSpec[] {
   ]
 }
 
-const decided = (direction: Direction): FlowSpec => ({
-  stage: `${direction}_verdict`,
-  priority: 100,
-  match: { [MARKS]: marked({ verdict: verdicts.allow }) },
-  actions: [],
-  to: passed[direction],
-})
+function decided(direction: Direction): FlowSpec[] {
+  const on = { stage: `${direction}_verdict`, priority: 100 }
+  return [
+    { ...on, match: { [MARKS]: marked({ verdict: verdicts.allow }) }, actions: [], to: passed[direction] },
+    { ...on, match: { [MARKS]: marked({ verdict: verdicts.reject }) }, actions: [punt], meter: REJECT_METER },
+  ]
+}
 
 function fallback(action: RuleAction): FlowSpec {
   return {
@@ -125,6 +149,15 @@ const registers: Readonly<Record<Family, readonly [FieldName, number]>> = {
   IPv6: [REMOTE, 128],
 }
 
+/**
+ * By way of the stack: OVS does not move fields of a connection for an error about a reply, which is neither new nor
+ * established nor a reply itself (is_ct_valid()).
+ */
+const copyBits = (source: FieldName, target: FieldName, bits: number): Action[] => [
+  { kind: 'push', source: { field: source, start: 0, bits } },
+  { kind: 'pop', target: { field: target, start: 0, bits } },
+]
+
 /** Puts the remote end's address where sets look for it. */
 function remotes(): FlowSpec[] {
   const ends = [
@@ -137,7 +170,7 @@ function remotes(): FlowSpec[] {
         stage: 'remote',
         priority: 100,
         match: { ...match, eth_type: ETHER_TYPES[family] },
-        actions: [move(addressField(of, family, end), ...registers[family])],
+        actions: copyBits(addressField(of, family, end), ...registers[family]),
       })
       const sense = directions[direction]
       return [
@@ -149,32 +182,34 @@ function remotes(): FlowSpec[] {
   )
 }
 
-const HELPERS = [
-  { nw_proto: TCP, tcp_dst: 21 },
-  { nw_proto: UDP, udp_dst: 69 },
-] as const
-/** In ct_mark of each connection that is remembered. */
-const REMEMBERED = set('ct_mark', 1)
+/** Control ports of protocols whose helpers tell which data connections to expect. */
+const [FTP, TFTP] = [21, 69]
 
 function remembered(): FlowSpec[] {
   const stage = 'commit'
   return families.flatMap((family): FlowSpec[] => {
-    const first = { ...valid({ new: true }), ct_mark: 0, eth_type: ETHER_TYPES[family] }
+    const first = { ...valid({ new: true, related: false }), ct_mark: 0, eth_type: ETHER_TYPES[family] }
+    // A data connection has the mark of its control connection from the beginning.
+    const related = { ...valid({ new: true, related: true }), eth_type: ETHER_TYPES[family] }
+    const remember = (priority: number, match: FlowSpec['match'], alg = 0): FlowSpec => ({
+      stage,
+      priority,
+      match,
+      actions: [commit(alg, [REMEMBERED])],
+      to: 'next',
+    })
     return [
-      { stage, priority: 100, match: first, actions: [commit(0, [REMEMBERED])], to: 'next' },
-      ...HELPERS.map((control): FlowSpec => ({
-        stage,
-        priority: 200,
-        match: { ...first, ...valid({ new: true, related: false }), ...control },
-        actions: [commit('tcp_dst' in control ? control.tcp_dst : control.udp_dst, [REMEMBERED])],
-        to: 'next',
-      })),
+      remember(100, first),
+      remember(100, related),
+      remember(200, { ...first, nw_proto: TCP, tcp_dst: FTP }, FTP),
+      remember(200, { ...first, nw_proto: UDP, udp_dst: TFTP }, TFTP),
     ]
   })
 }
 
 export const constantFlows: readonly FlowSpec[] = [
-  ...(['egress', 'ingress'] as const).flatMap((each) => [...tracked(each), ...judged(each), decided(each)]),
+  { stage: 'ingress_zone', priority: 10, match: {}, actions: [set(ZONE, 0)], to: 'next' },
+  ...(['egress', 'ingress'] as const).flatMap((each) => [...tracked(each), ...judged(each), ...decided(each)]),
   ...(['allow', 'reject'] as const).map(fallback),
   ...remotes(),
   ...remembered(),

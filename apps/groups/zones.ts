@@ -1,11 +1,10 @@
-// The conntrack zone of a packet's connection: one for each network and router on a host. What a router forwards is in
-// the router's zone on both hosts, so that both directions of a connection are in one.
+// In which conntrack zone of a host a network's connections are. Networks that routers connect share one, so that both
+// directions of a connection are in it whichever way they come, and one lookup serves both ends that are on one host.
+// A packet between networks of two zones (one of them shared between tenants) is tracked in both.
 import {
-  FROM_TUNNEL,
-  mac,
-  MARKS,
+  load,
+  mark,
   NETWORK,
-  ROUTER,
   set,
   tag,
   ZONE,
@@ -13,26 +12,28 @@ import {
   type FlowSpec,
   type Reads,
 } from '../../controller/app.ts'
+import { ct } from './fields.ts'
 
-const priorities = { routed: 200, bridged: 100 } as const
+/** While the right zone is not flushed, the next that is there. */
+const zoneOf = (read: Reads, host: string, network: string): string | undefined =>
+  read.zoneMates(network).find((each) => read.zone(`${host}/${each}`) !== undefined)
 
 export function zoned(read: Reads, key: string): readonly Contribution[] {
   const row = read.zone(key)
   if (row === undefined) return []
   const { host, object, zone } = row
-  const found = { stage: 'zone', actions: [set(ZONE, zone)], to: 'next' } as const
-  const flows: FlowSpec[] =
-    read.network(object) !== undefined
-      ? [{ ...found, priority: priorities.bridged, match: { [NETWORK]: tag(object) } }]
-      : [
-          { ...found, priority: priorities.routed, match: { [ROUTER]: tag(object) } },
-          // It was routed on its sender's host.
-          ...read.interfacesOf(object).flatMap((id): FlowSpec[] => {
-            const port = read.port(id)
-            if (port === undefined) return []
-            const from = { [NETWORK]: tag(port.network_id), eth_src: mac(port.mac_address) }
-            return [{ ...found, priority: priorities.routed, match: { ...from, [MARKS]: [FROM_TUNNEL, FROM_TUNNEL] } }]
-          }),
-        ]
+  const here = read
+    .zoneMates(object)
+    .filter((network) => read.localPorts(host, network).length > 0 && zoneOf(read, host, network) === object)
+  const flows = here.flatMap((network): FlowSpec[] => {
+    const on = { [NETWORK]: tag(network) }
+    const again = { ...on, ct_state: [ct.tracked, ct.tracked], ct_zone: zone } as const
+    const found = set(ZONE, zone)
+    return [
+      { stage: 'zone', priority: 100, match: on, actions: [found], to: 'next' },
+      { stage: 'ingress_zone', priority: 100, match: on, actions: [found], to: 'next' },
+      { stage: 'ingress_zone', priority: 200, match: again, actions: [found, load(mark.sameZone, 1)], to: 'next' },
+    ]
+  })
   return [{ scope: { kind: 'host', host }, object, flows }]
 }

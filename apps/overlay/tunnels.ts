@@ -7,7 +7,6 @@ import {
   MARKS,
   NETWORK,
   OUTPORT,
-  output,
   set,
   tag,
   TUNNEL_PORTS,
@@ -37,12 +36,6 @@ function towards(read: Reads, tunnel: Tunnel, host: string): Action[] | null {
   return address ? [set('tun_id', tunnel.vni), set('tun_dst', address)] : null
 }
 
-/** A copy to a host. */
-export function copyTo(read: Reads, tunnel: Tunnel, host: string): Action[] {
-  const addressed = towards(read, tunnel, host)
-  return addressed === null ? [] : [...addressed, output(tunnel.port)]
-}
-
 /** What comes by a tunnel with the network's VNI is on the network. */
 export function received(read: Reads, id: string): readonly Contribution[] {
   const network = read.network(id)
@@ -53,7 +46,7 @@ export function received(read: Reads, id: string): readonly Contribution[] {
     priority: 100,
     match: { in_port_oxm: tunnel.port, tun_id: tunnel.vni },
     actions: [set(NETWORK, tag(id)), set(MARKS, FROM_TUNNEL)],
-    to: 'zone',
+    to: 'l2',
   }
   return [{ scope: { kind: 'network', network: id }, flows: [flow] }]
 }

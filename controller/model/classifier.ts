@@ -24,10 +24,6 @@ interface Tuple {
   highest: number
 }
 
-/** Bits of the slot `ip_frag`: a fragment. Transport ports of fragments are taken for zero (OFPC_FRAG_NORMAL). */
-const FRAGMENT = 1n
-const PORTS: ReadonlySet<string> = new Set(['tp_src', 'tp_dst'])
-
 type Clause = Extract<Action, { readonly kind: 'conjunction' }>
 
 const clauses = new WeakMap<ModelFlow, readonly Clause[]>()
@@ -102,12 +98,10 @@ export class Classifier {
   }
 
   lookup(read: ReadSlot): ModelFlow | null {
-    const isFragment = (read('ip_frag') & FRAGMENT) !== 0n
-    const seen: ReadSlot = isFragment ? (slot) => (PORTS.has(slot) ? 0n : read(slot)) : read
-    const { hard, soft } = this.#find(seen)
+    const { hard, soft } = this.#find(read)
     for (const priority of new Set(soft.map((flow) => flow.priority))) {
       for (const id of satisfied(soft.filter((flow) => flow.priority === priority))) {
-        const found = this.#find((slot) => (slot === 'conj_id' ? BigInt(id) : seen(slot))).hard
+        const found = this.#find((slot) => (slot === 'conj_id' ? BigInt(id) : read(slot))).hard
         if (found !== null) return found
       }
     }

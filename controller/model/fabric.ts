@@ -70,6 +70,7 @@ export class Fabric {
   /** `encapIp` is where tunnels to the host end. */
   addHost(host: string, encapIp: number, ofports: Iterable<number>): void {
     const model = new ModelSwitch(encapIp)
+    model.showsFragmentPorts = true
     for (const number of ofports) model.ports.set(number, plainPort)
     for (const number of Object.values(TUNNEL_PORTS)) model.ports.set(number, tunnelPort)
     this.#switches.set(host, model)
@@ -138,9 +139,9 @@ export class Fabric {
         if (next !== undefined) queue.push({ host: next, arrival: { bytes: sent, inPort: port, tunnel } })
       }
       for (const punt of trace.packetIns) {
-        for (const { outPort, data } of this.#controller(at, punt)) {
+        for (const { host: on = at, outPort, data } of this.#controller(at, punt)) {
           const actions = [{ kind: 'output', port: outPort, maxLength: 0 }] as const
-          pass(at, this.switchOf(at).packetOut(data, reserved.controller, actions))
+          pass(on, this.switchOf(on).packetOut(data, reserved.controller, actions))
         }
       }
     }

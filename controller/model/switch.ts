@@ -26,11 +26,17 @@ function connectionHash(packet: ModelPacket): number {
   return hash
 }
 
+/** In the slot `ip_frag`. */
+const FRAGMENT = 1n
+const PORTS: ReadonlySet<string> = new Set(['tp_src', 'tp_dst'])
+
 export class ModelSwitch implements Tables {
   readonly ports = new Map<number, ModelPort>([[reserved.local, plainPort]])
   readonly groups = new Map<number, ModelGroup>()
   readonly tunnelSource: number
   readonly conntrack = new Conntrack()
+  /** Tables see the ports of a first fragment (OFPC_FRAG_NX_MATCH); if not, those of fragments are zero. */
+  showsFragmentPorts = false
   readonly #tables = new Map<number, Classifier>()
   readonly #items = new Map<string, Message>()
 
@@ -64,7 +70,9 @@ export class ModelSwitch implements Tables {
   }
 
   lookup(table: number, read: (slot: string) => bigint): ModelFlow | null {
-    return this.#tables.get(table)?.lookup(read) ?? null
+    const hidesPorts = !this.showsFragmentPorts && (read('ip_frag') & FRAGMENT) !== 0n
+    const seen = hidesPorts ? (slot: string) => (PORTS.has(slot) ? 0n : read(slot)) : read
+    return this.#tables.get(table)?.lookup(seen) ?? null
   }
 
   /** By weight and connection. OVS's own hash is another one: which bucket it takes is not foretold. */

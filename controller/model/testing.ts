@@ -1,7 +1,18 @@
 // For tests: the network that rows describe, run by the apps on modelled hosts; and the packets that stations send.
+import { composeArp, ETHERTYPE_ARP, type Arp } from '../../packet/arp.ts'
 import { checksum, composeFrame, composeIpv4, parseFrame, parseIpv4 } from '../../packet/frame.ts'
 import { apps } from '../../apps/index.ts'
-import type { Host, Network, Port, Router, Subnet, Vif } from '../app.ts'
+import type {
+  AddressGroup,
+  Host,
+  Network,
+  Port,
+  Router,
+  SecurityGroup,
+  SecurityGroupRule,
+  Subnet,
+  Vif,
+} from '../app.ts'
 import { ipv4, mac } from '../address.ts'
 import { Deployment } from '../deployment.ts'
 import { Derivation } from '../derivation.ts'
@@ -14,12 +25,33 @@ export interface Rows {
   readonly ports: readonly Port[]
   readonly routers?: readonly Router[]
   readonly vifs: readonly Vif[]
+  readonly securityGroups?: readonly SecurityGroup[]
+  readonly securityGroupRules?: readonly SecurityGroupRule[]
+  readonly addressGroups?: readonly AddressGroup[]
 }
 
 export interface Simulated {
   readonly fabric: Fabric
   readonly derivation: Derivation
   readonly deployment: Deployment
+  /** Brings what was changed in the inputs to all hosts. */
+  settle(this: void): void
+}
+
+/** Conntrack zones by network or router; the same on every host and in every world, so that worlds compare. */
+const zoneNumbers = new Map<string, number>()
+
+/** What a host wants zones for, and what it has; a zone is flushed before it is used. */
+function assignZones(fabric: Fabric, { inputs }: Derivation, host: string, objects: ReadonlySet<string>): void {
+  for (const object of zoneNumbers.keys()) if (!objects.has(object)) inputs.zone.delete(`${host}/${object}`)
+  for (const object of objects) {
+    const key = `${host}/${object}`
+    if (inputs.zone.get(key) !== undefined) continue
+    const zone = zoneNumbers.get(object) ?? zoneNumbers.size + 1
+    zoneNumbers.set(object, zone)
+    fabric.switchOf(host).conntrack.flush(zone)
+    inputs.zone.set(key, { host, object, zone })
+  }
 }
 
 /** All rows at once, and everything that follows from them on every host. */
@@ -32,39 +64,34 @@ export function simulate(rows: Rows): Simulated {
   for (const row of rows.ports) inputs.port.set(row.id, row)
   for (const row of rows.routers ?? []) inputs.router.set(row.id, row)
   for (const row of rows.vifs) inputs.vif.set(`${row.host}/${row.name}`, row)
-  const { units, scopes } = derivation.commit()
-  const [problem] = derivation.problems()
-  if (problem !== undefined) throw new Error(JSON.stringify(problem))
+  for (const row of rows.securityGroups ?? []) inputs.security_group.set(row.id, row)
+  for (const row of rows.securityGroupRules ?? []) inputs.security_group_rule.set(row.id, row)
+  for (const row of rows.addressGroups ?? []) inputs.address_group.set(row.id, row)
   const deployment = new Deployment()
-  deployment.update(units, scopes)
   const fabric = new Fabric(appController(apps, derivation.reads))
   for (const { id, encapIp, uplinks } of rows.hosts) {
     const ofports = rows.vifs.filter(({ host }) => host === id).map(({ ofport }) => ofport)
     fabric.addHost(id, ipv4(encapIp) ?? 0, ofports)
     fabric.addUplinks(id, uplinks)
   }
-  for (const [host, delta] of deployment.take()) fabric.apply(host, delta)
-  return { fabric, derivation, deployment }
+  const settle = (): void => {
+    do {
+      const { units, scopes, zones } = derivation.commit()
+      deployment.update(units, scopes)
+      for (const [host, objects] of zones) assignZones(fabric, derivation, host, objects ?? new Set())
+    } while (derivation.pending)
+    const [problem] = derivation.problems()
+    if (problem !== undefined) throw new Error(JSON.stringify(problem))
+    for (const [host, delta] of deployment.take()) fabric.apply(host, delta)
+  }
+  settle()
+  return { fabric, derivation, deployment, settle }
 }
-
-const bytesOf = (value: number, size: number): number[] =>
-  Array.from({ length: size }, (_, i) => Math.floor(value / 2 ** (8 * (size - 1 - i))) % 256)
 
 export const address = (text: string): number => ipv4(text) ?? 0
 
-export interface Arp {
-  readonly op: number
-  readonly sha: number
-  readonly spa: number
-  readonly tha: number
-  readonly tpa: number
-}
-
-export function arpFrame(source: number, destination: number, { op, sha, spa, tha, tpa }: Arp): Uint8Array {
-  const fixed = [0, 1, 8, 0, 6, 4]
-  const body = [...bytesOf(op, 2), ...bytesOf(sha, 6), ...bytesOf(spa, 4), ...bytesOf(tha, 6), ...bytesOf(tpa, 4)]
-  return composeFrame({ source, destination, etherType: 0x0806, payload: Uint8Array.of(...fixed, ...body) })
-}
+export const arpFrame = (source: number, destination: number, arp: Arp): Uint8Array =>
+  composeFrame({ source, destination, etherType: ETHERTYPE_ARP, payload: composeArp(arp) })
 
 export const BROADCAST = 0xffff_ffff_ffff
 
@@ -80,7 +107,7 @@ export const whoHas = (hardware: string, own: string, wanted: string): Uint8Arra
 
 export function parseArp(bytes: Uint8Array): Arp | null {
   const frame = parseFrame(bytes)
-  if (frame?.etherType !== 0x0806 || frame.payload.length < 28) return null
+  if (frame?.etherType !== ETHERTYPE_ARP || frame.payload.length < 28) return null
   const at = (start: number, size: number): number =>
     frame.payload.subarray(start, start + size).reduce((value, byte) => value * 256 + byte, 0)
   return { op: at(6, 2), sha: at(8, 6), spa: at(14, 4), tha: at(18, 6), tpa: at(24, 4) }

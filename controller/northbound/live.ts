@@ -17,6 +17,8 @@ export type Status = 'ACTIVE' | 'BUILD' | 'DOWN' | 'ERROR'
 export type LiveChange =
   | { readonly kind: 'agent'; readonly id: string; readonly agent: LiveAgent | null }
   | { readonly kind: 'port' | 'network'; readonly id: string; readonly status: Status }
+  /** What happened on a host because of an object, such as a rule that is logged. */
+  | { readonly kind: string; readonly id: string; readonly host: string; readonly [detail: string]: unknown }
 
 export interface LiveState {
   agents(): readonly LiveAgent[]

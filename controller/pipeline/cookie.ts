@@ -1,5 +1,7 @@
 // A cookie leads from a flow to the app and the object that caused it: 8 bits that say Weft, 8 of the app, 48 of the
 // object's UUID. A flow without Weft's 8 bits is somebody else's.
+import { hexBits } from './hex.ts'
+
 const WEFT = 0x57n
 
 export interface Origin {
@@ -10,12 +12,14 @@ export interface Origin {
 
 export const isOurs = (cookie: bigint): boolean => cookie >> 56n === WEFT
 
+/** What of an object's UUID stands in a cookie: the first 12 hexadecimal digits. */
+export const objectDigits = (uuid: string): string => uuid.replaceAll('-', '').slice(0, 12)
+
 /** `apps`: the names in an order that never changes for a released app. */
 export function cookieOf(origin: Origin, apps: readonly string[]): bigint {
   const app = apps.indexOf(origin.app)
   if (app < 0 || app > 0xff) throw new RangeError(`unknown app '${origin.app}'`)
-  const object = BigInt(`0x${origin.object.replaceAll('-', '').slice(0, 12)}`)
-  return (WEFT << 56n) | (BigInt(app) << 48n) | object
+  return (WEFT << 56n) | (BigInt(app) << 48n) | BigInt(hexBits(origin.object, 0, 12))
 }
 
 /** The app's name and the first 12 hexadecimal digits of the object's UUID; null for a foreign cookie. */

@@ -3,6 +3,8 @@
 export type Sizes = Readonly<Record<string, number>>
 
 const benchmarks: Record<string, () => Promise<{ run(sizes: Sizes): Promise<void> }>> = {
+  converge: () => import('./converge.ts'),
+  dataplane: () => import('./dataplane.ts'),
   derivation: () => import('./derivation.ts'),
   engine: () => import('./engine.ts'),
   install: () => import('./install.ts'),

@@ -22,6 +22,8 @@ const PCAP_HEADER = 24
 const RECORD_HEADER = 16
 const UNDECIDED = /\b(recirc|check_pkt_len)\(/
 
+type PacketIn = Extract<Message, { readonly kind: 'packet_in' }>
+
 export interface Traced {
   /** Null where the datapath has to look before it is known how the packet goes on (hash, length). */
   /** `port` or `port key destination`, sorted. */
@@ -60,14 +62,16 @@ export class ModelLab implements AsyncDisposable {
   readonly #ports: readonly number[]
   readonly #channel: Channel
   readonly #errors: Message[]
+  readonly #packetIns: PacketIn[]
   /** Datapath port to OpenFlow port of br-int. */
   #numbers = new Map<string, number>()
 
-  private constructor(ovs: Ovs, ports: readonly number[], channel: Channel, errors: Message[]) {
+  private constructor(ovs: Ovs, ports: readonly number[], channel: Channel, errors: Message[], packetIns: PacketIn[]) {
     this.#ovs = ovs
     this.#ports = ports
     this.#channel = channel
     this.#errors = errors
+    this.#packetIns = packetIns
   }
 
   /** `local` is the host's tunnel address, `neighbours` those of the others. All are in one /24. */
@@ -95,10 +99,13 @@ export class ModelLab implements AsyncDisposable {
         await ovs.appctl('tnl/neigh/set', 'br-phy', address, `aa:aa:aa:00:01:0${i}`)
       }
       const errors: Message[] = []
+      const packetIns: PacketIn[] = []
       const onMessage = (message: Message): void => {
         if (message.kind === 'error') errors.push(message)
+        if (message.kind === 'packet_in') packetIns.push(message)
       }
-      const lab = new ModelLab(ovs, ports, await connect(ovs.management(BRIDGE), { onMessage }), errors)
+      const channel = await connect(ovs.management(BRIDGE), { onMessage })
+      const lab = new ModelLab(ovs, ports, channel, errors, packetIns)
       await lab.#learnNumbers()
       return lab
     } catch (error) {
@@ -129,6 +136,17 @@ export class ModelLab implements AsyncDisposable {
       const texts = this.#errors.splice(0).map((error) => formatMessage(encodeMessage(error)))
       throw new Error(texts.slice(0, 5).join('\n'))
     }
+  }
+
+  /** Packet-ins come from now on, whole. */
+  async watch(): Promise<void> {
+    await this.install([{ kind: 'set_config', xid: 0, flags: 0, missSendLength: 0xffff }])
+  }
+
+  /** The packet-ins since the last call, once there are `count`. */
+  async punts(count: number): Promise<readonly PacketIn[]> {
+    await until(`${count} packet-ins`, () => this.#packetIns.length >= count).catch(() => {})
+    return this.#packetIns.splice(0)
   }
 
   async trace({ bytes, inPort, tunnel }: Arrival): Promise<Traced> {

@@ -140,9 +140,9 @@ export class Conntrack implements Tracker {
       if (next === null) connection = null
       else state = next
     }
-    const begins = connection === null && !found.related && mayBegin(carrier, found.key)
-    const expectation = begins ? this.#expected(found.key) : null
-    if (begins) {
+    const isFresh = connection === null && !found.related
+    const expectation = isFresh ? this.#expected(found.key) : null
+    if (isFresh && mayBegin(carrier, found.key)) {
       state = CT.new | (expectation === null ? 0 : CT.rel)
       // A helper for another protocol than the packet's is none.
       const helper = control === null || control === request.helper ? request.helper : null

@@ -138,3 +138,21 @@ test.each([
 ])('%s is refused, and the field named', (_, question, field) => {
   expect(() => tracer.trace(question)).toThrow(expect.objectContaining({ name: 'TraceError', field }))
 })
+
+test('of a packet that is flooded to very many hosts, some are shown and the others counted', () => {
+  const many = Array.from({ length: 50 }, (_, i) => i + 2)
+  const wide = tracerOf({
+    hosts: many.map((i) => host(i)),
+    networks: [network(1)],
+    subnets: [subnet(1)],
+    ports: many.map((i) => port(1, i, { port_security_enabled: false })),
+    vifs: many.map((i) => vif(i, 1, i)),
+  })
+  const { hops, unfollowed } = wide.tracer.trace({
+    ends: ends({ to: { address: '10.0.1.255' }, protocol: 'arp' }),
+    size: 0,
+    state: 'new',
+  })
+  expect(hops).toHaveLength(32)
+  expect(unfollowed).toBe(50 - 32)
+})

@@ -52,6 +52,8 @@ export interface TracerOptions {
 }
 
 const ARP_REPLY = 2
+/** A packet that is flooded goes to every host of its network: so many are shown. */
+const MOST_VISITS = 32
 
 export class Tracer {
   readonly #options: TracerOptions
@@ -68,7 +70,7 @@ export class Tracer {
     })
     const fabric = this.#fabric(hosts)
     const start = this.#start(hosts, fabric, question)
-    const report = reportOf(fabric.follow(start.host, start.arrival), this.#names(hosts))
+    const report = reportOf(fabric.follow(start.host, start.arrival, MOST_VISITS), this.#names(hosts))
     if (start.failed === null) return report
     const reason = `${start.failed}: ${report.outcome.reason}`
     return { ...report, outcome: { ...report.outcome, kind: 'dropped', to: [], reason } }
@@ -139,11 +141,11 @@ const NOT_OPENED = 'the connection cannot be opened'
 /** A packet of the connection that `start` opens, once it has been answered. */
 function established(fabric: Fabric, start: Start): Start {
   const { host, arrival } = start
-  const { deliveries } = fabric.follow(host, { ...arrival, bytes: asSegment(arrival.bytes, 'syn') })
+  const { deliveries } = fabric.follow(host, { ...arrival, bytes: asSegment(arrival.bytes, 'syn') }, MOST_VISITS)
   const received = deliveries.find((each) => each.host !== host || each.ofport !== arrival.inPort)
   const answer = received && answerTo(received.bytes)
   if (!received || !answer) return { ...start, failed: NOT_OPENED }
-  fabric.follow(received.host, { bytes: answer, inPort: received.ofport })
+  fabric.follow(received.host, { bytes: answer, inPort: received.ofport }, MOST_VISITS)
   return { ...start, arrival: { ...arrival, bytes: asSegment(arrival.bytes, 'ack') } }
 }
 
@@ -159,7 +161,7 @@ function replying(fabric: Fabric, ends: Ends, describe: (ends: Ends) => Start): 
     icmpType: null,
   })
   if (opener.failed !== null) return opener
-  const { deliveries } = fabric.follow(opener.host, opener.arrival)
+  const { deliveries } = fabric.follow(opener.host, opener.arrival, MOST_VISITS)
   const received = deliveries.find((each) => each.host !== opener.host || each.ofport !== opener.arrival.inPort)
   const bytes = received && answerTo(received.bytes)
   if (!received || !bytes) return { ...opener, failed: NOT_OPENED }
@@ -168,7 +170,7 @@ function replying(fabric: Fabric, ends: Ends, describe: (ends: Ends) => Start): 
 
 /** The MAC that a machine learns by asking. */
 function answeredMac(fabric: Fabric, { host, ofport }: Sender, request: Match): number | null {
-  const { deliveries } = fabric.follow(host, composeArrival(request))
+  const { deliveries } = fabric.follow(host, composeArrival(request), MOST_VISITS)
   const own = deliveries.filter((each) => each.host === host && each.ofport === ofport)
   const keys = own.map(({ bytes }) => extractFlow(bytes))
   return keys.find(({ ethType, protocol }) => ethType === ETH_TYPE.arp && protocol === ARP_REPLY)?.arpSha ?? null

@@ -4,10 +4,11 @@ import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
 import type { Message } from '../ofproto/messages/index.ts'
 import type { Connection } from '../ovsdb/index.ts'
-import type { App, PacketOut, Report, Zone } from './app.ts'
+import { Announcements } from './announcements.ts'
+import type { Announcement, App, PacketOut, Report, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import { Deployment, type UnitChange } from './deployment.ts'
-import type { Contest, Derivation, Stranded } from './derivation.ts'
+import type { Contest, Derivation, Derived, Stranded } from './derivation.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
 import { isOurMeter } from './pipeline/meters.ts'
@@ -37,6 +38,8 @@ export interface FleetOptions {
   readonly remember: (id: string, facts: HostFacts | null) => void
   /** The same for a host's conntrack zone, keyed `host/object`. */
   readonly rememberZone: (key: string, zone: Zone | null) => void
+  /** Told how long each commit took. */
+  readonly committed?: (seconds: number) => void
 }
 
 /** All that is known of one host. */
@@ -54,6 +57,7 @@ export class HostRecord {
   desired = 0
   /** Things that an operator should look at, in words. */
   readonly alarms = new Map<string, string>()
+  readonly announcements = new Announcements()
 
   constructor(facts: HostFacts, control: SwitchSession) {
     this.facts = facts
@@ -75,8 +79,8 @@ interface FleetEvents {
   host: [id: string]
   /** What an app says of a packet. */
   report: [host: string, report: Report]
-  /** A switch confirmed a revision, or what it is to have changed. */
-  progress: []
+  /** What these objects cause has changed, or all hosts have confirmed it. */
+  progress: [objects: readonly string[]]
 }
 
 export class Fleet extends EventEmitter<FleetEvents> {
@@ -86,10 +90,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
   readonly #names: readonly string[]
   /** Switches whose host is not known yet. */
   readonly #strangers = new Map<bigint, Channel>()
-  readonly #realized = new Realized((host, revision) => (this.hosts.get(host)?.confirmed ?? revision) >= revision)
+  readonly #realized = new Realized()
   readonly #byChannel = new Map<Channel, HostRecord>()
   readonly #ticker: NodeJS.Timeout
   readonly #zones: Zones
+  /** Hosts whose facts have changed since the last commit. */
+  readonly #learnt = new Set<string>()
   #revision = 0
   #scheduled = false
 
@@ -99,7 +105,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#names = options.apps.map(({ name }) => name)
     this.#zones = new Zones((key, zone) => this.#onZone(key, zone))
     this.#ticker = setInterval(() => {
-      for (const { control } of this.hosts.values()) control.tick(performance.now())
+      for (const record of this.hosts.values()) tick(record, performance.now())
     }, TICK_MILLISECONDS)
   }
 
@@ -141,8 +147,9 @@ export class Fleet extends EventEmitter<FleetEvents> {
     host.delete(id)
     for (const { name } of record.facts.vifs) vif.delete(`${id}/${name}`)
     this.#options.remember(id, null)
+    this.#learnt.add(id)
     this.schedule()
-    this.emit('host', id)
+    this.emit('progress', this.#realized.confirm(id, this.#revision))
     return true
   }
 
@@ -195,12 +202,27 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   commit(): void {
-    const { units, scopes, contests, zones, gone, stranded } = this.#options.derivation.commit()
+    const begin = performance.now()
+    this.#commit()
+    this.#options.committed?.((performance.now() - begin) / 1000)
+  }
+
+  #commit(): void {
+    const { units, scopes, contests, zones, gone, stranded, announcements } = this.#options.derivation.commit()
     for (const contest of contests) this.#onContest(contest)
     for (const [host, change] of stranded) this.#onStranded(host, change)
+    for (const announcement of announcements) this.#announce(announcement)
     for (const [host, objects] of zones) this.#zones.want(host, objects ?? new Set())
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
-    if (units.length === 0 && scopes.length === 0) return
+    if (units.length > 0 || scopes.length > 0) this.#deploy(units, scopes)
+    // After the flows: packets that are still on their way must not bring back what is forgotten.
+    for (const { host, zone, prefixes } of gone) this.#zones.forget(host, zone, prefixes.flatMap(singleAddress))
+    const learnt = [...this.#learnt]
+    this.#learnt.clear()
+    for (const host of learnt) this.emit('host', host)
+  }
+
+  #deploy(units: Derived['units'], scopes: Derived['scopes']): void {
     this.#revision += 1
     const revision = this.#revision
     const before = this.#hostsOf(units)
@@ -217,9 +239,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
       const hosts = new Set([...(before.get(scope) ?? []), ...(after.get(scope) ?? [])])
       return [...hosts].filter((host) => told.has(host))
     })
-    // After the flows: packets that are still on their way must not bring back what is forgotten.
-    for (const { host, zone, prefixes } of gone) this.#zones.forget(host, zone, prefixes.flatMap(singleAddress))
-    this.emit('progress')
+    this.emit('progress', [...new Set(units.map(({ object }) => object))])
   }
 
   /** The hosts that have the units' scopes now. */
@@ -246,6 +266,16 @@ export class Fleet extends EventEmitter<FleetEvents> {
         reason: connected === null ? 'its switch is not connected' : 'its switch has not confirmed yet',
       }
     })
+  }
+
+  /** To every port of the network, once its switch has what was derived together with it. */
+  #announce({ network, address, data }: Announcement): void {
+    const { reads } = this.#options.derivation
+    for (const host of reads.membersOf(network)) {
+      for (const { ofport } of reads.localPorts(host, network)) {
+        this.hosts.get(host)?.announcements.add(address, { outPort: ofport, data })
+      }
+    }
   }
 
   /** The host of a port whose connections it cannot track yet: the conntrack zone of the network is not ready. */
@@ -283,7 +313,6 @@ export class Fleet extends EventEmitter<FleetEvents> {
       this.#strangers.delete(facts.datapathId)
       this.#attach(record, stranger)
     }
-    this.emit('host', facts.id)
   }
 
   #learn(facts: HostFacts): HostRecord {
@@ -296,6 +325,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const names = new Set(facts.vifs.map(({ name }) => name))
     for (const { name } of before) if (!names.has(name)) vif.delete(`${facts.id}/${name}`)
     for (const row of facts.vifs) vif.set(`${facts.id}/${row.name}`, row)
+    this.#learnt.add(facts.id)
     this.schedule()
     return record
   }
@@ -310,12 +340,13 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.emit('host', record.facts.id)
   }
 
-  /** Each of the hosts has an alarm as long as there is more than one. */
+  /** The host of each of the interfaces has an alarm as long as there is more than one. */
   #onContest({ port, before, after }: Contest): void {
-    const [winner, ...rivals] = after
-    const text = `port ${port} is plugged in on ${after.join(' and ')}: ${winner} has it`
-    for (const host of new Set([...before, ...after])) {
-      this.#alarm(host, `contest ${port}`, rivals.length > 0 && after.includes(host) ? text : null)
+    const hostOf = (vif: string): string => vif.slice(0, vif.lastIndexOf('/'))
+    const text = `port ${port} is plugged in as ${after.join(' and ')}: ${after[0]} has it`
+    const concerned = new Set(after.map(hostOf))
+    for (const host of new Set([...before, ...after].map(hostOf))) {
+      this.#alarm(host, `contest ${port}`, after.length > 1 && concerned.has(host) ? text : null)
     }
   }
 
@@ -373,7 +404,6 @@ export class Fleet extends EventEmitter<FleetEvents> {
       record.control.disconnected()
       this.#options.log.warn({ host: id, reason: message }, 'switch disconnected')
       this.emit('host', id)
-      this.emit('progress')
     })
     record.control.connected(performance.now(), null)
     this.emit('host', id)
@@ -386,8 +416,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     switch (event.kind) {
       case 'confirmed':
         record.confirmed = event.revision
-        this.#realized.tidy()
-        this.emit('progress')
+        this.emit('progress', this.#realized.confirm(id, event.revision))
         return
       case 'synchronized':
         log.info({ host: id, ...event }, 'switch compared')
@@ -459,6 +488,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
       this.#options.log.error({ host: packet.host, app: app.name, err: error }, 'packet not handled')
     }
   }
+}
+
+function tick({ control, channel, current, announcements }: HostRecord, now: number): void {
+  control.tick(now)
+  // A guest that hears where its gateway is now must find the flows in place.
+  if (channel !== null && current) for (const packet of announcements.due(now)) sendOut(channel, packet)
 }
 
 function sendOut(channel: Channel, { outPort, data }: PacketOut): void {

@@ -82,7 +82,8 @@ test('100 rules for 1,000 members of a remote group are some 1,200 flows, not 10
     security_groups: [uuid('g', 2)],
   }))
   world.change({ security_group_rule: rules, port: members })
-  expect(world.deployment.itemsOf('host1').size - before).toBe(1200)
+  // Two for each rule, and the same one for later fragments of all.
+  expect(world.deployment.itemsOf('host1').size - before).toBe(1000 + 2 * 100 + 1)
   expect(world.count('host1', 'members')).toBe(1000)
   expect(world.deployment.itemsOf('host2').size).toBe(host2)
 })
@@ -104,14 +105,14 @@ test('one address of two members is there until the last of them goes', () => {
   expect(world.count('host1', 'members')).toBe(0)
 })
 
-test('a rule is two flows on the hosts with a port of its group, whatever other rules there are', () => {
+test('a rule with a port is two flows on the hosts with a port of its group, whatever other rules there are, and one for fragments if it allows', () => {
   const others = Array.from({ length: 50 }, (_, i) =>
     groupRule(1, i, { remote_address_group_id: uuid('a', i % 20), priority: i + 1 }),
   )
   const world = new World({ ...rows, security_group_rule: others })
   const rule = groupRule(1, 99, { protocol: 'udp', port_range_min: 53, port_range_max: 53 })
-  expect(world.change({ security_group_rule: [rule] })).toEqual({ host1: 2 })
-  expect(world.change({ security_group_rule: [{ ...rule, action: 'deny' }] })).toEqual({ host1: 4 })
+  expect(world.change({ security_group_rule: [rule] })).toEqual({ host1: 3 })
+  expect(world.change({ security_group_rule: [{ ...rule, action: 'deny' }] })).toEqual({ host1: 5 })
   expect(world.change({}, { security_group_rule: [rule] })).toEqual({ host1: 2 })
 })
 
@@ -122,7 +123,7 @@ test('a range of ports costs as many flows as it has aligned blocks', () => {
       security_group_rule: [groupRule(1, 1, { protocol: 'tcp', port_range_min: min, port_range_max: max })],
     })
   range(1024, 65535)
-  expect(world.count('host1', 'rules')).toBe(2 * 6)
+  expect(world.count('host1', 'rules')).toBe(2 * 6 + 1)
   range(0, 65535)
   expect(world.count('host1', 'rules')).toBe(2)
 })

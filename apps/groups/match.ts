@@ -27,24 +27,25 @@ const FRAGMENT_HEADER = 44
  * Later fragments have no ports, and the userspace datapath shows none of their connection's either (miniflow_extract()).
  * They pass where all else lets them: whether the packet does is decided about the first, without which they are nothing.
  */
-const withLater = (rule: SecurityGroupRule, matches: readonly Match[], all: Match): Match[] =>
-  rule.action === 'allow' ? [...matches, { ...all, ...LATER }] : [...matches]
+const later = (rule: SecurityGroupRule, match: Match): Match[] =>
+  rule.action === 'allow' ? [{ ...match, ...LATER }] : []
 
 type Ports = readonly (readonly [value: number, mask: number])[]
 
 /** The destination ports of a rule; null for all. */
 function portsOf({ port_range_min: min, port_range_max: max }: SecurityGroupRule): Ports | null {
-  return min === null && max === null ? null : masks(min ?? 0, max ?? 0xffff)
+  const [first, last] = [min ?? 0, max ?? 0xffff]
+  return first === 0 && last === 0xffff ? null : masks(first, last)
 }
 
-/** ICMP type and code stand where other protocols have ports. */
-const icmpOf = (
+/** ICMP type and code stand where other protocols have ports; null for all. */
+function icmpOf(
   { port_range_min: type, port_range_max: code }: SecurityGroupRule,
   names: readonly [string, string],
-) => ({
-  ...(type !== null && { [names[0]]: type }),
-  ...(code !== null && { [names[1]]: code }),
-})
+): Match | null {
+  const narrowed = { ...(type !== null && { [names[0]]: type }), ...(code !== null && { [names[1]]: code }) }
+  return Object.keys(narrowed).length === 0 ? null : narrowed
+}
 
 function remoteOf(rule: SecurityGroupRule, of: Of): Match {
   if (remoteSetOf(rule) !== null || rule.remote_ip_prefix === null) return {}
@@ -59,15 +60,17 @@ function tracked(rule: SecurityGroupRule, protocol: number): Match[] {
     ct_nw_proto: protocol,
     ...remoteOf(rule, 'connection'),
   }
+  if (protocol === ICMP[rule.ethertype]) {
+    const icmp = icmpOf(rule, ['ct_tp_src', 'ct_tp_dst'])
+    return icmp === null ? [on] : [{ ...on, ...icmp }, ...later(rule, on)]
+  }
   const ports = portsOf(rule)
   if (ports === null) return [on]
-  if (protocol === ICMP[rule.ethertype])
-    return withLater(rule, [{ ...on, ...icmpOf(rule, ['ct_tp_src', 'ct_tp_dst']) }], on)
   const byPort = ports.flatMap((range): Match[] => [
     { ...on, ct_tp_dst: [...range] },
     ...(protocol === SCTP ? sctp(on, range) : []),
   ])
-  return withLater(rule, byPort, on)
+  return [...byPort, ...later(rule, on)]
 }
 
 /** The userspace datapath follows SCTP without its ports (lib/conntrack.c, extract_l4()): those of the packet decide. */
@@ -90,18 +93,20 @@ function byPacket(rule: SecurityGroupRule, protocol: number | null): Match[] {
   const on = { eth_type: ETHER_TYPES[rule.ethertype], ...remoteOf(rule, 'packet') }
   if (protocol === null) return [on]
   const all = { ...on, nw_proto: protocol }
-  const matches = portMatches(rule, protocol).map((ports) => ({ ...all, ...ports }))
-  if (rule.ethertype === 'IPv6') return withLater(rule, matches, { ...on, nw_proto: FRAGMENT_HEADER })
-  return portsOf(rule) === null ? matches : withLater(rule, matches, all)
+  const narrowed = narrow(rule, protocol)
+  const matches = narrowed?.map((ports) => ({ ...all, ...ports })) ?? [all]
+  if (rule.ethertype === 'IPv6') return [...matches, ...later(rule, { ...on, nw_proto: FRAGMENT_HEADER })]
+  return narrowed === null ? matches : [...matches, ...later(rule, all)]
 }
 
-function portMatches(rule: SecurityGroupRule, protocol: number): Match[] {
-  const ports = portsOf(rule)
-  const field = portField.get(protocol)
+/** The packet's ports, or type and code; null for all. */
+function narrow(rule: SecurityGroupRule, protocol: number): Match[] | null {
   if (protocol === ICMP[rule.ethertype]) {
-    return [icmpOf(rule, rule.ethertype === 'IPv4' ? ['icmp_type', 'icmp_code'] : ['icmpv6_type', 'icmpv6_code'])]
+    const icmp = icmpOf(rule, rule.ethertype === 'IPv4' ? ['icmp_type', 'icmp_code'] : ['icmpv6_type', 'icmpv6_code'])
+    return icmp === null ? null : [icmp]
   }
-  return ports === null || field === undefined ? [{}] : ports.map((range) => ({ [field]: [...range] }))
+  const field = portField.get(protocol)
+  return field === undefined ? null : (portsOf(rule)?.map((range) => ({ [field]: [...range] })) ?? null)
 }
 
 /** The matches of a rule, each of them enough. */

@@ -3,7 +3,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { formatPacket } from '../../ofproto/packet/index.ts'
-import { uuid } from '../testing.ts'
 import { isStateful, Reference } from './policy-reference.ts'
 import {
   Conversation,
@@ -33,20 +32,18 @@ const events: fc.Arbitrary<Event[]> = fc.array(
   { minLength: 8, maxLength: 24 },
 )
 
-/** Of what a packet's connection is: the router's if it is routed; null if there is no way. */
+/** Networks that a router connects share a zone; null if there is no way. */
 function zoneOf(world: World, { source, target, packet }: Said): string | null {
-  if (source.n === target.n) return uuid('n', source.n)
-  return world.routed && !packet.from.includes(':') ? uuid('r', 1) : null
+  if (world.routed) return source.n === target.n || !packet.from.includes(':') ? 'routed' : null
+  return source.n === target.n ? `network-${source.n}` : null
 }
 
 /** Whether a port on the host needs the zone. */
-function wants(world: World, host: string, zone: string): boolean {
-  const rules = rulesOf(world)
-  return world.stations.some((station) => {
-    const near = zone === uuid('n', station.n) || (world.routed && zone === uuid('r', 1))
-    return `host${station.h}` === host && near && isStateful(rules, portOf(station))
+const wants = (world: World, host: string, zone: string): boolean =>
+  world.stations.some((station) => {
+    const own = world.routed ? 'routed' : `network-${station.n}`
+    return `host${station.h}` === host && own === zone && isStateful(rulesOf(world), portOf(station))
   })
-}
 
 /** Whether a packet arrived, and how it went, to read when that was wrong. */
 function sent(

@@ -31,12 +31,12 @@ export function securityGroupRoutes(app: FastifyInstance, options: RouteOptions)
       url: `/v2.0/${pathOf(kind)}/:id/${name}`,
       handler: async (request, reply) => {
         const id = idOf(request)
-        const { revision } = await service.act(request.context, kind, id, (object, operation) =>
+        const written = await service.act(request.context, kind, id, (object, operation) =>
           run(object, operation, request.body),
         )
         const shown = service.project(request.context, kind, service.find(request.context, kind, id))
         const body = { [resources[kind].singular]: shown }
-        return done(request, reply, { status: 200, body, objects: [{ kind, id }], revision })
+        return done(request, reply, { status: 200, body, object: { kind, id }, written })
       },
     })
   }

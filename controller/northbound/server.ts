@@ -59,6 +59,8 @@ export const defaultSettings: Settings = {
     security_groups: 10,
     security_group_rules: 100,
     address_groups: 10,
+    subnetpools: -1,
+    address_scopes: -1,
   },
   dnsDomain: 'weft.internal.',
   defaultNetworkType: 'vxlan',

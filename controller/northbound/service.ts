@@ -7,7 +7,7 @@ import type { Model, Owned, ResourceKind, Standard } from './model.ts'
 import { checkQuota } from './quota.ts'
 import { type Environment, type Operation, parseBody, type Resource, withDefaults } from './resource.ts'
 import { resources } from './resources/index.ts'
-import type { Transact, Transaction } from './transaction.ts'
+import type { Transact, Transaction, Written } from './transaction.ts'
 
 export interface ServiceOptions extends Environment {
   readonly transact: Transact
@@ -15,10 +15,6 @@ export interface ServiceOptions extends Environment {
 }
 
 export type Body = Readonly<Record<string, unknown>>
-interface Written<T> {
-  readonly result: T
-  readonly revision: number
-}
 
 export interface Service {
   create<K extends ResourceKind>(context: Context, kind: K, bodies: readonly Body[]): Promise<Written<Model[K][]>>

@@ -1,5 +1,7 @@
 // A cookie leads from a flow to the app and the object that caused it: 8 bits that say Weft, 8 of the app, 48 of the
 // object's UUID. A flow without Weft's 8 bits is somebody else's.
+import { hexBits } from './hex.ts'
+
 const WEFT = 0x57n
 
 /** The bits that say whose app's a flow is, and all of them. */
@@ -16,7 +18,7 @@ export const isOurs = (cookie: bigint): boolean => cookie >> 56n === WEFT
 /** What of an object's UUID stands in a cookie: the first 12 hexadecimal digits. */
 export const objectDigits = (uuid: string): string => uuid.replaceAll('-', '').slice(0, 12)
 /** The same as bits. */
-export const objectBits = (uuid: string): bigint => BigInt(`0x${objectDigits(uuid)}`)
+export const objectBits = (uuid: string): bigint => BigInt(hexBits(uuid, 0, 12))
 const OBJECT = 0xffff_ffff_ffffn
 export const objectIn = (cookie: bigint): bigint => cookie & OBJECT
 

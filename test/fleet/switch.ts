@@ -10,8 +10,10 @@ import {
   decodeMessage,
   encodeMessage,
   NO_BUFFER,
+  portState,
   type Message,
   type MultipartReplyBody,
+  type Port,
 } from '../../ofproto/messages/index.ts'
 import { DecodeError, errorCodes, type ErrorCode } from '../../ofproto/wire/errors.ts'
 import { flowStats, type FlowPool, type PooledFlow } from './flow-pool.ts'
@@ -140,8 +142,16 @@ export class SimulatedSwitch {
   /** A packet comes in by a port. */
   inject(inPort: number, bytes: Uint8Array): void {
     const { outputs, packetIns } = this.#modelled().trace({ bytes, inPort })
-    for (const punt of packetIns) this.#punt(punt)
+    this.counters.packetIns += packetIns.length
+    for (const punt of packetIns) this.#send(encodeMessage(packetInOf(punt)))
     for (const { port, bytes: sent } of outputs) this.#options.delivered?.(port, sent)
+  }
+
+  /** The OFPT_PACKET_INs that the packet would cause. */
+  packetIns(inPort: number, bytes: Uint8Array): Uint8Array[] {
+    return this.#modelled()
+      .trace({ bytes, inPort })
+      .packetIns.map((punt) => encodeMessage(packetInOf(punt)))
   }
 
   /** The flows that come most are added without decoding them. */
@@ -294,6 +304,10 @@ export class SimulatedSwitch {
         const all = Array.from(meters.values(), ({ flags, meter, bands }) => ({ flags, meter, bands }))
         return this.#listAll(xid, all, (part) => ({ kind: 'meter_config', meters: part }))
       }
+      case 'port_desc': {
+        const all = [...this.#plain, ...this.#tunnels].map(portDesc)
+        return this.#listAll(xid, all, (part) => ({ kind: 'port_desc', ports: part }))
+      }
       case 'flow_monitor':
         this.#monitored = true
         return this.#reply({ kind: 'multipart_reply', xid, more: false, body: { kind: 'flow_monitor', updates: [] } })
@@ -343,13 +357,6 @@ export class SimulatedSwitch {
     return model
   }
 
-  #punt({ reason, table, cookie, metadata, bytes }: Punt): void {
-    const match = Array.from(metadata, ([kind, value]) => ({ kind, value, mask: null }) as MatchEntry)
-    const about = { reason, table, cookie, match, data: bytes, totalLength: bytes.length }
-    this.counters.packetIns += 1
-    this.#reply({ kind: 'packet_in', xid: 0, bufferId: NO_BUFFER, ...about })
-  }
-
   #packetOut(message: Of<'packet_out'>): void {
     this.counters.packetOuts += 1
     this.#options.packetOut?.(message)
@@ -390,4 +397,15 @@ export class SimulatedSwitch {
     this.counters.answerBytes += bytes.length
     this.#options.send(bytes)
   }
+}
+
+function packetInOf({ reason, table, cookie, metadata, bytes }: Punt): Message {
+  const match = Array.from(metadata, ([kind, value]) => ({ kind, value, mask: null }) as MatchEntry)
+  const about = { reason, table, cookie, match, data: bytes, totalLength: bytes.length }
+  return { kind: 'packet_in', xid: 0, bufferId: NO_BUFFER, ...about }
+}
+
+function portDesc(port: number): Port {
+  const speeds = { current: 0, advertised: 0, supported: 0, peer: 0, currentSpeedKbps: 0, maximumSpeedKbps: 0 }
+  return { port, mac: 0x0200_0000_0000 + port, name: `port${port}`, config: 0, state: portState.live, ...speeds }
 }

@@ -8,8 +8,10 @@ import { run, startDaemon, until, type Daemon } from './run.ts'
 const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema'
 
 export interface OvsOptions {
-  /** A network namespace to run in; bridges are then to be made with datapath_type=netdev. */
+  /** A network namespace to run in; bridges are then to be made with datapath_type=netdev, unless `dummy`. */
   readonly namespace?: string
+  /** The dummy datapath, which is the default without a namespace. */
+  readonly dummy?: boolean
   /** More arguments for ovsdb-server, as the TLS options. */
   readonly ovsdbArguments?: readonly string[]
 }
@@ -61,8 +63,9 @@ export class Ovs implements AsyncDisposable {
   }
 
   async startSwitch(): Promise<void> {
-    const dummy = this.#options.namespace === undefined ? ['--disable-system', '--enable-dummy'] : []
-    this.#switch = await this.#daemon('ovs-vswitchd', [this.database, ...dummy])
+    const { namespace, dummy = namespace === undefined } = this.#options
+    const datapath = dummy ? ['--disable-system', '--enable-dummy'] : []
+    this.#switch = await this.#daemon('ovs-vswitchd', [this.database, ...datapath])
     await until('ovs-vswitchd answers', () =>
       this.appctl('version').then(
         () => true,
@@ -80,6 +83,12 @@ export class Ovs implements AsyncDisposable {
   async stopDatabase(signal?: NodeJS.Signals): Promise<void> {
     await this.#database?.stop(signal)
     this.#database = null
+  }
+
+  /** Process ids. */
+  get processes(): { readonly database: number; readonly switch: number } {
+    if (this.#database === null || this.#switch === null) throw new Error('Open vSwitch is not running')
+    return { database: this.#database.pid, switch: this.#switch.pid }
   }
 
   async stop(): Promise<void> {

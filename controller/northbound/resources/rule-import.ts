@@ -40,9 +40,9 @@ export function exportRules(group: SecurityGroup, rules: readonly SecurityGroupR
 export const rowsToCsv = (rows: readonly ExportedRow[]): string =>
   formatCsv([columns, ...rows.map((row) => columns.map((column) => row[column]))])
 
-/** An empty field is one that is not given. */
+/** An empty field is one that is not given. Spreadsheets put a byte order mark first. */
 export function csvToRows(text: string): Row[] {
-  const lines = parseCsv(text)
+  const lines = parseCsv(text.replace(/^\uFEFF/, ''))
   if (!lines) throw badRequest('The request body is not CSV: a quote is out of place')
   const [header = [], ...rest] = lines
   return rest.map((line, i) => {

@@ -26,6 +26,8 @@ export interface Visit {
 export interface Journey {
   readonly deliveries: readonly Delivery[]
   readonly visits: readonly Visit[]
+  /** Copies that were not followed, as there were too many. */
+  readonly unfollowed: number
 }
 
 /** What a controller does with a packet-in. */
@@ -114,12 +116,12 @@ export class Fabric {
     return wire.filter((uplink) => !isHere(uplink))
   }
 
-  /** Breadth first. Throws where packets multiply without end. */
-  follow(host: string, arrival: Arrival): Journey {
-    return this.#follow([{ host, arrival }])
+  /** Breadth first, up to `mostVisits`. Throws where packets multiply without end. */
+  follow(host: string, arrival: Arrival, mostVisits = Number.POSITIVE_INFINITY): Journey {
+    return this.#follow([{ host, arrival }], mostVisits)
   }
 
-  #follow(queue: Arriving[]): Journey {
+  #follow(queue: Arriving[], mostVisits = Number.POSITIVE_INFINITY): Journey {
     const deliveries: Delivery[] = []
     const visits: Visit[] = []
     const pass = (at: string, arrival: Arrival, trace: Trace): void => {
@@ -141,7 +143,11 @@ export class Fabric {
         }
       }
     }
-    for (const { host: at, arrival } of queue) pass(at, arrival, this.switchOf(at).trace(arrival))
-    return { deliveries, visits }
+    let unfollowed = 0
+    for (const { host: at, arrival } of queue) {
+      if (visits.length >= mostVisits) unfollowed += 1
+      else pass(at, arrival, this.switchOf(at).trace(arrival))
+    }
+    return { deliveries, visits, unfollowed }
   }
 }

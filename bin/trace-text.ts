@@ -79,6 +79,7 @@ interface Way {
 }
 export interface Trace extends Way {
   readonly packet: string
+  readonly unfollowed?: number
   readonly live?: Way & { readonly agrees: boolean; readonly unread: readonly string[] }
 }
 
@@ -181,8 +182,9 @@ const wayLines = ({ hosts, decisions, outcome }: Way, verbose: boolean): string[
   outcomeLine(outcome),
 ]
 
-export function formatTrace({ packet, live, ...way }: Trace, verbose: boolean): string {
-  const lines = [packet, '', ...wayLines(way, verbose)]
+export function formatTrace({ packet, unfollowed = 0, live, ...way }: Trace, verbose: boolean): string {
+  const more = unfollowed === 0 ? [] : [`and ${unfollowed} copies to further hosts`]
+  const lines = [packet, '', ...wayLines(way, verbose), ...more]
   if (live === undefined) return lines.join('\n')
   const unread = live.unread.map((host) => `${host} could not be asked`)
   const agreed = live.agrees && live.unread.length === 0 ? ['the hosts have these flows'] : []

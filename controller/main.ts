@@ -102,7 +102,7 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
       fleet.schedule()
     }),
   )
-  fleet.commit()
+  await fleet.committed()
 
   const switches = await listenSwitches(
     config.openflow,

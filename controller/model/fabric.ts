@@ -1,9 +1,9 @@
 // Several modelled hosts, joined by tunnels and by wires, under one controller: a packet that a port sends, and what
 // becomes of it on every host, answers of the controller included. Nothing takes time here; a network is milliseconds.
-import { TUNNEL_PORTS, type App, type PacketIn, type PacketOut, type Reads } from '../app.ts'
+import { TUNNEL_PORTS, type App, type PacketOut, type Reads } from '../app.ts'
 import type { Delta } from '../deployment.ts'
 import { packetInReason, ports as reserved } from '../../ofproto/messages/index.ts'
-import { originOf } from '../pipeline/cookie.ts'
+import { packetHandler } from '../packet-in.ts'
 import { ModelSwitch, type Arrival } from './switch.ts'
 import { plainPort, tunnelPort } from './tables.ts'
 import type { Punt, Trace } from './trace.ts'
@@ -26,6 +26,8 @@ export interface Visit {
 export interface Journey {
   readonly deliveries: readonly Delivery[]
   readonly visits: readonly Visit[]
+  /** Copies that were not followed, as there were too many. */
+  readonly unfollowed: number
 }
 
 /** What a controller does with a packet-in. */
@@ -47,16 +49,10 @@ const MAX_VISITS = 10_000
 
 /** The controller that hands a packet-in to the app whose flow sent it. */
 export function appController(apps: readonly App[], reads: Reads): Controller {
-  const names = apps.map(({ name }) => name)
-  return (host, punt) => {
-    const origin = originOf(punt.cookie, names)
-    const app = apps.find(({ name }) => name === origin?.app)
-    const inPort = punt.metadata.get('in_port_oxm')
+  const handle = packetHandler(apps, reads)
+  return (host, { reason, cookie, metadata, bytes: data }) =>
     // OVS does not report packets whose TTL ran out unless asked to (ofputil_async_cfg_default).
-    if (origin === null || typeof inPort !== 'number' || punt.reason === packetInReason.invalidTtl) return []
-    const packet: PacketIn = { host, inPort, origin: origin.object, metadata: punt.metadata, data: punt.bytes }
-    return app?.packetIn?.(reads, packet) ?? []
-  }
+    reason === packetInReason.invalidTtl ? [] : (handle({ host, cookie, metadata, data })?.packets ?? [])
 }
 
 export class Fabric {
@@ -120,12 +116,12 @@ export class Fabric {
     return wire.filter((uplink) => !isHere(uplink))
   }
 
-  /** Breadth first. Throws where packets multiply without end. */
-  follow(host: string, arrival: Arrival): Journey {
-    return this.#follow([{ host, arrival }])
+  /** Breadth first, up to `mostVisits`. Throws where packets multiply without end. */
+  follow(host: string, arrival: Arrival, mostVisits = Number.POSITIVE_INFINITY): Journey {
+    return this.#follow([{ host, arrival }], mostVisits)
   }
 
-  #follow(queue: Arriving[]): Journey {
+  #follow(queue: Arriving[], mostVisits = Number.POSITIVE_INFINITY): Journey {
     const deliveries: Delivery[] = []
     const visits: Visit[] = []
     const pass = (at: string, arrival: Arrival, trace: Trace): void => {
@@ -147,7 +143,11 @@ export class Fabric {
         }
       }
     }
-    for (const { host: at, arrival } of queue) pass(at, arrival, this.switchOf(at).trace(arrival))
-    return { deliveries, visits }
+    let unfollowed = 0
+    for (const { host: at, arrival } of queue) {
+      if (visits.length >= mostVisits) unfollowed += 1
+      else pass(at, arrival, this.switchOf(at).trace(arrival))
+    }
+    return { deliveries, visits, unfollowed }
   }
 }

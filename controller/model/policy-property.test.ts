@@ -8,6 +8,7 @@ import {
   Conversation,
   edited,
   edits,
+  apply,
   portOf,
   rowsOf,
   rulesOf,
@@ -63,16 +64,6 @@ function sent(
     others: others.map((each) => `${each.host}/${each.ofport} ${formatPacket(each.bytes)}`),
     way: visits.map((visit) => `${visit.host}\n${formatTrace(visit.trace)}`).join('\n'),
   }
-}
-
-/** The rows that differ, into the inputs. */
-function apply({ derivation: { inputs }, settle }: Simulated, before: World, after: World): void {
-  for (const row of before.rules) if (!after.rules.includes(row)) inputs.security_group_rule.delete(row.id)
-  for (const row of after.rules) if (!before.rules.includes(row)) inputs.security_group_rule.set(row.id, row)
-  for (const row of after.groups) if (!before.groups.includes(row)) inputs.security_group.set(row.id, row)
-  for (const row of after.sets) if (!before.sets.includes(row)) inputs.address_group.set(row.id, row)
-  for (const row of after.stations) if (!before.stations.includes(row)) inputs.port.set(portOf(row).id, portOf(row))
-  settle()
 }
 
 const itemsOf = ({ deployment }: Simulated, host: string): ReadonlyMap<string, string> =>

@@ -15,7 +15,7 @@ import {
   unreachableFrame,
   type Ends,
 } from './testing-packets.ts'
-import type { Rows } from './testing.ts'
+import type { Rows, Simulated } from './testing.ts'
 
 const NETWORKS = [1, 2]
 const GROUPS = [1, 2, 3]
@@ -235,6 +235,16 @@ export function edited(world: World, edit: Edit, serial: number): World {
     default:
       return { ...world, sets: sets.map((row) => (row.id === edit.row.id ? edit.row : row)) }
   }
+}
+
+/** The rows that differ, into the inputs. */
+export function apply({ derivation: { inputs }, settle }: Simulated, before: World, after: World): void {
+  for (const row of before.rules) if (!after.rules.includes(row)) inputs.security_group_rule.delete(row.id)
+  for (const row of after.rules) if (!before.rules.includes(row)) inputs.security_group_rule.set(row.id, row)
+  for (const row of after.groups) if (!before.groups.includes(row)) inputs.security_group.set(row.id, row)
+  for (const row of after.sets) if (!before.sets.includes(row)) inputs.address_group.set(row.id, row)
+  for (const row of after.stations) if (!before.stations.includes(row)) inputs.port.set(portOf(row).id, portOf(row))
+  settle()
 }
 
 /** What two stations say to each other. */

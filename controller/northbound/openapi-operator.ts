@@ -28,7 +28,16 @@ export function operatorPaths(): Record<string, Record<string, Operation>> {
     responses: {
       200: {
         description: 'Its way, what decided, and what becomes of it',
-        ...json(object({ packet: text, outcome: anything, decisions: list, hosts: list, live: anything })),
+        ...json(
+          object({
+            packet: text,
+            outcome: anything,
+            decisions: list,
+            hosts: list,
+            unfollowed: { type: 'integer' },
+            live: anything,
+          }),
+        ),
       },
       ...refusals(400, 401, 403, 404, 409),
     },

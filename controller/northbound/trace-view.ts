@@ -109,6 +109,7 @@ export function showTrace(report: Report, view: View, live: LiveTrace | null): o
     outcome: showOutcome(report.outcome, view),
     decisions: report.decisions.map((each) => showDecision(each, view, lookup)),
     hosts: report.hops.map((hop) => showHop(hop, view, lookup, live)),
+    unfollowed: report.unfollowed,
     ...(live && {
       live: {
         agrees: live.report.agrees,

@@ -111,5 +111,11 @@ export function reportOf(journey: Journey, names: Names): Report {
     physical_network: names.physicalAt(host, ofport),
   }))
   const decisions = hops.flatMap(decisionsOf)
-  return { packet: hops[0]?.packet ?? '', hops, decisions, outcome: outcomeOf(hops, places, decisions) }
+  return {
+    packet: hops[0]?.packet ?? '',
+    hops,
+    decisions,
+    unfollowed: journey.unfollowed,
+    outcome: outcomeOf(hops, places, decisions),
+  }
 }

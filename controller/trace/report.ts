@@ -116,5 +116,7 @@ export interface Report {
   readonly packet: string
   readonly hops: readonly Hop[]
   readonly decisions: readonly Decision[]
+  /** Copies to hosts that are not shown, as there are too many. */
+  readonly unfollowed: number
   readonly outcome: Outcome
 }

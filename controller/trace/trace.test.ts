@@ -1,6 +1,6 @@
 // What a trace says: the way of a packet, who decided, and what became of it.
 import { expect, test } from 'vitest'
-import { gateway, host, network, port, router, subnet, uuid, vif } from '../testing.ts'
+import { gateway, host, network, port, router, subnet, uuid, vif, wired } from '../testing.ts'
 import type { Rows } from '../model/testing.ts'
 import type { Ends } from './ends.ts'
 import { tracerOf } from './testing.ts'
@@ -99,6 +99,24 @@ test.each([
   expect(outcome.reason).toContain(reason)
 })
 
+test('over a physical network: by the uplink of one host, in by that of the other; or out of sight', () => {
+  const { tracer: provider } = tracerOf({
+    hosts: [host(1, { physnet1: 900 }), host(2, { physnet1: 901 })],
+    networks: [wired(1, 'physnet1', 7)],
+    subnets: [subnet(1)],
+    ports: [port(1, 2), port(1, 4)],
+    vifs: [vif(1, 1, 2), vif(2, 1, 4)],
+  })
+  const ask = (address: string): Report => provider.trace({ ends: ends({ to: { address } }), size: 0, state: 'new' })
+  const { hops, outcome } = ask('10.0.1.4')
+  expect(outcome).toMatchObject({ kind: 'delivered', to: [{ host: 'host2', port: id(1, 4) }] })
+  expect(hops.map((hop) => hop.physical_network)).toEqual([null, 'physnet1'])
+  expect(hops[0]?.outputs).toMatchObject([{ ofport: 900, physical_network: 'physnet1' }])
+  const outside = ask('10.0.1.77')
+  expect(outside.outcome).toMatchObject({ kind: 'delivered', reason: 'it leaves for a physical network' })
+  expect(outside.packet).toContain('dl_dst=02:00:00:00:00:00')
+})
+
 test('IPv6 between link-local addresses', () => {
   const other = port(1, 4)
   const report = traced({ to: { address: 'fe80::ff:fe00:104' }, protocol: 58 })
@@ -137,4 +155,22 @@ test.each([
   ],
 ])('%s is refused, and the field named', (_, question, field) => {
   expect(() => tracer.trace(question)).toThrow(expect.objectContaining({ name: 'TraceError', field }))
+})
+
+test('of a packet that is flooded to very many hosts, some are shown and the others counted', () => {
+  const many = Array.from({ length: 50 }, (_, i) => i + 2)
+  const wide = tracerOf({
+    hosts: many.map((i) => host(i)),
+    networks: [network(1)],
+    subnets: [subnet(1)],
+    ports: many.map((i) => port(1, i, { port_security_enabled: false })),
+    vifs: many.map((i) => vif(i, 1, i)),
+  })
+  const { hops, unfollowed } = wide.tracer.trace({
+    ends: ends({ to: { address: '10.0.1.255' }, protocol: 'arp' }),
+    size: 0,
+    state: 'new',
+  })
+  expect(hops).toHaveLength(32)
+  expect(unfollowed).toBe(50 - 32)
 })

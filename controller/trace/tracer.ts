@@ -14,7 +14,7 @@ import { ScannedSwitch } from '../model/scanned.ts'
 import type { Item } from '../pipeline/value.ts'
 import type { Arrival } from '../model/switch.ts'
 import { answerTo, asSegment } from './connection.ts'
-import { describeEnds, senderOf, TraceError, type Ends, type Sender } from './ends.ts'
+import { describeEnds, senderOf, TraceError, type Answer, type Ends, type Sender } from './ends.ts'
 import type { InstalledFlows } from './live.ts'
 import { reportOf, type Names } from './journey.ts'
 import type { Report } from './report.ts'
@@ -52,6 +52,8 @@ export interface TracerOptions {
 }
 
 const ARP_REPLY = 2
+/** A packet that is flooded goes to every host of its network: so many are shown. */
+const MOST_VISITS = 32
 
 export class Tracer {
   readonly #options: TracerOptions
@@ -68,7 +70,7 @@ export class Tracer {
     })
     const fabric = this.#fabric(hosts)
     const start = this.#start(hosts, fabric, question)
-    const report = reportOf(fabric.follow(start.host, start.arrival), this.#names(hosts))
+    const report = reportOf(fabric.follow(start.host, start.arrival, MOST_VISITS), this.#names(hosts))
     if (start.failed === null) return report
     const reason = `${start.failed}: ${report.outcome.reason}`
     return { ...report, outcome: { ...report.outcome, kind: 'dropped', to: [], reason } }
@@ -110,15 +112,15 @@ export class Tracer {
       return state === 'new' ? start : established(fabric, start)
     }
     if (state === 'reply')
-      return replying(fabric, question.ends, (ends) => this.#described(fabric, ends, question.size))
-    const start = this.#described(fabric, question.ends, question.size)
+      return replying(fabric, question.ends, (ends) => this.#described(hosts, fabric, ends, question.size))
+    const start = this.#described(hosts, fabric, question.ends, question.size)
     return state === 'new' || start.failed !== null ? start : established(fabric, start)
   }
 
-  #described(fabric: Fabric, ends: Ends, size: number): Start {
+  #described(hosts: readonly TracedHost[], fabric: Fabric, ends: Ends, size: number): Start {
     const { reads } = this.#options.derivation
     const sender = senderOf(reads, ends.from)
-    const resolve = (request: Match): number | null => answeredMac(fabric, sender, request)
+    const resolve = (request: Match): Answer => askedByArp(hosts, fabric, sender, request)
     const { packet, payload, unanswered } = describeEnds(reads, sender, ends, resolve)
     const content = payload === undefined ? { size } : { size, payload }
     const failed = unanswered === null ? null : `nobody answers ARP for ${unanswered}, so the packet is not sent`
@@ -139,18 +141,18 @@ const NOT_OPENED = 'the connection cannot be opened'
 /** A packet of the connection that `start` opens, once it has been answered. */
 function established(fabric: Fabric, start: Start): Start {
   const { host, arrival } = start
-  const { deliveries } = fabric.follow(host, { ...arrival, bytes: asSegment(arrival.bytes, 'syn') })
+  const { deliveries } = fabric.follow(host, { ...arrival, bytes: asSegment(arrival.bytes, 'syn') }, MOST_VISITS)
   const received = deliveries.find((each) => each.host !== host || each.ofport !== arrival.inPort)
   const answer = received && answerTo(received.bytes)
   if (!received || !answer) return { ...start, failed: NOT_OPENED }
-  fabric.follow(received.host, { bytes: answer, inPort: received.ofport })
+  fabric.follow(received.host, { bytes: answer, inPort: received.ofport }, MOST_VISITS)
   return { ...start, arrival: { ...arrival, bytes: asSegment(arrival.bytes, 'ack') } }
 }
 
 /** The answer of `ends.from` to the first packet of a connection that `ends.to` opens. */
 function replying(fabric: Fabric, ends: Ends, describe: (ends: Ends) => Start): Start {
   if (!('port' in ends.to)) throw new TraceError('state', 'a reply is traced between two ports: to is none')
-  const opener = describe({
+  const opener = describeOpener(describe, {
     ...ends,
     from: ends.to.port,
     to: { port: ends.from },
@@ -159,19 +161,35 @@ function replying(fabric: Fabric, ends: Ends, describe: (ends: Ends) => Start): 
     icmpType: null,
   })
   if (opener.failed !== null) return opener
-  const { deliveries } = fabric.follow(opener.host, opener.arrival)
+  const { deliveries } = fabric.follow(opener.host, opener.arrival, MOST_VISITS)
   const received = deliveries.find((each) => each.host !== opener.host || each.ofport !== opener.arrival.inPort)
   const bytes = received && answerTo(received.bytes)
   if (!received || !bytes) return { ...opener, failed: NOT_OPENED }
   return { host: received.host, arrival: { bytes, inPort: received.ofport }, failed: null }
 }
 
-/** The MAC that a machine learns by asking. */
-function answeredMac(fabric: Fabric, { host, ofport }: Sender, request: Match): number | null {
-  const { deliveries } = fabric.follow(host, composeArrival(request))
-  const own = deliveries.filter((each) => each.host === host && each.ofport === ofport)
+/** The other way round, so that `from` is what the question has as `to`. */
+function describeOpener(describe: (ends: Ends) => Start, ends: Ends): Start {
+  try {
+    return describe(ends)
+  } catch (error) {
+    if (!(error instanceof TraceError)) throw error
+    const swapped: Readonly<Record<string, string>> = { from: 'to', to: 'from' }
+    throw new TraceError(swapped[error.field] ?? error.field, error.message)
+  }
+}
+
+/** What a machine learns by asking. */
+function askedByArp(hosts: readonly TracedHost[], fabric: Fabric, sender: Sender, request: Match): Answer {
+  const { deliveries } = fabric.follow(sender.host, composeArrival(request), MOST_VISITS)
+  const own = deliveries.filter(({ host, ofport }) => host === sender.host && ofport === sender.ofport)
   const keys = own.map(({ bytes }) => extractFlow(bytes))
-  return keys.find(({ ethType, protocol }) => ethType === ETH_TYPE.arp && protocol === ARP_REPLY)?.arpSha ?? null
+  const answer = keys.find(({ ethType, protocol }) => ethType === ETH_TYPE.arp && protocol === ARP_REPLY)
+  const uplinks = new Set(
+    hosts.flatMap(({ id, uplinks: own }) => Object.values(own).map((ofport) => `${id} ${ofport}`)),
+  )
+  const leaves = deliveries.some(({ host, ofport }) => uplinks.has(`${host} ${ofport}`))
+  return answer?.arpSha ?? (leaves ? 'unknown' : null)
 }
 
 function compose(field: string, match: () => Match, content: Content): Arrival {

@@ -25,7 +25,7 @@ function obey({ ports, manager, latencyMilliseconds = 0 }: FleetProcessOptions):
     } catch (error) {
       answer = { id, error: String(error) }
     }
-    process.send?.(answer)
+    if (process.connected) process.send?.(answer)
   })
   process.on('disconnect', () => process.exit())
 }

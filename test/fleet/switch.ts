@@ -10,13 +10,12 @@ import {
   decodeMessage,
   encodeMessage,
   NO_BUFFER,
-  portState,
   type Message,
   type MultipartReplyBody,
-  type Port,
 } from '../../ofproto/messages/index.ts'
 import { DecodeError, errorCodes, type ErrorCode } from '../../ofproto/wire/errors.ts'
-import { flowStats, type FlowPool, type PooledFlow } from './flow-pool.ts'
+import type { FlowPool, PooledFlow } from './flow-pool.ts'
+import { listing } from './listing.ts'
 import { refusals, SwitchTables } from './tables.ts'
 
 const FLOW_MOD = 14
@@ -27,9 +26,6 @@ const BUNDLE_ADD = 2301
 const BUNDLED_AT = 24
 const COMMAND_AT = 25
 const SMALLEST_FLOW_MOD = 56
-/** Entries of a flow stats reply go out in messages of at most this, as OVS's do. */
-const REPLY_MAX = 60_000
-const MULTIPART_FLOW = 1
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>
 
@@ -289,61 +285,10 @@ export class SimulatedSwitch {
   }
 
   #list({ xid, body }: Of<'multipart_request'>, bytes: Buffer): void {
-    const { groups, meters } = this.tables
-    switch (body.kind) {
-      case 'flow':
-        // Weft asks for all; who asks for some is refused rather than told too much.
-        if (body.match.length > 0 || body.cookieMask !== 0n || body.table !== 0xff)
-          return this.#fail(errorCodes.badMultipart, xid, bytes)
-        return this.#listFlows(xid)
-      case 'group_desc': {
-        const all = Array.from(groups.values(), ({ type, group, buckets }) => ({ type, group, buckets }))
-        return this.#listAll(xid, all, (part) => ({ kind: 'group_desc', groups: part }))
-      }
-      case 'meter_config': {
-        const all = Array.from(meters.values(), ({ flags, meter, bands }) => ({ flags, meter, bands }))
-        return this.#listAll(xid, all, (part) => ({ kind: 'meter_config', meters: part }))
-      }
-      case 'port_desc': {
-        const all = [...this.#plain, ...this.#tunnels].map(portDesc)
-        return this.#listAll(xid, all, (part) => ({ kind: 'port_desc', ports: part }))
-      }
-      case 'flow_monitor':
-        this.#monitored = true
-        return this.#reply({ kind: 'multipart_reply', xid, more: false, body: { kind: 'flow_monitor', updates: [] } })
-      default:
-        return this.#fail(errorCodes.badMultipart, xid, bytes)
-    }
-  }
-
-  #listAll<T>(xid: number, all: readonly T[], body: (part: readonly T[]) => MultipartReplyBody): void {
-    const size = 500
-    for (let at = 0; at === 0 || at < all.length; at += size) {
-      const more = at + size < all.length
-      this.#reply({ kind: 'multipart_reply', xid, more, body: body(all.slice(at, at + size)) })
-    }
-  }
-
-  #listFlows(xid: number): void {
-    let entries: Buffer[] = []
-    let size = 16
-    const flush = (more: boolean): void => {
-      const header = Buffer.alloc(16)
-      header.writeUInt32BE(0x0413_0000 + size, 0)
-      header.writeUInt32BE(xid, 4)
-      header.writeUInt16BE(MULTIPART_FLOW, 8)
-      header.writeUInt16BE(more ? 1 : 0, 10)
-      this.#send(Buffer.concat([header, ...entries]))
-      entries = []
-      size = 16
-    }
-    for (const flow of this.tables.flows.values()) {
-      const entry = flowStats(flow)
-      if (size + entry.length > REPLY_MAX) flush(true)
-      entries.push(entry)
-      size += entry.length
-    }
-    flush(false)
+    if (body.kind === 'flow_monitor') this.#monitored = true
+    const replies = listing(xid, body, this.tables, [...this.#plain, ...this.#tunnels])
+    if (replies === null) return this.#fail(errorCodes.badMultipart, xid, bytes)
+    for (const reply of replies) this.#send(reply)
   }
 
   #modelled(): ModelSwitch {
@@ -403,9 +348,4 @@ function packetInOf({ reason, table, cookie, metadata, bytes }: Punt): Message {
   const match = Array.from(metadata, ([kind, value]) => ({ kind, value, mask: null }) as MatchEntry)
   const about = { reason, table, cookie, match, data: bytes, totalLength: bytes.length }
   return { kind: 'packet_in', xid: 0, bufferId: NO_BUFFER, ...about }
-}
-
-function portDesc(port: number): Port {
-  const speeds = { current: 0, advertised: 0, supported: 0, peer: 0, currentSpeedKbps: 0, maximumSpeedKbps: 0 }
-  return { port, mac: 0x0200_0000_0000 + port, name: `port${port}`, config: 0, state: portState.live, ...speeds }
 }

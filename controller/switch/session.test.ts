@@ -329,9 +329,9 @@ describe('audits', () => {
     lab.device.receive(fromPort(7, { cookie: FOREIGN }).frame)
     const mod = [...lab.device.flows.values()].find(({ cookie }) => cookie === FOREIGN) as never
     const tellFor = (milliseconds: number): void => {
-      for (let past = 0; past < milliseconds; past += 250) {
+      for (let past = 0; past < milliseconds; past += 500) {
         lab.device.tell(mod)
-        lab.run().pass(250)
+        lab.run().pass(500)
       }
     }
     tellFor(5_500)

@@ -68,13 +68,13 @@ function tracked(rule: SecurityGroupRule, protocol: number): Match[] {
   if (ports === null) return [on]
   const byPort = ports.flatMap((range): Match[] => [
     { ...on, ct_tp_dst: [...range] },
-    ...(protocol === SCTP ? sctp(on, range) : []),
+    ...(protocol === SCTP ? sctp({ ...on, ct_nw_proto: undefined }, range) : []),
   ])
   return [...byPort, ...later(rule, on)]
 }
 
 /** The userspace datapath follows SCTP without its ports (lib/conntrack.c, extract_l4()): those of the packet decide. */
-function sctp({ ct_nw_proto: _, ...on }: Match, range: readonly [number, number]): Match[] {
+function sctp(on: Match, range: readonly [number, number]): Match[] {
   const packet = { ...on, nw_proto: SCTP }
   return [
     { ...packet, ...valid({ reply: false }), sctp_dst: [...range] },

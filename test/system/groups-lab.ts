@@ -111,3 +111,15 @@ export class Conversation implements AsyncDisposable {
     await until(`${this.#name} is cut`, () => this.#ends.every((end, i) => silent(end, since[i] ?? 0)))
   }
 }
+
+/** What became of an attempt: 'connected', the code of an error, or 'silence' after a second. */
+export async function attempt(from: Machine, protocol: 'tcp' | 'udp', address: string, port: number): Promise<string> {
+  const end = (word: string): string => `(e) => { console.log(${word}); process.exit() }`
+  const script =
+    protocol === 'tcp'
+      ? `require('net').connect(${port}, '${address}').on('connect', ${end("'connected'")}).on('error', ${end('e.code')})`
+      : `const s = require('dgram').createSocket('udp4'); s.on('error', ${end('e.code')});
+         s.connect(${port}, '${address}', () => setInterval(() => s.send('x'), 50))`
+  const text = await from.exec(process.execPath, '-e', `${script}; setTimeout(${end("'silence'")}, 1000)`)
+  return text.trim()
+}

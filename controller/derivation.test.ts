@@ -67,7 +67,8 @@ const rows: readonly (readonly [TableName, string, readonly object[]])[] = [
           network(n, { admin_state_up: false }),
           network(n, { 'provider:segmentation_id': n + 10 }),
           wired(n, 'wire', n),
-          wired(n, 'wire'),
+          // A physical network has one flat network at most.
+          ...(n === 1 ? [wired(n, 'wire')] : []),
         ],
       ] as const,
   ),
@@ -237,9 +238,35 @@ test('a port that two hosts claim is a contest, with the same winner whoever cam
   ]) {
     const { derivation } = new World().apply(...everything.filter(([table]) => table !== 'vif'))
     for (const h of order) derivation.inputs.vif.set(`host${h}/tap1-10`, vif(h, 1, 10))
-    expect(derivation.commit().contests).toEqual([{ port: id, before: [], after: ['host1', 'host2'] }])
+    expect(derivation.commit().contests).toEqual([{ port: id, before: [], after: ['host1/tap1-10', 'host2/tap1-10'] }])
     derivation.inputs.vif.delete('host1/tap1-10')
-    expect(derivation.commit().contests).toEqual([{ port: id, before: ['host1', 'host2'], after: [] }])
+    expect(derivation.commit().contests).toEqual([{ port: id, before: ['host1/tap1-10', 'host2/tap1-10'], after: [] }])
     expect(derivation.reads.binding(id)?.host).toBe('host2')
   }
+})
+
+test('a port that two interfaces of one host claim is a contest, too, and the first by name has it', () => {
+  const { derivation } = new World().apply(...everything.filter(([table]) => table !== 'vif'))
+  const twin = { ...vif(1, 1, 10), name: 'tap0', ofport: 77 }
+  derivation.inputs.vif.set('host1/tap1-10', vif(1, 1, 10))
+  derivation.inputs.vif.set('host1/tap0', twin)
+  const after = ['host1/tap0', 'host1/tap1-10']
+  expect(derivation.commit().contests).toEqual([{ port: uuid('p', 266), before: [], after }])
+  expect(derivation.reads.binding(uuid('p', 266))).toMatchObject({ host: 'host1', ofport: 77 })
+})
+
+test('an interface that comes, or comes back with another MAC, is announced; what is there from the start is not', () => {
+  const { derivation } = new World().apply(...everything)
+  const row = gateway(1, 1)
+  const told = () => derivation.commit().announcements.map(({ network, address }) => ({ network, address }))
+  const there = { network: uuid('n', 1), address: '10.0.1.1' }
+  derivation.inputs.port.delete(row.id)
+  expect(told()).toEqual([])
+  derivation.inputs.port.set(row.id, { ...row, mac_address: '02:00:00:00:99:99' })
+  expect(told()).toEqual([there])
+  derivation.inputs.port.set(row.id, { ...row, mac_address: '02:00:00:00:99:99', name: 'renamed' })
+  expect(told()).toEqual([])
+  // On another network the same address belongs to somebody else.
+  derivation.inputs.port.set(row.id, { ...row, network_id: uuid('n', 2), mac_address: '02:00:00:00:99:99' })
+  expect(told()).toEqual([{ ...there, network: uuid('n', 2) }])
 })

@@ -3,6 +3,7 @@
 import {
   physicalNetwork,
   ROUTER_INTERFACE,
+  type Announcement,
   type App,
   type Binding,
   type Contribution,
@@ -16,14 +17,17 @@ import {
   type Subnet,
   type Vif,
 } from './app.ts'
-import { sameItem, scopeKey, type Unit, type UnitChange } from './deployment.ts'
+import { sameItem, scopeKey, type ScopeChange, type Unit, type UnitChange } from './deployment.ts'
 import { Engine, type Change, type KeySource, type Output, type Problem } from './engine/index.ts'
+import { connectFlooding } from './flooding.ts'
 import { flowMaker, missFlows, packetMeter } from './pipeline/flow.ts'
 import { layout, type Layout } from './pipeline/layout.ts'
 import type { Item } from './pipeline/value.ts'
+import { finish } from './slices.ts'
 import { connectPolicy, goneFrom, policyInputs, sourcesOf, type PolicyInputs, type Tracked } from './policy.ts'
 
 const NONE: readonly string[] = []
+const always = (): boolean => true
 
 /** Engine tables by the names that rules use for them. */
 export interface Inputs extends PolicyInputs {
@@ -39,8 +43,8 @@ export interface Inputs extends PolicyInputs {
 /** What a commit changed. */
 export interface Derived {
   readonly units: readonly UnitChange[]
-  readonly scopes: readonly (readonly [string, ReadonlySet<string> | null])[]
-  /** Ports that several hosts claim, or claimed. */
+  readonly scopes: readonly ScopeChange[]
+  /** Ports that several interfaces claim, or claimed. */
   readonly contests: readonly Contest[]
   /** The networks for which each host needs a conntrack zone. */
   readonly zones: readonly (readonly [string, ReadonlySet<string> | null])[]
@@ -48,6 +52,8 @@ export interface Derived {
   readonly gone: readonly Tracked[]
   /** For each host whose ports are on other physical networks than before to which it has no way: which these are. */
   readonly stranded: readonly (readonly [string, Stranded])[]
+  /** What is true of routers now and was not before; none of what was so from the start. */
+  readonly announcements: readonly Announcement[]
 }
 
 /** Physical networks that a host has ports on but no way to: before and after a commit. */
@@ -56,7 +62,14 @@ export interface Stranded {
   readonly after: readonly string[]
 }
 
-/** The hosts that claim one port, the one that has it first; none when there is no contest (any more). */
+/** Of one rule for one key: the rows that it read, directly or not. */
+export interface Reading {
+  readonly rule: string
+  readonly key: string
+  readonly rows: readonly { readonly table: string; readonly key: string }[]
+}
+
+/** The interfaces that claim one port, as HOST/INTERFACE, the one that has it first; none without a contest. */
 export interface Contest {
   readonly port: string
   readonly before: readonly string[]
@@ -68,12 +81,15 @@ export class Derivation {
   readonly reads: Reads
   readonly tables: Layout
   readonly #engine = new Engine()
-  readonly #rules: readonly Output<string, readonly Unit[]>[]
+  /** The names of the outputs of rules, whose values are units. */
+  /** By name. */
+  readonly #rules = new Map<string, Output<string, readonly Unit[]>>()
   readonly #scopes: Output<string, ReadonlySet<string>>
   readonly #contests: Output<string, readonly string[]>
   readonly #zones: Output<string, ReadonlySet<string>>
   readonly #tracked: Output<string, Tracked | null>
   readonly #stranded: Output<string, readonly string[]>
+  readonly #announcements: readonly Output<string, readonly Announcement[]>[]
   readonly #constants: readonly UnitChange[]
   #started = false
 
@@ -88,25 +104,33 @@ export class Derivation {
       vif: engine.table('vif'),
       ...policyInputs(engine),
     }
-    const { reads, members, scopesOf, zonesOf, strandedOf, trackedOf, contested } = connect(engine, this.inputs)
+    const { reads, keys, scopesOf, zonesOf, strandedOf, trackedOf, contested } = connect(engine, this.inputs)
     this.reads = reads
     this.tables = layout(apps.flatMap(({ stages }) => stages))
     const names = apps.map(({ name }) => name)
     const make = flowMaker(this.tables, names)
-    this.#rules = apps.flatMap((app) =>
-      app.rules.flatMap((rule, i) => {
+    for (const app of apps) {
+      for (const [i, rule] of app.rules.entries()) {
         const run = (key: string): readonly Unit[] => unitsOf(app.name, key, rule.contribute(reads, key), make)
-        const sources: readonly KeySource<string>[] = rule.over === 'member' ? members : [this.inputs[rule.over]]
-        return sources.map((source) =>
-          engine.output(`${app.name} ${i} ${source.name}`, source, run, { equals: sameUnits }),
-        )
-      }),
-    )
+        const { over } = rule
+        const sources: readonly KeySource<string>[] =
+          over === 'member' || over === 'copy' || over === 'part' ? keys[over] : [this.inputs[over]]
+        for (const source of sources) {
+          const name = `${app.name} ${i} ${source.name}`
+          this.#rules.set(name, engine.output(name, source, run, { equals: sameUnits }))
+        }
+      }
+    }
     this.#scopes = engine.output('scopes', this.inputs.host, scopesOf)
     this.#contests = engine.output('contests', contested, (id) => claimantsOf(reads.binding(id)))
     this.#zones = engine.output('zones', this.inputs.host, zonesOf)
     this.#tracked = engine.output('tracked', this.inputs.vif, trackedOf)
     this.#stranded = engine.output('stranded', this.inputs.host, strandedOf)
+    this.#announcements = apps.flatMap(({ name, announce }) =>
+      announce === undefined
+        ? []
+        : [engine.output(`${name} announcements`, this.inputs.router, (id) => announce(reads, id))],
+    )
     this.#constants = apps.map((app) => {
       const everywhere: Contribution = { scope: { kind: 'all' }, flows: [], ...app.constant }
       const [unit] = unitsOf(app.name, '0', [everywhere], make)
@@ -116,10 +140,20 @@ export class Derivation {
   }
 
   commit(): Derived {
-    const changes = this.#engine.commit()
-    const units: UnitChange[] = this.#started ? [] : [...this.#constants]
+    return finish(this.steps())
+  }
+
+  /** The same in small steps, between which nothing may be committed otherwise. */
+  *steps(): Generator<void, Derived> {
+    let changes = this.#engine.commitSlice(always)
+    for (; changes === undefined; changes = this.#engine.commitSlice(always)) yield
+    const first = !this.#started
     this.#started = true
-    for (const output of this.#rules) for (const change of output.of(changes)) pairUnits(change, units)
+    const units: UnitChange[] = first ? [...this.#constants] : []
+    for (const change of changes) {
+      if (this.#rules.has(change.name)) pairUnits(change as Change<string, readonly Unit[]>, units)
+      yield
+    }
     const scopes = this.#scopes.of(changes).map(({ key, after }) => [key, after ?? null] as const)
     const zones = this.#zones.of(changes).map(({ key, after }) => [key, after ?? null] as const)
     const contests = this.#contests
@@ -130,11 +164,27 @@ export class Derivation {
       .of(changes)
       .map(({ key, before = NONE, after = NONE }) => [key, { before, after }] as const)
       .filter(([, { before, after }]) => before.length + after.length > 0)
-    return { units, scopes, contests, zones, gone, stranded }
+    const announcements = first ? [] : this.#announcements.flatMap((output) => output.of(changes).flatMap(added))
+    return { units, scopes, contests, zones, gone, stranded, announcements }
   }
 
   get pending(): boolean {
     return this.#engine.pending
+  }
+
+  /** What the rules that run for an object have read to come to their results. */
+  explain(object: string): readonly Reading[] {
+    const at = this.reads.binding(object)
+    const vif = at === null ? undefined : this.reads.vifAt(at.host, at.ofport)
+    const keys = vif === undefined ? [object] : [object, `${vif.host}/${vif.name}`]
+    return Array.from(this.#rules.values()).flatMap((rule) =>
+      keys
+        .filter((key) => rule.committed(key) !== undefined)
+        .map((key) => {
+          const rows = rule.explain(key).filter(({ kind }) => kind === 'table')
+          return { rule: rule.name, key, rows: rows.map(({ name, key }) => ({ table: name, key: String(key) })) }
+        }),
+    )
   }
 
   /** Rules that throw now, with the last good result still in place. */
@@ -143,8 +193,14 @@ export class Derivation {
   }
 }
 
+function added({ before = [], after = [] }: Change<string, readonly Announcement[]>): readonly Announcement[] {
+  const same = (a: Announcement, b: Announcement): boolean =>
+    a.network === b.network && Buffer.compare(a.data, b.data) === 0
+  return after.filter((each) => !before.some((old) => same(old, each)))
+}
+
 const claimantsOf = (binding: Binding | null): readonly string[] =>
-  binding === null ? NONE : [binding.host, ...binding.rivals]
+  binding === null ? NONE : [binding.vif, ...binding.rivals]
 
 /** Contributions by scope and object: one unit for each. An item of several objects counts as the first says it. */
 function unitsOf(
@@ -211,8 +267,7 @@ function pairUnits({ before = [], after = [] }: Change<string, readonly Unit[]>,
 
 /** A port where it is plugged in. */
 interface Place extends Binding, LocalPort {
-  /** Its network and host, as memberKey joins them. */
-  readonly member: string
+  readonly network: string
 }
 
 // The ids of networks are UUIDs.
@@ -220,22 +275,30 @@ const memberKey = (network: string, host: string): string => `${network}/${host}
 const networkOf = (member: string): string => member.slice(0, member.indexOf('/'))
 const hostOf = (member: string): string => member.slice(member.indexOf('/') + 1)
 
-/** Which host has a port: the one that the port asks for, else the first by id. The others are rivals. */
-function winner(port: Port, claims: readonly Vif[]): Binding | undefined {
-  const first = claims.find(({ host }) => host === port['binding:host_id']) ?? claims[0]
+type Claim = readonly [key: string, vif: Vif]
+
+/** Which interface a port is: one of the host that the port asks for, else the first by host and name. */
+function winner(port: Port, claims: readonly Claim[]): Binding | undefined {
+  const first = claims.find(([, { host }]) => host === port['binding:host_id']) ?? claims[0]
   if (first === undefined) return undefined
-  const rivals = [...new Set(claims.map(({ host }) => host))].filter((host) => host !== first.host)
-  return { host: first.host, ofport: first.ofport, rivals: rivals.length > 0 ? rivals : NONE }
+  const [key, { host, ofport }] = first
+  const rivals = claims.length === 1 ? NONE : claims.flatMap(([each]) => (each === key ? [] : [each]))
+  return { host, ofport, vif: key, rivals }
 }
+
+/** Unknown unicast must reach a port that may use MACs which no other port says it has. */
+const listensToAll = (port: Port): boolean =>
+  !port.port_security_enabled || port.allowed_address_pairs.some((pair) => pair.mac_address !== port.mac_address)
 
 interface Connected {
   readonly reads: Reads
-  readonly members: readonly KeySource<string>[]
+  /** What rules may be over beside tables. */
+  readonly keys: Readonly<Record<'member' | 'copy' | 'part', readonly KeySource<string>[]>>
   scopesOf(this: void, host: string): ReadonlySet<string>
   zonesOf(this: void, host: string): ReadonlySet<string>
   /** The physical networks on which the host has ports and to which it has no way. */
   strandedOf(this: void, host: string): readonly string[]
-  /** The ports that several hosts claim. */
+  /** The ports that several interfaces claim. */
   readonly contested: KeySource<string>
   trackedOf(this: void, vif: string): Tracked | null
 }
@@ -262,15 +325,15 @@ function connect(engine: Engine, inputs: Inputs): Connected {
   const placeOf = engine.derivedTable('place', port, (id: string): Place | undefined => {
     const row = port.get(id)
     if (row === undefined) return undefined
-    const claims = claimsOf
-      .get(id)
-      .flatMap((key) => vif.get(key) ?? [])
-      .filter((each) => host.get(each.host) !== undefined)
+    const claims = claimsOf.get(id).flatMap((key): Claim[] => {
+      const claim = vif.get(key)
+      return claim === undefined || host.get(claim.host) === undefined ? [] : [[key, claim]]
+    })
     const binding = winner(row, claims)
-    return binding && { id, ...binding, up: row.admin_state_up, member: memberKey(row.network_id, binding.host) }
+    return binding && { id, ...binding, network: row.network_id, up: row.admin_state_up, listens: listensToAll(row) }
   })
   /** Ports by `network/host`: what flooding depends on, so that other edits of a port stop here. */
-  const placesOn = engine.grouping('ports of member', placeOf, ({ member }) => [member])
+  const placesOn = engine.grouping('ports of member', placeOf, ({ network: on, host: at }) => [memberKey(on, at)])
   const membersOf = engine.grouping('members of network', placesOn, (_, member) => [networkOf(member)])
   const networksOn = engine.grouping('networks of host', placesOn, (_, member) => [hostOf(member)])
   const contested = engine.grouping('contested ports', placeOf, ({ rivals }, id) => (rivals.length > 0 ? [id] : NONE))
@@ -305,6 +368,7 @@ function connect(engine: Engine, inputs: Inputs): Connected {
   const portsAt = engine.query('ports at host', (id: string): readonly string[] =>
     networksOn.get(id).flatMap((member) => placesOn.get(member)),
   )
+  const flooding = connectFlooding(engine, placeOf)
   const { reads: policyReads, members, groupsOf, setsOf } = connectPolicy(engine, port, inputs)
   const scopesOf = (id: string): ReadonlySet<string> => {
     const scopes = new Set([scopeKey({ kind: 'all' }), scopeKey({ kind: 'host', host: id })])
@@ -351,6 +415,7 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     portsOf: (id) => portsOf.get(id),
     openPorts: (id) => openPorts.get(id),
     subnetsOf: (id) => subnetsOf.get(id),
+    gatewaysOf: (id) => gatewaysOf.get(id),
     interfacesOf: (id) => interfacesOf.get(id),
     binding: (id) => placeOf.get(id) ?? null,
     membersOf: (id) => memberHosts.get(id),
@@ -358,6 +423,8 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     localPorts: (id, on) => localPorts.get(memberKey(on, id)),
     zoneMates: (id) => zoneMates.get(id),
     ...policyReads,
+    ...flooding.reads,
   }
-  return { reads, members, scopesOf, zonesOf, strandedOf, trackedOf, contested }
+  const keys = { member: members, copy: [flooding.copies], part: [flooding.parts] }
+  return { reads, keys, scopesOf, zonesOf, strandedOf, trackedOf, contested }
 }

@@ -4,18 +4,22 @@ import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
 import type { Message } from '../ofproto/messages/index.ts'
 import type { Connection } from '../ovsdb/index.ts'
-import type { App, PacketOut, Report, Zone } from './app.ts'
+import { Announcements } from './announcements.ts'
+import type { Announcement, App, PacketOut, Report, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import { Deployment, type UnitChange } from './deployment.ts'
-import type { Contest, Derivation, Stranded } from './derivation.ts'
+import type { Contest, Derivation, Derived, Stranded } from './derivation.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
+import { packetHandler } from './packet-in.ts'
 import { isOurMeter } from './pipeline/meters.ts'
-import { isOurs, originOf } from './pipeline/cookie.ts'
+import { isOurs, objectBits, objectIn } from './pipeline/cookie.ts'
 import { Realized } from './realized.ts'
+import { Slices } from './slices.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
+import { cookieOf } from './switch/wire.ts'
 import { singleAddress } from './address.ts'
 import { Zones } from './zones.ts'
 
@@ -36,6 +40,8 @@ export interface FleetOptions {
   readonly remember: (id: string, facts: HostFacts | null) => void
   /** The same for a host's conntrack zone, keyed `host/object`. */
   readonly rememberZone: (key: string, zone: Zone | null) => void
+  /** Told how long each commit took. */
+  readonly committed?: (seconds: number) => void
 }
 
 /** All that is known of one host. */
@@ -53,6 +59,7 @@ export class HostRecord {
   desired = 0
   /** Things that an operator should look at, in words. */
   readonly alarms = new Map<string, string>()
+  readonly announcements = new Announcements()
 
   constructor(facts: HostFacts, control: SwitchSession) {
     this.facts = facts
@@ -74,31 +81,33 @@ interface FleetEvents {
   host: [id: string]
   /** What an app says of a packet. */
   report: [host: string, report: Report]
-  /** A switch confirmed a revision, or what it is to have changed. */
-  progress: []
+  /** What these objects cause has changed, or all hosts have confirmed it. */
+  progress: [objects: readonly string[]]
 }
 
 export class Fleet extends EventEmitter<FleetEvents> {
   readonly hosts = new Map<string, HostRecord>()
   readonly #options: FleetOptions
   readonly #deployment = new Deployment()
-  readonly #names: readonly string[]
+  readonly #handle: ReturnType<typeof packetHandler>
   /** Switches whose host is not known yet. */
   readonly #strangers = new Map<bigint, Channel>()
-  readonly #realized = new Realized((host, revision) => (this.hosts.get(host)?.confirmed ?? revision) >= revision)
+  readonly #realized = new Realized()
   readonly #byChannel = new Map<Channel, HostRecord>()
   readonly #ticker: NodeJS.Timeout
   readonly #zones: Zones
+  readonly #commits = new Slices(() => this.#commit())
+  /** Hosts whose facts have changed since the last commit. */
+  readonly #learnt = new Set<string>()
   #revision = 0
-  #scheduled = false
 
   constructor(options: FleetOptions) {
     super()
     this.#options = options
-    this.#names = options.apps.map(({ name }) => name)
+    this.#handle = packetHandler(options.apps, options.derivation.reads)
     this.#zones = new Zones((key, zone) => this.#onZone(key, zone))
     this.#ticker = setInterval(() => {
-      for (const { control } of this.hosts.values()) control.tick(performance.now())
+      for (const record of this.hosts.values()) tick(record, performance.now())
     }, TICK_MILLISECONDS)
   }
 
@@ -140,8 +149,9 @@ export class Fleet extends EventEmitter<FleetEvents> {
     host.delete(id)
     for (const { name } of record.facts.vifs) vif.delete(`${id}/${name}`)
     this.#options.remember(id, null)
+    this.#learnt.add(id)
     this.schedule()
-    this.emit('host', id)
+    this.emit('progress', this.#realized.confirm(id, this.#revision))
     return true
   }
 
@@ -183,48 +193,64 @@ export class Fleet extends EventEmitter<FleetEvents> {
     return this.#byChannel.get(channel)
   }
 
-  /** Computes what has changed, soon; calls in between are one. */
+  /** Works out what has changed, soon; calls in between are one. */
   schedule(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      this.commit()
-    })
+    this.#commits.schedule()
   }
 
-  commit(): void {
-    const { units, scopes, contests, zones, gone, stranded } = this.#options.derivation.commit()
+  /** Settles when hosts have been told what follows from all that has changed by now. */
+  committed(): Promise<void> {
+    return this.#commits.done()
+  }
+
+  *#commit(): Generator<void, void> {
+    const begin = performance.now()
+    const learnt = [...this.#learnt]
+    this.#learnt.clear()
+    const { units, scopes, contests, zones, gone, stranded, announcements } = yield* this.#options.derivation.steps()
     for (const contest of contests) this.#onContest(contest)
     for (const [host, change] of stranded) this.#onStranded(host, change)
+    for (const announcement of announcements) this.#announce(announcement)
     for (const [host, objects] of zones) this.#zones.want(host, objects ?? new Set())
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
-    if (units.length === 0 && scopes.length === 0) return
+    if (units.length > 0 || scopes.length > 0) yield* this.#deploy(units, scopes)
+    // After the flows: packets that are still on their way must not bring back what is forgotten.
+    for (const { host, zone, prefixes } of gone) this.#zones.forget(host, zone, prefixes.flatMap(singleAddress))
+    for (const host of learnt) this.emit('host', host)
+    this.#options.committed?.((performance.now() - begin) / 1000)
+  }
+
+  *#deploy(units: Derived['units'], scopes: Derived['scopes']): Generator<void, void> {
     this.#revision += 1
     const revision = this.#revision
     const before = this.#hostsOf(units)
-    this.#deployment.update(units, scopes)
+    yield* this.#deployment.steps(units, scopes)
     const after = this.#hostsOf(units)
     const told = this.#deployment.take()
+    yield* this.#realized.touch(units, revision, (scope) => {
+      const hosts = new Set([...(before.get(scope) ?? []), ...(after.get(scope) ?? [])])
+      return [...hosts].filter((host) => told.has(host))
+    })
     for (const [id, delta] of told) {
       const record = this.hosts.get(id)
       if (record === undefined) continue
       record.desired = revision
       record.control.desire(revision, delta)
+      yield
     }
-    this.#realized.touch(units, revision, (scope) => {
-      const hosts = new Set([...(before.get(scope) ?? []), ...(after.get(scope) ?? [])])
-      return [...hosts].filter((host) => told.has(host))
-    })
-    // After the flows: packets that are still on their way must not bring back what is forgotten.
-    for (const { host, zone, prefixes } of gone) this.#zones.forget(host, zone, prefixes.flatMap(singleAddress))
-    this.emit('progress')
+    this.emit('progress', [...new Set(units.map(({ object }) => object))])
   }
 
   /** The hosts that have the units' scopes now. */
   #hostsOf(units: readonly UnitChange[]): ReadonlyMap<string, readonly string[]> {
     const scopes = new Set(units.map(({ scope }) => scope))
     return new Map(Array.from(scopes, (scope) => [scope, [...this.#deployment.hostsOf(scope)]]))
+  }
+
+  /** What hosts are to have because of the objects, which are told by what a cookie holds of their ids. */
+  causedBy(objects: ReadonlySet<string>): ReturnType<Deployment['select']> {
+    const cookies = new Set(Array.from(objects, objectBits))
+    return this.#deployment.select((item) => item.kind === 'flow' && cookies.has(objectIn(cookieOf(item))))
   }
 
   /** Hosts that have not confirmed what the object causes there, each with the reason. */
@@ -239,6 +265,16 @@ export class Fleet extends EventEmitter<FleetEvents> {
         reason: connected === null ? 'its switch is not connected' : 'its switch has not confirmed yet',
       }
     })
+  }
+
+  /** To every port of the network, once its switch has what was derived together with it. */
+  #announce({ network, address, data }: Announcement): void {
+    const { reads } = this.#options.derivation
+    for (const host of reads.membersOf(network)) {
+      for (const { ofport } of reads.localPorts(host, network)) {
+        this.hosts.get(host)?.announcements.add(address, { outPort: ofport, data })
+      }
+    }
   }
 
   /** The host of a port whose connections it cannot track yet: the conntrack zone of the network is not ready. */
@@ -276,7 +312,6 @@ export class Fleet extends EventEmitter<FleetEvents> {
       this.#strangers.delete(facts.datapathId)
       this.#attach(record, stranger)
     }
-    this.emit('host', facts.id)
   }
 
   #learn(facts: HostFacts): HostRecord {
@@ -289,6 +324,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const names = new Set(facts.vifs.map(({ name }) => name))
     for (const { name } of before) if (!names.has(name)) vif.delete(`${facts.id}/${name}`)
     for (const row of facts.vifs) vif.set(`${facts.id}/${row.name}`, row)
+    this.#learnt.add(facts.id)
     this.schedule()
     return record
   }
@@ -303,12 +339,13 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.emit('host', record.facts.id)
   }
 
-  /** Each of the hosts has an alarm as long as there is more than one. */
+  /** The host of each of the interfaces has an alarm as long as there is more than one. */
   #onContest({ port, before, after }: Contest): void {
-    const [winner, ...rivals] = after
-    const text = `port ${port} is plugged in on ${after.join(' and ')}: ${winner} has it`
-    for (const host of new Set([...before, ...after])) {
-      this.#alarm(host, `contest ${port}`, rivals.length > 0 && after.includes(host) ? text : null)
+    const hostOf = (vif: string): string => vif.slice(0, vif.lastIndexOf('/'))
+    const text = `port ${port} is plugged in as ${after.join(' and ')}: ${after[0]} has it`
+    const concerned = new Set(after.map(hostOf))
+    for (const host of new Set([...before, ...after].map(hostOf))) {
+      this.#alarm(host, `contest ${port}`, after.length > 1 && concerned.has(host) ? text : null)
     }
   }
 
@@ -366,7 +403,6 @@ export class Fleet extends EventEmitter<FleetEvents> {
       record.control.disconnected()
       this.#options.log.warn({ host: id, reason: message }, 'switch disconnected')
       this.emit('host', id)
-      this.emit('progress')
     })
     record.control.connected(performance.now(), null)
     this.emit('host', id)
@@ -379,8 +415,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     switch (event.kind) {
       case 'confirmed':
         record.confirmed = event.revision
-        this.#realized.tidy()
-        this.emit('progress')
+        this.emit('progress', this.#realized.confirm(id, event.revision))
         return
       case 'synchronized':
         log.info({ host: id, ...event }, 'switch compared')
@@ -429,29 +464,31 @@ export class Fleet extends EventEmitter<FleetEvents> {
   /** What a switch sends on its own account. */
   onMessage(message: Message, channel: Channel): void {
     if (message.kind !== 'packet_in') return
-    const record = this.#recordOf(channel)
-    const origin = originOf(message.cookie, this.#names)
-    const app = this.#options.apps.find(({ name }) => name === origin?.app)
-    if (record === undefined || origin === null || app?.packetIn === undefined) return
-    const metadata = new Map(
-      message.match.flatMap((entry) => (entry.kind === 'unknown' ? [] : [[entry.kind, entry.value] as const])),
-    )
-    const inPort = metadata.get('in_port_oxm')
-    if (typeof inPort !== 'number') return
-    const packet = { host: record.facts.id, inPort, origin: origin.object, metadata, data: message.data }
+    const host = this.#recordOf(channel)?.facts.id
+    if (host === undefined) return
+    const { cookie, data, match } = message
+    const metadata = new Map(match.flatMap((entry) => (entry.kind === 'unknown' ? [] : [[entry.kind, entry.value]])))
     try {
-      for (const out of app.packetIn(this.#options.derivation.reads, packet)) {
-        const to = out.host === undefined ? channel : (this.hosts.get(out.host)?.channel ?? null)
-        if (to !== null) sendOut(to, out)
-      }
-      const report = app.report?.(this.#options.derivation.reads, packet) ?? null
-      if (report === null) return
-      this.#options.log.info({ host: packet.host, ...report }, 'matched')
-      this.emit('report', packet.host, report)
+      const handled = this.#handle({ host, cookie, metadata, data })
+      for (const packet of handled?.packets ?? []) this.#sendOut(packet, channel)
+      if (!handled?.report) return
+      this.#options.log.info({ host, ...handled.report }, 'matched')
+      this.emit('report', host, handled.report)
     } catch (error) {
-      this.#options.log.error({ host: packet.host, app: app.name, err: error }, 'packet not handled')
+      this.#options.log.error({ host, err: error }, 'packet not handled')
     }
   }
+
+  #sendOut(packet: PacketOut, from: Channel): void {
+    const channel = packet.host === undefined ? from : this.hosts.get(packet.host)?.channel
+    if (channel) sendOut(channel, packet)
+  }
+}
+
+function tick({ control, channel, current, announcements }: HostRecord, now: number): void {
+  control.tick(now)
+  // A guest that hears where its gateway is now must find the flows in place.
+  if (channel !== null && current) for (const packet of announcements.due(now)) sendOut(channel, packet)
 }
 
 function sendOut(channel: Channel, { outPort, data }: PacketOut): void {

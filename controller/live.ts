@@ -27,6 +27,10 @@ export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
     if (record.channel === null || (network && !carries(record, network))) return 'DOWN'
     return record.confirmed > 0 ? realized : 'BUILD'
   }
+  const networksOf = (port: string): readonly string[] => {
+    const network = reads.port(port)?.network_id
+    return network === undefined ? [] : [...new Set([network, ...reads.zoneMates(network).slice(0, 1)])]
+  }
   return {
     agents: () => Array.from(fleet.hosts.values(), agentOf),
     forgetAgent: (id) => {
@@ -42,7 +46,7 @@ export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
       return fleet.unconfirmed(id).length === 0 ? 'ACTIVE' : 'BUILD'
     },
     portHost: (id) => reads.binding(id)?.host,
-    subscribe: (listener) => subscribe(fleet, portStatus, listener),
+    subscribe: (listener) => subscribe(fleet, networksOf, portStatus, listener),
   }
 }
 
@@ -70,41 +74,63 @@ function agentOf(record: HostRecord): LiveAgent {
       bridge_mappings: Object.fromEntries(facts.bridgeMappings),
       devices: facts.vifs.length,
       switch: control.state,
+      current: record.current,
       ...control.counters,
       alarms: [...record.alarms.values()],
     },
   }
 }
 
-/** Tells of hosts at once, and of ports whose status differs from what was told last. */
+const portsOf = (record: HostRecord | undefined): ReadonlySet<string> =>
+  new Set(record?.facts.vifs.map(({ port }) => port))
+
+/** Tells of hosts, and of ports whose status differs from what was told last, or from what it was in the beginning. */
 function subscribe(
   fleet: Fleet,
-  portStatus: (id: string) => Status | undefined,
+  networksOf: (port: string) => readonly string[],
+  portStatus: (port: string) => Status | undefined,
   listener: (change: LiveChange) => void,
 ): () => void {
+  /** Of ports that are not DOWN. */
   const told = new Map<string, Status>()
-  const ports = (): void => {
-    const plugged = new Set(Array.from(fleet.hosts.values()).flatMap(({ facts }) => facts.vifs.map(({ port }) => port)))
-    for (const id of new Set([...plugged, ...told.keys()])) {
-      const status = portStatus(id)
-      if (status === undefined) told.delete(id)
-      else if (told.get(id) !== status) {
-        told.set(id, status)
-        listener({ kind: 'port', id, status })
-      }
+  /** By network, ports in BUILD: what they wait for may be the network's, or of the one that it shares a zone with. */
+  const building = new Map<string, Set<string>>()
+  const remember = (port: string, status: Status): void => {
+    if (status === 'DOWN') told.delete(port)
+    else told.set(port, status)
+    for (const network of networksOf(port)) {
+      if (status === 'BUILD') building.set(network, (building.get(network) ?? new Set()).add(port))
+      else building.get(network)?.delete(port)
+    }
+  }
+  const plugged = new Map(Array.from(fleet.hosts, ([id, record]) => [id, portsOf(record)] as const))
+  for (const ports of plugged.values()) for (const port of ports) remember(port, portStatus(port) ?? 'DOWN')
+  const check = (port: string): void => {
+    const status = portStatus(port)
+    if (status !== undefined && status !== (told.get(port) ?? 'DOWN')) listener({ kind: 'port', id: port, status })
+    remember(port, status ?? 'DOWN')
+  }
+  const progress = (objects: readonly string[]): void => {
+    for (const id of objects) {
+      check(id)
+      const ports = building.get(id) ?? []
+      building.delete(id)
+      for (const port of ports) check(port)
     }
   }
   const host = (id: string): void => {
     const record = fleet.hosts.get(id)
     listener({ kind: 'agent', id: agentId(id), agent: record === undefined ? null : agentOf(record) })
-    ports()
+    const ports = portsOf(record)
+    for (const port of new Set([...(plugged.get(id) ?? []), ...ports])) check(port)
+    plugged.set(id, ports)
   }
-  fleet.on('progress', ports)
   const report = (on: string, change: Report): void => listener({ host: on, ...change })
+  fleet.on('progress', progress)
   fleet.on('host', host)
   fleet.on('report', report)
   return () => {
-    fleet.off('progress', ports)
+    fleet.off('progress', progress)
     fleet.off('host', host)
     fleet.off('report', report)
   }
@@ -115,7 +141,7 @@ export function realization(fleet: Fleet, seen: (revision: number) => Promise<vo
   return async (objects, revision, timeoutMs) => {
     const deadline = performance.now() + timeoutMs
     await seen(revision)
-    fleet.commit()
+    await fleet.committed()
     const waiting = () => objects.flatMap(({ id }) => fleet.unconfirmed(id))
     while (waiting().length > 0 && performance.now() < deadline) await progress(fleet, deadline - performance.now())
     const unique = new Map(waiting().map((each) => [each.host, each]))

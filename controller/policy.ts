@@ -22,8 +22,8 @@ interface PolicyQueries {
   /** By security group or address group and prefix, as memberOf() reads it: members of the sets that rules refer to. */
   readonly members: readonly [Grouping<string, Port, string>, Grouping<string, AddressGroup, string>]
   /** The groups with one of the ports, and the sets that these groups refer to. */
-  groupsOf(ports: readonly string[]): ReadonlySet<string>
-  setsOf(group: string): ReadonlySet<string>
+  groupsOf(this: void, ports: readonly string[]): ReadonlySet<string>
+  setsOf(this: void, group: string): ReadonlySet<string>
 }
 
 /** A port whose connections its host remembers: those of its prefixes, in the zone of a network. */

@@ -1,44 +1,69 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { UnitChange } from './deployment.ts'
 import { Realized } from './realized.ts'
+import { finish } from './slices.ts'
 
 const unit = (scope: string, object: string): UnitChange => ({ scope, object, before: null, after: [] })
 
-function world() {
-  const confirmed = new Map<string, number>()
-  const realized = new Realized((host, revision) => (confirmed.get(host) ?? 0) >= revision)
-  return { confirmed, realized, waiting: (object: string) => [...realized.unconfirmed(object)].toSorted() }
-}
+const waiting = (realized: Realized, object: string): string[] => [...realized.unconfirmed(object)].toSorted()
 
 test('an object waits for each host that was told something because of it, until that host has confirmed', () => {
-  const { confirmed, realized, waiting } = world()
+  const realized = new Realized()
   const hosts: Record<string, string[]> = { here: ['a'], everywhere: ['a', 'b'] }
-  realized.touch([unit('here', 'x'), unit('everywhere', 'x'), unit('here', 'y')], 1, (scope) => hosts[scope] ?? [])
-  expect([waiting('x'), waiting('y'), waiting('z')]).toEqual([['a', 'b'], ['a'], []])
-  confirmed.set('a', 1)
-  expect([waiting('x'), waiting('y')]).toEqual([['b'], []])
-  realized.touch([unit('here', 'x')], 2, () => ['a'])
-  expect(waiting('x')).toEqual(['a', 'b'])
-  confirmed.set('a', 2).set('b', 2)
-  expect(waiting('x')).toEqual([])
+  finish(
+    realized.touch([unit('here', 'x'), unit('everywhere', 'x'), unit('here', 'y')], 1, (scope) => hosts[scope] ?? []),
+  )
+  expect(['x', 'y', 'z'].map((object) => waiting(realized, object))).toEqual([['a', 'b'], ['a'], []])
+  expect(realized.confirm('a', 1)).toEqual(['y'])
+  expect(['x', 'y'].map((object) => waiting(realized, object))).toEqual([['b'], []])
+  finish(realized.touch([unit('here', 'x')], 2, () => ['a']))
+  expect(waiting(realized, 'x')).toEqual(['a', 'b'])
+  expect(realized.confirm('a', 2)).toEqual([])
+  expect(realized.confirm('b', 2)).toEqual(['x'])
 })
 
-test('many commits that touch one object, and many objects, are forgotten once confirmed, and not before', () => {
-  const { confirmed, realized, waiting } = world()
-  for (let revision = 1; revision <= 100; revision += 1) {
-    realized.touch([unit('s', 'x')], revision, () => ['a'])
-    if (revision === 50) confirmed.set('a', 50)
-  }
-  expect(waiting('x')).toEqual(['a'])
-  const objects = Array.from({ length: 20_001 }, (_, i) => `o${i}`)
-  realized.touch(
-    objects.map((object) => unit('s', object)),
-    101,
-    () => ['a'],
+const objects = ['x', 'y', 'z']
+const hosts = ['a', 'b', 'c']
+const step = fc.oneof(
+  fc.record({
+    units: fc.uniqueArray(fc.constantFrom(...objects), { minLength: 1 }),
+    told: fc.uniqueArray(fc.constantFrom(...hosts)),
+  }),
+  fc.record({ host: fc.constantFrom(...hosts), lag: fc.nat(2) }),
+)
+
+test('whatever is told and confirmed in whatever order, who waits for whom is as if all were remembered', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const realized = new Realized()
+      const told: { readonly object: string; readonly host: string; readonly revision: number }[] = []
+      const confirmed = new Map<string, number>()
+      const expected = (object: string): string[] => {
+        const open = told.filter((each) => each.object === object && (confirmed.get(each.host) ?? 0) < each.revision)
+        return [...new Set(open.map(({ host }) => host))].toSorted()
+      }
+      let revision = 0
+      for (const each of steps) {
+        const before = objects.filter((object) => expected(object).length > 0)
+        if ('units' in each) {
+          revision += 1
+          for (const object of each.units) for (const host of each.told) told.push({ object, host, revision })
+          finish(
+            realized.touch(
+              each.units.map((object) => unit('s', object)),
+              revision,
+              () => each.told,
+            ),
+          )
+        } else {
+          const upTo = Math.max(confirmed.get(each.host) ?? 0, revision - each.lag)
+          confirmed.set(each.host, upTo)
+          const done = realized.confirm(each.host, upTo)
+          expect([...done].toSorted()).toEqual(before.filter((object) => expected(object).length === 0))
+        }
+        for (const object of objects) expect(waiting(realized, object)).toEqual(expected(object))
+      }
+    }),
   )
-  realized.tidy()
-  expect(objects.every((object) => waiting(object).length === 1)).toBe(true)
-  confirmed.set('a', 101)
-  realized.tidy()
-  expect(objects.concat('x').every((object) => waiting(object).length === 0)).toBe(true)
 })

@@ -1,64 +1,94 @@
-// What of each object the switches have not confirmed yet: at every commit the hosts that were told something because of
-// it, and the commit's revision.
+// What of each object the switches have not confirmed yet: the hosts that a commit told something because of it, until
+// they confirm the commit's revision. What is confirmed leaves nothing behind.
 import type { UnitChange } from './deployment.ts'
 
-/** So many objects are remembered before those that all hosts have confirmed are forgotten. */
-const REMEMBERED = 10_000
-/** So many commits that touched one object are remembered before those that are confirmed are forgotten. */
-const TOUCHES = 8
-
-/** The hosts of one scope that a commit told something; objects of that scope share it. */
+/** The hosts of one scope that a commit told something and that have not confirmed; objects of that scope share it. */
 interface Touch {
   readonly revision: number
-  readonly hosts: readonly string[]
+  readonly waiting: Set<string>
+  readonly objects: Set<string>
 }
 
-export class Realized {
-  readonly #touches = new Map<string, Touch[]>()
-  readonly #isConfirmed: (host: string, revision: number) => boolean
-  #limit = REMEMBERED
+const NONE: ReadonlySet<string> = new Set()
 
-  constructor(isConfirmed: (host: string, revision: number) => boolean) {
-    this.#isConfirmed = isConfirmed
-  }
+export class Realized {
+  readonly #touchesOf = new Map<string, Set<Touch>>()
+  /** By host, the oldest revision first. */
+  readonly #waitingFor = new Map<string, Set<Touch>>()
 
   /** Hosts that have not confirmed what the object causes there. */
   unconfirmed(object: string): ReadonlySet<string> {
-    return new Set(this.#touches.get(object)?.flatMap((touch) => this.#waiting(touch)))
+    const touches = this.#touchesOf.get(object)
+    return touches === undefined ? NONE : new Set(Array.from(touches, ({ waiting }) => [...waiting]).flat())
   }
 
-  /** `hostsOf`: the hosts of a scope that the commit told something. */
-  touch(units: readonly UnitChange[], revision: number, hostsOf: (scope: string) => readonly string[]): void {
+  /** In small steps. `hostsOf`: the hosts of a scope that the commit tells something. Revisions only grow. */
+  *touch(
+    units: readonly UnitChange[],
+    revision: number,
+    hostsOf: (scope: string) => readonly string[],
+  ): Generator<void, void> {
     const byScope = new Map<string, Touch>()
     for (const { scope, object } of units) {
       let touch = byScope.get(scope)
-      if (touch === undefined) byScope.set(scope, (touch = { revision, hosts: hostsOf(scope) }))
-      if (touch.hosts.length > 0) this.#add(object, touch)
+      if (touch === undefined) {
+        touch = { revision, waiting: new Set(hostsOf(scope)), objects: new Set() }
+        byScope.set(scope, touch)
+      }
+      if (touch.waiting.size > 0) this.#add(object, touch)
+      yield
     }
   }
 
-  /** Forgets what is confirmed when there is much of it. */
-  tidy(): void {
-    if (this.#touches.size <= this.#limit) return
-    for (const [object, touches] of this.#touches) {
-      if (touches.every((touch) => this.#waiting(touch).length === 0)) this.#touches.delete(object)
+  /** The host has all up to the revision; gives the objects that no host has to confirm any more. */
+  confirm(host: string, revision: number): readonly string[] {
+    const touches = this.#waitingFor.get(host) ?? new Set()
+    const realized: string[] = []
+    for (const touch of touches) {
+      if (touch.revision > revision) break
+      touches.delete(touch)
+      touch.waiting.delete(host)
+      if (touch.waiting.size === 0) realized.push(...this.#finish(touch))
     }
-    // Twice what stays, so that what is long unconfirmed is not looked through again and again.
-    this.#limit = Math.max(REMEMBERED, 2 * this.#touches.size)
+    if (touches.size === 0) this.#waitingFor.delete(host)
+    return realized
   }
 
-  #waiting({ hosts, revision }: Touch): readonly string[] {
-    return hosts.filter((host) => !this.#isConfirmed(host, revision))
+  #finish(touch: Touch): readonly string[] {
+    return [...touch.objects].filter((object) => {
+      const touches = this.#touchesOf.get(object)
+      touches?.delete(touch)
+      return touches?.size === 0 && this.#touchesOf.delete(object)
+    })
   }
 
   #add(object: string, touch: Touch): void {
-    const touches = this.#touches.get(object)
-    if (touches === undefined) this.#touches.set(object, [touch])
-    else if (touches.at(-1) !== touch) {
-      touches.push(touch)
-      if (touches.length <= TOUCHES) return
-      const waiting = touches.filter((each) => this.#waiting(each).length > 0)
-      this.#touches.set(object, waiting)
+    const touches = entry(this.#touchesOf, object)
+    // Whoever confirms this has confirmed what it was told before: else a host that is away for long would add up.
+    for (const older of touches) {
+      if (older !== touch && isSubset(older.waiting, touch.waiting)) this.#drop(object, older)
     }
+    if (touch.objects.size === 0) for (const host of touch.waiting) entry(this.#waitingFor, host).add(touch)
+    touches.add(touch)
+    touch.objects.add(object)
   }
+
+  #drop(object: string, touch: Touch): void {
+    this.#touchesOf.get(object)?.delete(touch)
+    touch.objects.delete(object)
+    if (touch.objects.size > 0) return
+    for (const host of touch.waiting) this.#waitingFor.get(host)?.delete(touch)
+  }
+}
+
+function isSubset<T>(part: ReadonlySet<T>, whole: ReadonlySet<T>): boolean {
+  if (part.size > whole.size) return false
+  for (const each of part) if (!whole.has(each)) return false
+  return true
+}
+
+function entry<K, V>(map: Map<K, Set<V>>, key: K): Set<V> {
+  let set = map.get(key)
+  if (set === undefined) map.set(key, (set = new Set()))
+  return set
 }

@@ -58,6 +58,10 @@ function error(original: Uint8Array, from: Responder, type: number, code: number
 export const timeExceeded = (original: Uint8Array, from: Responder): Uint8Array | null =>
   error(original, from, 11, 0, 0)
 
+/** Port unreachable (type 3 code 3): nobody listens (RFC 1122 §3.2.2.1). */
+export const portUnreachable = (original: Uint8Array, from: Responder): Uint8Array | null =>
+  error(original, from, 3, 3, 0)
+
 /** Communication administratively prohibited (type 3 code 13, RFC 1812 §5.2.7.1). */
 export const prohibited = (original: Uint8Array, from: Responder): Uint8Array | null => error(original, from, 3, 13, 0)
 

@@ -1,5 +1,5 @@
-// The answer to a packet that a rule rejects, as from its destination: a TCP reset (RFC 9293 §3.5.2), or an ICMP error that
-// says "administratively prohibited". Null where there must be no answer.
+// The answer to a packet that nobody takes, as from its destination: a TCP reset (RFC 9293 §3.5.2), or an ICMP error that
+// says why. Null where there must be no answer.
 import {
   checksum,
   composeFrame,
@@ -10,7 +10,7 @@ import {
   pseudoHeader,
   type Ipv4,
 } from './frame.ts'
-import { prohibited } from './icmp.ts'
+import { portUnreachable, prohibited } from './icmp.ts'
 import { composeIpv6, ETHERTYPE_IPV6, parseIpv6, prohibited6, pseudoHeader6, type Ipv6 } from './ipv6.ts'
 
 const PROTOCOL_TCP = 6
@@ -54,11 +54,20 @@ function reset6(packet: Ipv6): Uint8Array | null {
   return composeIpv6({ ...ends, payload: summed(segment, pseudoHeader6(ends, HEADER)) })
 }
 
-function answer4(original: Uint8Array, frame: Uint8Array, source: number, destination: number): Uint8Array | null {
+type Unreachable = typeof prohibited
+
+/** `why` is not said where a reset says it all. */
+function answer4(
+  original: Uint8Array,
+  frame: Uint8Array,
+  source: number,
+  destination: number,
+  why: Unreachable,
+): Uint8Array | null {
   const packet = parseIpv4(original)
   if (packet === null) return null
   if (packet.protocol !== PROTOCOL_TCP) {
-    return prohibited(frame, { mac: source, address: packet.destination, to: destination })
+    return why(frame, { mac: source, address: packet.destination, to: destination })
   }
   const payload = reset4(packet)
   return payload && composeFrame({ source, destination, etherType: ETHERTYPE_IPV4, payload })
@@ -71,9 +80,16 @@ function answer6(original: Uint8Array, source: number, destination: number): Uin
   return payload && composeFrame({ source, destination, etherType: ETHERTYPE_IPV6, payload })
 }
 
-/** The frame that tells the sender of the frame `original`: from the MAC `source` to the MAC `destination`. */
+/** The frame that tells the sender of the frame `original` that a rule rejects it: from the MAC `source` to the MAC `destination`. */
 export function refusal(original: Uint8Array, source: number, destination: number): Uint8Array | null {
   const frame = parseFrame(original)
-  if (frame?.etherType === ETHERTYPE_IPV4) return answer4(frame.payload, original, source, destination)
+  if (frame?.etherType === ETHERTYPE_IPV4) return answer4(frame.payload, original, source, destination, prohibited)
   return frame?.etherType === ETHERTYPE_IPV6 ? answer6(frame.payload, source, destination) : null
+}
+
+/** The frame that tells the sender of the IPv4 frame `original`, as its destination, that nobody listens there. */
+export function nobodyListens(original: Uint8Array): Uint8Array | null {
+  const frame = parseFrame(original)
+  if (frame?.etherType !== ETHERTYPE_IPV4) return null
+  return answer4(frame.payload, original, frame.destination, frame.source, portUnreachable)
 }

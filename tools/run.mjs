@@ -41,8 +41,11 @@ const debian = {
     'python3-openstacksdk': '/usr/lib/python3/dist-packages/openstack',
   },
   bench: {
+    'openvswitch-testcontroller': '/usr/bin/ovs-testcontroller',
     'python3-os-ken': '/usr/lib/python3/dist-packages/os_ken',
     'python3-openvswitch': '/usr/lib/python3/dist-packages/ovs',
+    'ovn-central': '/usr/bin/ovn-northd',
+    'ovn-host': '/usr/bin/ovn-controller',
   },
 }
 
@@ -187,7 +190,7 @@ const tasks = {
     must('vitest', ['run', '--coverage', ...args])
   },
   bench: () => {
-    setUp('oracle', 'bench')
+    setUp('oracle', 'lab', 'bench')
     must('node', ['test/bench/main.ts', ...args])
   },
   fuzz: () => {

@@ -4,7 +4,7 @@
 import {
   bounce,
   decrementTtl,
-  EXPIRED_METER,
+  ROUTER_METER,
   ipv4,
   mac,
   move,
@@ -12,28 +12,27 @@ import {
   NEXT_HOP,
   prefix,
   punt,
+  resubmit,
   ROUTER,
   ROUTER_INTERFACE,
-  SCRATCH,
+  SENDER,
   set,
-  subnetMac,
   tag,
   type App,
   type Contribution,
   type FlowSpec,
-  type PacketIn,
-  type PacketOut,
   type Port,
   type Reads,
 } from '../../controller/app.ts'
 import type { Action } from '../../ofproto/actions/index.ts'
-import { parseFrame } from '../../packet/frame.ts'
-import { timeExceeded } from '../../packet/icmp.ts'
+import { announce, gatewayMacs, packetIn } from './answers.ts'
 
 const IPV4 = 0x0800
 const ICMP = 1
 const ECHO_REQUEST = 8
-const priorities = { echo: 30_000, self: 29_000, expired: 20_000, prefix: 100 } as const
+const TCP = 6
+const UDP = 17
+const priorities = { echo: 30_000, closed: 29_500, self: 29_000, expired: 20_000, prefix: 100 } as const
 
 /** Longest prefix first; on one prefix a connected network before a route. */
 const priorityOf = (length: number, connected: boolean): number => priorities.prefix + 2 * length + (connected ? 1 : 0)
@@ -51,10 +50,16 @@ const leave = (port: Port, nextHop: Action): Action[] => [
   nextHop,
 ]
 
-const swapMacs: readonly Action[] = [
-  { kind: 'move', source: { field: 'eth_src', start: 0, bits: 48 }, target: SCRATCH },
+const MACS = {
+  source: { field: 'eth_src', start: 0, bits: 48 },
+  destination: { field: 'eth_dst', start: 0, bits: 48 },
+} as const
+/** Kept, as each router that forwards the packet puts its own MAC there. */
+const keepSender: Action = { kind: 'move', source: MACS.source, target: SENDER }
+const restoreSender: Action = { kind: 'move', source: SENDER, target: MACS.source }
+const backToSender: readonly Action[] = [
   move('eth_dst', 'eth_src', 48),
-  { kind: 'move', source: SCRATCH, target: { field: 'eth_dst', start: 0, bits: 48 } },
+  { kind: 'move', source: SENDER, target: MACS.destination },
 ]
 
 function ownAddress(router: bigint, address: number): FlowSpec[] {
@@ -65,7 +70,7 @@ function ownAddress(router: bigint, address: number): FlowSpec[] {
       priority: priorities.echo,
       match: { ...match, nw_proto: ICMP, icmp_type: ECHO_REQUEST, icmp_code: 0 },
       actions: [
-        ...swapMacs,
+        ...backToSender,
         move('ip_src', 'ip_dst', 32),
         set('ip_src', address),
         set('icmp_type', 0),
@@ -73,17 +78,16 @@ function ownAddress(router: bigint, address: number): FlowSpec[] {
         bounce,
       ],
     },
+    ...[TCP, UDP].map((protocol): FlowSpec => ({
+      stage: 'route',
+      priority: priorities.closed,
+      match: { ...match, nw_proto: protocol },
+      actions: [restoreSender, punt],
+      meter: ROUTER_METER,
+    })),
     { stage: 'route', priority: priorities.self, match, actions: [] },
   ]
 }
-
-/** A guest that asked for its gateway before the router came has the subnet's MAC in its ARP cache, for up to minutes. */
-const gatewayMacs = (read: Reads, port: Port): number[] => [
-  mac(port.mac_address),
-  ...port.fixed_ips
-    .filter(({ subnet_id, ip_address }) => read.subnet(subnet_id)?.gateway_ip === ip_address)
-    .map(({ subnet_id }) => subnetMac(subnet_id)),
-]
 
 /** An interface: the way into the router, its own addresses, and the way out to its subnets. */
 function attached(read: Reads, id: string): readonly Contribution[] {
@@ -152,67 +156,67 @@ function routed(read: Reads, id: string): readonly Contribution[] {
   return network === undefined ? [] : [{ scope: { kind: 'network', network }, flows }]
 }
 
-/** Where an address of a network is: no ARP between routers and ports that the controller knows. */
+/**
+ * Where an address of a network is: no ARP between routers and ports that the controller knows. A next hop that is
+ * another router routes in its turn; where routes make a circle, the TTL ends it.
+ */
 function neighbour(read: Reads, id: string): readonly Contribution[] {
   const port = read.port(id)
-  if (port === undefined || port.device_owner === ROUTER_INTERFACE) return []
+  if (port === undefined) return []
+  const isRouter = port.device_owner === ROUTER_INTERFACE
+  if (isRouter && !(port.admin_state_up && read.router(port.device_id)?.admin_state_up)) return []
+  const found = set('eth_dst', mac(port.mac_address))
+  const fate = isRouter
+    ? { actions: [found, set(ROUTER, tag(port.device_id)), resubmit('route')] }
+    : { actions: [found], to: 'next' }
   return [
     {
       scope: { kind: 'network', network: port.network_id },
       flows: port.fixed_ips.flatMap(({ ip_address }): FlowSpec[] => {
         const address = ipv4(ip_address)
         if (address === null) return []
-        return [
-          {
-            stage: 'neighbour',
-            priority: 100,
-            match: { [NETWORK]: tag(port.network_id), [NEXT_HOP]: address },
-            actions: [set('eth_dst', mac(port.mac_address))],
-            to: 'next',
-          },
-        ]
+        const match = { [NETWORK]: tag(port.network_id), [NEXT_HOP]: address }
+        return [{ stage: 'neighbour', priority: 100, match, ...fate }]
       }),
     },
   ]
 }
 
 const constant: Omit<Contribution, 'scope'> = {
-  limits: [{ meter: EXPIRED_METER, packetsPerSecond: 100, burst: 100 }],
+  limits: [{ meter: ROUTER_METER, packetsPerSecond: 100, burst: 100 }],
   flows: [
     { stage: 'forward', priority: 100, match: { [ROUTER]: 0n }, actions: [], to: 'l2' },
+    { stage: 'forward', priority: 90, match: {}, actions: [keepSender], to: 'next' },
     {
       stage: 'route',
       priority: priorities.expired,
       match: { eth_type: IPV4, nw_ttl: 1 },
-      actions: [punt],
-      meter: EXPIRED_METER,
+      actions: [restoreSender, punt],
+      meter: ROUTER_METER,
     },
     { stage: 'route', priority: priorities.expired, match: { eth_type: IPV4, nw_ttl: 0 }, actions: [] },
   ],
-}
-
-/** A packet whose TTL runs out is answered by the interface that it was sent to. */
-function packetIn(read: Reads, packet: PacketIn): readonly PacketOut[] {
-  const frame = parseFrame(packet.data)
-  const sender = read.port(read.vifAt(packet.host, packet.inPort)?.port ?? '')
-  if (frame === null || sender === undefined) return []
-  for (const id of read.portsOf(sender.network_id)) {
-    const port = read.port(id)
-    if (port?.device_owner !== ROUTER_INTERFACE || !gatewayMacs(read, port).includes(frame.destination)) continue
-    const address = ipv4(port.fixed_ips[0]?.ip_address ?? '::')
-    const data = address === null ? null : timeExceeded(packet.data, { mac: frame.destination, address })
-    return data === null ? [] : [{ outPort: packet.inPort, data }]
-  }
-  return []
 }
 
 export const routing: App = {
   name: 'routing',
   stages: [
     { name: 'gateway', phase: 'gateway', miss: 'next', matches: [NETWORK, 'eth_dst'] },
-    { name: 'forward', phase: 'forward', miss: 'next', matches: [ROUTER] },
-    { name: 'route', phase: 'route', miss: 'drop', matches: [ROUTER, 'ip_dst', 'icmp_type', 'icmp_code', 'nw_ttl'] },
-    { name: 'neighbour', phase: 'neighbour', miss: 'drop', matches: [NETWORK, NEXT_HOP] },
+    { name: 'forward', phase: 'forward', miss: 'drop', matches: [ROUTER] },
+    {
+      name: 'route',
+      phase: 'route',
+      miss: 'drop',
+      lost: 'the router has no route for it',
+      matches: [ROUTER, 'ip_dst', 'icmp_type', 'icmp_code', 'nw_ttl'],
+    },
+    {
+      name: 'neighbour',
+      phase: 'neighbour',
+      miss: 'drop',
+      lost: 'no port has the address of the next hop',
+      matches: [NETWORK, NEXT_HOP],
+    },
   ],
   rules: [
     { over: 'port', contribute: attached },
@@ -220,5 +224,6 @@ export const routing: App = {
     { over: 'port', contribute: neighbour },
   ],
   constant,
+  announce,
   packetIn,
 }

@@ -3,7 +3,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { formatPacket } from '../../ofproto/packet/index.ts'
-import { isStateful, Reference, type Rules } from './policy-reference.ts'
+import { isStateful, Reference } from './policy-reference.ts'
 import {
   Conversation,
   edited,
@@ -11,6 +11,7 @@ import {
   apply,
   portOf,
   rowsOf,
+  rulesOf,
   sayings,
   talks,
   worlds,
@@ -32,13 +33,6 @@ const events: fc.Arbitrary<Event[]> = fc.array(
   { minLength: 8, maxLength: 24 },
 )
 
-const rulesOf = ({ stations, groups, rules, sets }: World): Rules => ({
-  groups: new Map(groups.map((row) => [row.id, row])),
-  rules,
-  addressGroups: new Map(sets.map((row) => [row.id, row])),
-  ports: stations.map(portOf),
-})
-
 /** Networks that a router connects share a zone; null if there is no way. */
 function zoneOf(world: World, { source, target, packet }: Said): string | null {
   if (world.routed) return source.n === target.n || !packet.from.includes(':') ? 'routed' : null
@@ -59,7 +53,7 @@ function sent(
 ): { passes: boolean; others: readonly string[]; way: string } {
   const [host, ofport] = [`host${target.h}`, target.n * 256 + target.i]
   const own = source.n * 256 + source.i
-  const journeys = frames.map((frame) => fabric.follow(`host${source.h}`, own, frame))
+  const journeys = frames.map((frame) => fabric.follow(`host${source.h}`, { bytes: frame, inPort: own }))
   const all = journeys.flatMap(({ deliveries }) => deliveries)
   const there = all.filter((each) => each.host === host && each.ofport === ofport)
   // Answers of the network itself go to the sender; nobody else gets anything.

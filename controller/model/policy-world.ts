@@ -3,7 +3,7 @@ import * as fc from 'fast-check'
 import { mac } from '../address.ts'
 import type { AddressGroup, Port, RuleAction, SecurityGroup, SecurityGroupRule } from '../app.ts'
 import { gateway, host, network, port, router, subnet, uuid, vif } from '../testing.ts'
-import { linkLocalOf, type Packet } from './policy-reference.ts'
+import { linkLocalOf, type Packet, type Rules } from './policy-reference.ts'
 import {
   echoFrame,
   fragmentFrames,
@@ -166,6 +166,13 @@ export function rowsOf({ stations, routed, groups, rules, sets }: World): Rows {
     addressGroups: sets,
   }
 }
+
+export const rulesOf = ({ stations, groups, rules, sets }: World): Rules => ({
+  groups: new Map(groups.map((row) => [row.id, row])),
+  rules,
+  addressGroups: new Map(sets.map((row) => [row.id, row])),
+  ports: stations.map(portOf),
+})
 
 /** A change of what the rules say. */
 export type Edit =

@@ -1,4 +1,5 @@
 // For tests: the network that rows describe, run by the apps on modelled hosts; and the packets that stations send.
+import { composeArp, ETHERTYPE_ARP, type Arp } from '../../packet/arp.ts'
 import { checksum, composeFrame, composeIpv4, parseFrame, parseIpv4 } from '../../packet/frame.ts'
 import { apps } from '../../apps/index.ts'
 import type {
@@ -87,24 +88,10 @@ export function simulate(rows: Rows): Simulated {
   return { fabric, derivation, deployment, settle }
 }
 
-const bytesOf = (value: number, size: number): number[] =>
-  Array.from({ length: size }, (_, i) => Math.floor(value / 2 ** (8 * (size - 1 - i))) % 256)
-
 export const address = (text: string): number => ipv4(text) ?? 0
 
-export interface Arp {
-  readonly op: number
-  readonly sha: number
-  readonly spa: number
-  readonly tha: number
-  readonly tpa: number
-}
-
-export function arpFrame(source: number, destination: number, { op, sha, spa, tha, tpa }: Arp): Uint8Array {
-  const fixed = [0, 1, 8, 0, 6, 4]
-  const body = [...bytesOf(op, 2), ...bytesOf(sha, 6), ...bytesOf(spa, 4), ...bytesOf(tha, 6), ...bytesOf(tpa, 4)]
-  return composeFrame({ source, destination, etherType: 0x0806, payload: Uint8Array.of(...fixed, ...body) })
-}
+export const arpFrame = (source: number, destination: number, arp: Arp): Uint8Array =>
+  composeFrame({ source, destination, etherType: ETHERTYPE_ARP, payload: composeArp(arp) })
 
 export const BROADCAST = 0xffff_ffff_ffff
 
@@ -120,7 +107,7 @@ export const whoHas = (hardware: string, own: string, wanted: string): Uint8Arra
 
 export function parseArp(bytes: Uint8Array): Arp | null {
   const frame = parseFrame(bytes)
-  if (frame?.etherType !== 0x0806 || frame.payload.length < 28) return null
+  if (frame?.etherType !== ETHERTYPE_ARP || frame.payload.length < 28) return null
   const at = (start: number, size: number): number =>
     frame.payload.subarray(start, start + size).reduce((value, byte) => value * 256 + byte, 0)
   return { op: at(6, 2), sha: at(8, 6), spa: at(14, 4), tha: at(18, 6), tpa: at(24, 4) }

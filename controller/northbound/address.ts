@@ -83,6 +83,31 @@ export const overlaps = (a: Range & { version?: IpVersion }, b: Range & { versio
 
 export const within = (range: Range, value: bigint): boolean => range.first <= value && value <= range.last
 
+/** The same addresses in as few prefixes as possible, in order. */
+export function compact(prefixes: readonly Cidr[]): Cidr[] {
+  const compacted: Cidr[] = []
+  for (const prefix of prefixes.toSorted((a, b) =>
+    a.first === b.first ? a.prefixLength - b.prefixLength : a.first < b.first ? -1 : 1,
+  )) {
+    const before = compacted.at(-1)
+    if (before && within(before, prefix.last)) continue
+    compacted.push(prefix)
+    mergeLast(compacted)
+  }
+  return compacted
+}
+
+/** Two halves of a prefix become it, as often as possible. */
+function mergeLast(list: Cidr[]): void {
+  for (;;) {
+    const [a, b] = list.slice(-2)
+    if (!a || !b || a.prefixLength !== b.prefixLength || a.last + 1n !== b.first) return
+    const size = b.last - a.first + 1n
+    if (a.first % size !== 0n) return
+    list.splice(-2, 2, { ...a, last: b.last, prefixLength: a.prefixLength - 1 })
+  }
+}
+
 /** Addresses a host may have: without network and broadcast address in IPv4, without the anycast one in IPv6. */
 export function hostRange(cidr: Cidr): Range {
   const size = cidr.last - cidr.first + 1n

@@ -3,6 +3,7 @@
 // one gets a line here.
 import type { Batch, Store, Watch } from '../store/index.ts'
 import { type Kind, type Model, parseIntentKey } from './model.ts'
+import { parseStored } from './stored.ts'
 
 interface Entry<T> {
   readonly object: T
@@ -22,8 +23,21 @@ const indexes: { readonly [K in Kind]: Indexes<Model[K]> } = {
     segment: (o) => [
       segmentKey(o['provider:network_type'], o['provider:physical_network'], o['provider:segmentation_id']),
     ],
+    default: (o) => (o.is_default ? ['external'] : []),
   },
-  subnets: { name: (o) => [o.name], project_id: (o) => [o.project_id], network_id: (o) => [o.network_id] },
+  subnets: {
+    name: (o) => [o.name],
+    project_id: (o) => [o.project_id],
+    network_id: (o) => [o.network_id],
+    subnetpool_id: (o) => (o.subnetpool_id === null ? [] : [o.subnetpool_id]),
+  },
+  subnetpools: {
+    name: (o) => [o.name],
+    project_id: (o) => [o.project_id],
+    address_scope_id: (o) => (o.address_scope_id === null ? [] : [o.address_scope_id]),
+    defaultVersion: (o) => (o.is_default ? [String(o.ip_version)] : []),
+  },
+  address_scopes: { name: (o) => [o.name], project_id: (o) => [o.project_id] },
   ports: {
     name: (o) => [o.name],
     project_id: (o) => [o.project_id],
@@ -125,6 +139,8 @@ export class Cache implements Reader {
     security_groups: new Collection(indexes.security_groups),
     security_group_rules: new Collection(indexes.security_group_rules),
     address_groups: new Collection(indexes.address_groups),
+    subnetpools: new Collection(indexes.subnetpools),
+    address_scopes: new Collection(indexes.address_scopes),
     agents: new Collection(indexes.agents),
     quotas: new Collection(indexes.quotas),
   }
@@ -222,7 +238,7 @@ export class Cache implements Reader {
   #set(key: string, value: string | null, modRevision: number): void {
     const parsed = parseIntentKey(key)
     if (parsed) {
-      const object = value === null ? null : (JSON.parse(value) as Model[Kind])
+      const object = value === null ? null : parseStored(parsed.kind, value)
       this.#collection(parsed.kind).set(parsed.id, object && { object, modRevision })
     } else if (key.startsWith(guardPrefix)) {
       if (value === null) this.#guards.delete(key)

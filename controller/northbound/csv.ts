@@ -14,7 +14,7 @@ export function formatCsv(rows: readonly (readonly Cell[])[]): string {
 export function parseCsv(text: string): string[][] | undefined {
   const rows: string[][] = []
   let row: string[] = []
-  const token = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)/y
+  const token = /(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\r?\n|$)/y
   while (token.lastIndex < text.length) {
     const match = token.exec(text)
     if (!match) return undefined

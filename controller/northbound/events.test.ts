@@ -95,7 +95,7 @@ test('health, readiness, metrics by route and the OpenAPI document are served', 
   )
   expect(metrics).toContain('weft_objects{kind="networks"} 1')
   const document = (await get('/openapi.json')).json<Json>()
-  expect(document.components.schemas.SubnetCreate.required).toEqual(['network_id', 'ip_version', 'cidr'])
+  expect(document.components.schemas.SubnetCreate.required).toEqual(['network_id', 'ip_version'])
   expect(Object.keys(document.components.schemas.NetworkUpdate.properties)).not.toContain('provider:network_type')
   expect((await get('/docs/')).headers['content-type']).toContain('text/html')
 })

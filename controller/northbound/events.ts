@@ -12,6 +12,7 @@ import type { LiveState } from './live.ts'
 import { intentPrefix, type Model, parseIntentKey, type ResourceKind } from './model.ts'
 import { resourceKinds } from './resources/index.ts'
 import type { Service } from './service.ts'
+import { parseStored } from './stored.ts'
 
 export interface EventOptions {
   readonly store: Store
@@ -103,7 +104,7 @@ function eventsOf(batch: Batch, who: Context, { service }: EventOptions): object
     const { kind, id } = parsed
     const base = { cursor: batch.revision, kind, id }
     if (event.kind === 'delete') return [{ ...base, type: 'deleted', object: null }]
-    const object = JSON.parse(event.entry.value) as Model[typeof kind]
+    const object = parseStored(kind, event.entry.value)
     const type = event.entry.version === 1 ? 'created' : 'updated'
     const resource = resourceKinds.find((each) => each === kind)
     return [

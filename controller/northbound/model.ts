@@ -23,6 +23,8 @@ export interface Network extends Standard {
   readonly dns_domain: string
   readonly availability_zone_hints: readonly string[]
   readonly 'router:external': boolean
+  /** The external network that is taken when none is named. */
+  readonly is_default: boolean
   readonly 'provider:network_type': 'vxlan' | 'geneve' | 'gre' | 'flat' | 'vlan'
   readonly 'provider:physical_network': string | null
   /** VNI or GRE key (1…16777215), VLAN id (1…4094), null for flat. */
@@ -51,6 +53,27 @@ export interface Subnet extends Standard {
   readonly ipv6_ra_mode: Ipv6Mode | null
   readonly ipv6_address_mode: Ipv6Mode | null
   readonly service_types: readonly string[]
+  readonly subnetpool_id: string | null
+  /** For an external DNS service to read. */
+  readonly dns_publish_fixed_ip: boolean
+}
+
+/** Prefixes from which subnets take theirs. */
+export interface SubnetPool extends Standard {
+  readonly prefixes: readonly string[]
+  readonly ip_version: 4 | 6
+  readonly min_prefixlen: number
+  readonly default_prefixlen: number
+  readonly max_prefixlen: number
+  readonly default_quota: number | null
+  readonly address_scope_id: string | null
+  readonly is_default: boolean
+  readonly shared: boolean
+}
+
+export interface AddressScope extends Standard {
+  readonly ip_version: 4 | 6
+  readonly shared: boolean
 }
 
 export type Ipv6Mode = 'slaac' | 'dhcpv6-stateful' | 'dhcpv6-stateless'
@@ -82,11 +105,17 @@ export interface Port extends Standard {
   readonly allowed_address_pairs: readonly AddressPair[]
   readonly extra_dhcp_opts: readonly DhcpOption[]
   readonly dns_name: string
+  readonly dns_domain: string
   /** In the order in which they are judged. */
   readonly security_groups: readonly string[]
   /** The verdict on what no rule of the groups matches. */
   readonly default_ingress_action: RuleAction
   readonly default_egress_action: RuleAction
+  /** For those who start and watch the guest to write and read; nothing in Weft depends on them. */
+  readonly numa_affinity_policy: 'required' | 'preferred' | 'legacy' | null
+  readonly device_profile: string | null
+  readonly data_plane_status: 'ACTIVE' | 'DOWN' | null
+  readonly propagate_uplink_status: boolean
   readonly 'binding:host_id': string
   readonly 'binding:profile': Readonly<Record<string, unknown>>
 }
@@ -154,6 +183,8 @@ export interface Model {
   readonly security_groups: SecurityGroup
   readonly security_group_rules: SecurityGroupRule
   readonly address_groups: AddressGroup
+  readonly subnetpools: SubnetPool
+  readonly address_scopes: AddressScope
   readonly agents: AgentSettings
   readonly quotas: Quota
 }
@@ -173,6 +204,8 @@ const isKind: Readonly<Record<Kind, true>> = {
   security_groups: true,
   security_group_rules: true,
   address_groups: true,
+  subnetpools: true,
+  address_scopes: true,
   agents: true,
   quotas: true,
 }

@@ -13,6 +13,7 @@ import {
   addRouterInterface,
   removeExtraRoutes,
   removeRouterInterface,
+  type RouterAction,
 } from './resources/router-actions.ts'
 import type { Service } from './service.ts'
 import { finisher } from './wait.ts'
@@ -65,10 +66,10 @@ function collectionRoutes(
 
   app.post(path, async (request, reply) => {
     const { bodies, bulk } = unwrapMany(request.body, singular, kind)
-    const { result, revision } = await service.create(request.context, kind, bodies)
-    const rows = result.map((object) => service.project(request.context, kind, object))
+    const written = await service.create(request.context, kind, bodies)
+    const rows = written.result.map((object) => service.project(request.context, kind, object))
     const body = bulk ? { [kind]: rows } : { [singular]: rows[0] }
-    return done(request, reply, { status: 201, body, objects: result.map(({ id }) => ({ kind, id })), revision })
+    return done(request, reply, { status: 201, body, written })
   })
 
   app.get(`${path}/:id`, (request) => {
@@ -80,21 +81,16 @@ function collectionRoutes(
 
   app.put(`${path}/:id`, async (request, reply) => {
     const id = idOf(request)
-    const { result, revision } = await service.update(
-      request.context,
-      kind,
-      id,
-      unwrap(request.body, singular),
-      ifMatch(request),
-    )
-    const body = { [singular]: service.project(request.context, kind, result) }
-    return done(request, reply, { status: 200, body, objects: [{ kind, id }], revision })
+    const given = unwrap(request.body, singular)
+    const written = await service.update(request.context, kind, id, given, ifMatch(request))
+    const body = { [singular]: service.project(request.context, kind, written.result) }
+    return done(request, reply, { status: 200, body, object: { kind, id }, written })
   })
 
   app.delete(`${path}/:id`, async (request, reply) => {
     const id = idOf(request)
-    const { revision } = await service.remove(request.context, kind, id, ifMatch(request))
-    return done(request, reply, { status: 204, body: undefined, objects: [{ kind, id }], revision })
+    const written = await service.remove(request.context, kind, id, ifMatch(request))
+    return done(request, reply, { status: 204, body: undefined, written })
   })
 
   tagRoutes(app, kind, service)
@@ -107,7 +103,8 @@ function tagRoutes(app: FastifyInstance, kind: ResourceKind, service: Service): 
   const path = `/v2.0/${pathOf(kind)}/:id/tags`
   const tagOf = (request: FastifyRequest): string => (request.params as { tag: string }).tag
   const set = async (request: FastifyRequest, change: (tags: readonly string[]) => readonly string[]) =>
-    (await service.setTags(request.context, kind, idOf(request), (tags) => checkTags(change(tags)))).result
+    (await service.setTags(request.context, kind, idOf(request), (tags) => checkTags(change(tags)), ifMatch(request)))
+      .result
 
   app.get(path, (request) => ({ tags: service.find(request.context, kind, idOf(request)).tags }))
   app.put(path, async (request) => {
@@ -150,25 +147,29 @@ function checkTags(tags: readonly unknown[]): readonly string[] {
 
 function routerRoutes(app: FastifyInstance, { service, waitRealized }: RouteOptions): void {
   const done = finisher(waitRealized)
+  const act = (request: FastifyRequest, run: (action: RouterAction) => object) =>
+    service.act(
+      request.context,
+      'routers',
+      idOf(request),
+      (router, operation) => run({ ...operation, router, body: request.body }),
+      ifMatch(request),
+    )
   const interfaces = { add_router_interface: addRouterInterface, remove_router_interface: removeRouterInterface }
   for (const [name, run] of Object.entries(interfaces)) {
     app.put(`/v2.0/routers/:id/${name}`, async (request, reply) => {
-      const id = idOf(request)
-      const { result, revision } = await service.act(request.context, 'routers', id, (router, operation) =>
-        run({ ...operation, router, body: request.body }),
-      )
-      return done(request, reply, { status: 200, body: result, objects: [{ kind: 'routers', id }], revision })
+      const written = await act(request, run)
+      const object = { kind: 'routers', id: idOf(request) } as const
+      return done(request, reply, { status: 200, body: written.result, object, written })
     })
   }
   const routes = { add_extraroutes: addExtraRoutes, remove_extraroutes: removeExtraRoutes }
   for (const [name, run] of Object.entries(routes)) {
     app.put(`/v2.0/routers/:id/${name}`, async (request, reply) => {
       const id = idOf(request)
-      const { revision } = await service.act(request.context, 'routers', id, (router, operation) =>
-        run({ ...operation, router, body: request.body }),
-      )
+      const written = await act(request, run)
       const router = service.project(request.context, 'routers', service.find(request.context, 'routers', id))
-      return done(request, reply, { status: 200, body: { router }, objects: [{ kind: 'routers', id }], revision })
+      return done(request, reply, { status: 200, body: { router }, object: { kind: 'routers', id }, written })
     })
   }
 }

@@ -68,6 +68,8 @@ export interface Resource<K extends ResourceKind> {
   alsoOwnedBy?(object: Model[K], reader: Reader): string | undefined
   /** Seen by administrators only, whoever owns it. */
   hidden?(object: Model[K], reader: Reader): boolean
+  /** Changed by administrators only, whoever owns it. */
+  locked?(object: Model[K], reader: Reader): boolean
   /** The project of a new object that is part of another one, whoever makes it. */
   owner?(draft: Model[K], reader: Reader): string | undefined
   /** What each project has without asking; undefined when it is there already. */
@@ -85,8 +87,11 @@ export const attribute = (type: AttributeType, extra: Partial<Attribute> = {}): 
 })
 export const fixed = (type: AttributeType, extra: Partial<Attribute> = {}): Attribute =>
   attribute(type, { update: 'none', ...extra })
-const readOnly = (type: AttributeType, extra: Partial<Attribute> = {}): Attribute =>
+export const readOnly = (type: AttributeType, extra: Partial<Attribute> = {}): Attribute =>
   attribute(type, { create: 'none', update: 'none', ...extra })
+/** Neutron has it, Weft has one value for it, which `compute` shows. */
+export const constant = (type: AttributeType, value: unknown, only: string): Attribute =>
+  attribute(type, { computed: true, default: value, only })
 export const computed = (type: AttributeType, extra: Partial<Attribute> = {}): Attribute =>
   readOnly(type, { computed: true, ...extra })
 
@@ -160,10 +165,10 @@ export function withDefaults(
 ): Record<string, unknown> {
   const draft: Record<string, unknown> = { ...parsed }
   for (const [name, row] of Object.entries(attributes)) {
-    if (row.computed || row.create === 'none' || draft[name] !== undefined || standardOwn.has(name)) continue
-    if (!Object.hasOwn(row, 'default'))
+    if (row.computed || draft[name] !== undefined || standardOwn.has(name)) continue
+    if (Object.hasOwn(row, 'default')) draft[name] = row.default
+    else if (row.create !== 'none')
       throw badRequest(`Failed to parse request. Required attribute '${name}' not specified`)
-    draft[name] = row.default
   }
   return draft
 }

@@ -76,6 +76,20 @@ export class Transaction implements Reader {
     this.#guards.add(`${guardPrefix}${name}`)
   }
 
+  /** The objects that hosts may hear of because of this: those written, and groups whose rules are. */
+  changed(): ObjectName[] {
+    const groups = new Set<string>()
+    for (const { kind, id, object } of this.#writes.values()) {
+      if (kind !== 'security_group_rules') continue
+      const rule = (object as Model['security_group_rules'] | null) ?? this.#cache.get(kind, id)
+      if (rule) groups.add(rule.security_group_id)
+    }
+    return [
+      ...Array.from(this.#writes.values(), ({ kind, id }) => ({ kind, id })),
+      ...Array.from(groups, (id) => ({ kind: 'security_groups', id }) as const),
+    ]
+  }
+
   /** Undefined when nothing changes. */
   toStore(): StoreTransaction | undefined {
     const stored = [...this.#writes].filter(([key, write]) => write.object || this.#cache.modRevision(key) > 0)
@@ -98,22 +112,34 @@ export class Transaction implements Reader {
 /** Other controllers write rarely at the same instant to the same network; this many losses in a row mean trouble. */
 const maximumAttempts = 20
 
+export interface ObjectName {
+  readonly kind: Kind
+  readonly id: string
+}
+
+export interface Written<T> {
+  readonly result: T
+  readonly revision: number
+  readonly changed: readonly ObjectName[]
+}
+
 /** Runs `body` as one atomic change; `body` is run again when another controller was faster. */
-export type Transact = <T>(body: (tx: Transaction) => T) => Promise<{ result: T; revision: number }>
+export type Transact = <T>(body: (tx: Transaction) => T) => Promise<Written<T>>
 
 export function transactor(store: Store, cache: Cache): Transact {
   let last: Promise<unknown> = Promise.resolve()
 
-  async function attempt<T>(body: (tx: Transaction) => T): Promise<{ result: T; revision: number }> {
+  async function attempt<T>(body: (tx: Transaction) => T): Promise<Written<T>> {
     for (let i = 0; i < maximumAttempts; i++) {
       if (cache.failure) throw unavailable(`The store is lost: ${cache.failure.message}.`)
       const tx = new Transaction(cache)
       const result = body(tx)
       const change = tx.toStore()
-      if (!change) return { result, revision: cache.revision }
+      if (!change) return { result, revision: cache.revision, changed: [] }
+      const changed = tx.changed()
       const outcome = await store.transact(change)
       await cache.reached(outcome.revision)
-      if (outcome.succeeded) return { result, revision: outcome.revision }
+      if (outcome.succeeded) return { result, revision: outcome.revision, changed }
     }
     throw unavailable('Other controllers keep changing the same objects; try again.')
   }

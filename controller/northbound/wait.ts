@@ -3,12 +3,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { badRequest, unavailable } from './errors.ts'
 import { queryOf } from './http.ts'
 import type { WaitRealized } from './live.ts'
+import type { ObjectName, Written } from './transaction.ts'
 
 interface Finish {
   readonly status: number
   readonly body: object | undefined
-  readonly objects: readonly { readonly kind: string; readonly id: string }[]
-  readonly revision: number
+  /** What was asked for; also when it was so already. */
+  readonly object?: ObjectName
+  readonly written: Written<unknown>
 }
 
 const defaultWaitSeconds = 30
@@ -24,7 +26,9 @@ export function finisher(waitRealized: WaitRealized | undefined) {
       Number(params.get('timeout') ?? defaultWaitSeconds) || defaultWaitSeconds,
       maximumWaitSeconds,
     )
-    const pending = await waitRealized(finish.objects, finish.revision, seconds * 1000)
+    const { changed, revision } = finish.written
+    const objects = finish.object ? [finish.object, ...changed] : changed
+    const pending = await waitRealized(objects, revision, seconds * 1000)
     if (pending.length === 0) return reply.code(finish.status).send(finish.body)
     return reply.code(202).send({ ...finish.body, unrealized: pending })
   }

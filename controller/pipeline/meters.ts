@@ -7,8 +7,8 @@ export const isOurMeter = (meter: number): boolean => meter >= FIRST && meter < 
 
 /** The meter for what one port sends to the controller. */
 export const portMeter = (ofport: number): number => FIRST + ofport
-/** The meter for packets whose TTL runs out. OpenFlow port numbers end below 0xff00. */
-export const EXPIRED_METER = FIRST + 0xff01
+/** The meter for what routers answer through the controller. OpenFlow port numbers end below 0xff00. */
+export const ROUTER_METER = FIRST + 0xff01
 /** The meter for packets that rules reject. */
 export const REJECT_METER = FIRST + 0xff02
 /** The meter for packets of which rules want a log. */

@@ -2,6 +2,7 @@
 // allocation, so nothing to persist or to run out of.
 import type { FieldName } from '../../ofproto/fields/table.ts'
 import type { Subfield } from '../../ofproto/fields/subfield.ts'
+import { hexBits } from './hex.ts'
 
 /** The network that the packet is on now: routing changes it. */
 export const NETWORK = 'xreg0' satisfies FieldName
@@ -13,8 +14,6 @@ export const NEXT_HOP = 'reg4' satisfies FieldName
 export const MARKS = 'reg5' satisfies FieldName
 /** The packet came in by a tunnel: it is for a port of this host, and never leaves by a tunnel again. */
 export const FROM_TUNNEL = 1
-/** A scratch register, used within one flow. */
-export const SCRATCH: Subfield = { field: 'xreg3', start: 0, bits: 48 }
 /** The set of addresses that is looked up. */
 export const SET = 'xreg3' satisfies FieldName
 /** The OpenFlow port by which the packet leaves, a local port or a tunnel; tun_id and tun_dst are set by then. */
@@ -31,6 +30,8 @@ export const HITS = 'reg11' satisfies FieldName
 /** The address of the remote end, as the policy's subject sees it: 128 bits for IPv6, the low 32 for IPv4. */
 export const REMOTE = 'xxreg3' satisfies FieldName
 export const REMOTE_IPV4 = 'reg15' satisfies FieldName
+/** The MAC that sent a packet to a router, while routers have it: between policies, whose REMOTE lies here, too. */
+export const SENDER: Subfield = { field: 'xreg6', start: 0, bits: 48 }
 /** The security group whose rules are asked. */
 export const GROUP = 'metadata' satisfies FieldName
 
@@ -75,7 +76,12 @@ export function marked(marks: Marks): readonly [value: number, mask: number] {
   return [value, mask]
 }
 
+const words = new DataView(new ArrayBuffer(8))
+
 /** The number of an object in a register of 64 bits. */
 export function tag(uuid: string): bigint {
-  return BigInt(`0x${uuid.replaceAll('-', '').slice(0, 16)}`)
+  // By way of bytes, as arithmetic on bigints makes one at each step.
+  words.setUint32(0, hexBits(uuid, 0, 8))
+  words.setUint32(4, hexBits(uuid, 8, 8))
+  return words.getBigUint64(0)
 }

@@ -3,11 +3,15 @@
 export type Sizes = Readonly<Record<string, number>>
 
 const benchmarks: Record<string, () => Promise<{ run(sizes: Sizes): Promise<void> }>> = {
+  converge: () => import('./converge.ts'),
+  dataplane: () => import('./dataplane.ts'),
   derivation: () => import('./derivation.ts'),
   engine: () => import('./engine.ts'),
   install: () => import('./install.ts'),
   ofproto: () => import('./ofproto.ts'),
   ovsdb: () => import('./ovsdb.ts'),
+  punt: () => import('./punt.ts'),
+  scale: () => import('./scale.ts'),
   store: () => import('./store.ts'),
 }
 

@@ -15,6 +15,7 @@ export interface Network {
 
 export interface Subnet {
   readonly id: string
+  readonly network: string
   readonly cidr: string
   readonly gateway: string | null
 }
@@ -124,7 +125,7 @@ export class Cloud implements AsyncDisposable {
 
   async subnet(network: Network, cidr: string, body: Json = {}): Promise<Subnet> {
     const made = await this.#create('subnet', { network_id: network.id, ip_version: 4, cidr, ...body })
-    return { id: made['id'] as string, cidr, gateway: made['gateway_ip'] as string | null }
+    return { id: made['id'] as string, network: network.id, cidr, gateway: made['gateway_ip'] as string | null }
   }
 
   /** A router that stands on the gateway addresses of the subnets; its id. */
@@ -134,6 +135,13 @@ export class Cloud implements AsyncDisposable {
       await this.controller.call('PUT', `/v2.0/routers/${id}/add_router_interface`, { subnet_id: subnet })
     }
     return id
+  }
+
+  /** Puts a router on a subnet with this address. */
+  async attach(router: string, subnet: Subnet, address: string): Promise<void> {
+    const fixed_ips = [{ subnet_id: subnet.id, ip_address: address }]
+    const { id } = await this.#create('port', { network_id: subnet.network, fixed_ips })
+    await this.controller.call('PUT', `/v2.0/routers/${router}/add_router_interface`, { port_id: id })
   }
 
   async port(network: Network, body: Json = {}): Promise<Port> {

@@ -1,9 +1,10 @@
 // `weft serve` as a process of its own in the controller's namespace of a Fabric: started, stopped and killed by tests,
 // with its data folder kept in between, and asked over REST.
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
-import type { Fabric } from './fabric.ts'
+import { WebSocket } from 'ws'
 import { startDaemon, until, type Daemon } from './run.ts'
 
 const API_PORT = 9696
@@ -18,39 +19,58 @@ export interface Answer {
   readonly body: Json
 }
 
+/** Where it runs: a folder for its files, and a network namespace in which the ports that it listens on are free. */
+export interface ControllerPlace {
+  readonly folder: string
+  readonly controller: string
+}
+
 export class ControllerProcess implements AsyncDisposable {
-  readonly #fabric: Fabric
+  readonly #place: ControllerPlace
   readonly #relay: Daemon
   readonly #socket: string
   readonly #arguments: readonly string[]
   #process: Daemon | null = null
 
-  private constructor(fabric: Fabric, relay: Daemon, socket: string, more: readonly string[]) {
-    this.#fabric = fabric
+  private constructor(place: ControllerPlace, relay: Daemon, socket: string, more: readonly string[]) {
+    this.#place = place
     this.#relay = relay
     this.#socket = socket
-    this.#arguments = [MAIN, 'serve', '--data', join(fabric.folder, 'data'), ...more]
+    this.#arguments = [MAIN, 'serve', '--data', join(place.folder, 'data'), ...more]
   }
 
   /** `more`: flags of weft serve. */
-  static async start(fabric: Fabric, ...more: readonly string[]): Promise<ControllerProcess> {
-    const socket = join(fabric.folder, 'api.sock')
+  static async start(place: ControllerPlace, ...more: readonly string[]): Promise<ControllerProcess> {
+    const socket = join(place.folder, 'api.sock')
     const relay = await startDaemon(process.execPath, [RELAY, socket, String(API_PORT)], {
-      namespace: fabric.controller,
+      namespace: place.controller,
     })
-    const controller = new ControllerProcess(fabric, relay, socket, more)
+    const controller = new ControllerProcess(place, relay, socket, more)
     await until('the relay listens', () => existsSync(socket))
     await controller.run()
     return controller
   }
 
+  get pid(): number {
+    if (this.#process === null) throw new Error('the controller is not running')
+    return this.#process.pid
+  }
+
+  /** Follows /v1/events from now on, until the socket is closed or the process ends. */
+  async follow(onEvent: (event: Json) => void): Promise<WebSocket> {
+    const events = new WebSocket(`ws+unix:${this.#socket}:/v1/events`)
+    events.on('message', (data: Buffer) => onEvent(JSON.parse(data.toString()) as Json))
+    await once(events, 'open')
+    return events
+  }
+
   get #logFile(): string {
-    return join(this.#fabric.folder, 'controller.log')
+    return join(this.#place.folder, 'controller.log')
   }
 
   /** Starts the process and waits until its API answers. */
   async run(): Promise<void> {
-    const options = { namespace: this.#fabric.controller, log: this.#logFile }
+    const options = { namespace: this.#place.controller, log: this.#logFile }
     this.#process = await startDaemon(process.execPath, this.#arguments, options)
     const answers = (): Promise<boolean> =>
       this.request('GET', '/healthz').then(

@@ -8,8 +8,10 @@ import { run, startDaemon, until, type Daemon } from './run.ts'
 const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema'
 
 export interface OvsOptions {
-  /** A network namespace to run in; bridges are then to be made with datapath_type=netdev. */
+  /** A network namespace to run in; bridges are then to be made with datapath_type=netdev, unless `dummy`. */
   readonly namespace?: string
+  /** The dummy datapath, which is the default without a namespace. */
+  readonly dummy?: boolean
   /** More arguments for ovsdb-server, as the TLS options. */
   readonly ovsdbArguments?: readonly string[]
 }
@@ -49,6 +51,11 @@ export class Ovs implements AsyncDisposable {
     return `unix:${join(this.folder, `${bridge}.mgmt`)}`
   }
 
+  /** Of ovs-vswitchd, while it runs. */
+  get switchPid(): number | null {
+    return this.#switch?.pid ?? null
+  }
+
   async startDatabase(): Promise<void> {
     const socket = join(this.folder, 'db.sock')
     const remotes = [`--remote=p${this.database}`, '--remote=db:Open_vSwitch,Open_vSwitch,manager_options']
@@ -61,8 +68,9 @@ export class Ovs implements AsyncDisposable {
   }
 
   async startSwitch(): Promise<void> {
-    const dummy = this.#options.namespace === undefined ? ['--disable-system', '--enable-dummy'] : []
-    this.#switch = await this.#daemon('ovs-vswitchd', [this.database, ...dummy])
+    const { namespace, dummy = namespace === undefined } = this.#options
+    const datapath = dummy ? ['--disable-system', '--enable-dummy'] : []
+    this.#switch = await this.#daemon('ovs-vswitchd', [this.database, ...datapath])
     await until('ovs-vswitchd answers', () =>
       this.appctl('version').then(
         () => true,
@@ -80,6 +88,12 @@ export class Ovs implements AsyncDisposable {
   async stopDatabase(signal?: NodeJS.Signals): Promise<void> {
     await this.#database?.stop(signal)
     this.#database = null
+  }
+
+  /** Process ids. */
+  get processes(): { readonly database: number; readonly switch: number } {
+    if (this.#database === null || this.#switch === null) throw new Error('Open vSwitch is not running')
+    return { database: this.#database.pid, switch: this.#switch.pid }
   }
 
   async stop(): Promise<void> {

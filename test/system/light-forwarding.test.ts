@@ -46,6 +46,12 @@ async function flowsOf(host: Hypervisor, network: Network): Promise<string[]> {
   return flows.filter((flow) => names.some((name) => flow.includes(name)))
 }
 
+/** The addresses that traceroute shows. */
+async function hops(from: Guest, to: string): Promise<string[]> {
+  const text = await from.vm.exec('traceroute', '-n', '-q', '1', '-w', '2', to)
+  return text.split('\n').flatMap((line) => /^ *\d+ +(\S+)/.exec(line)?.[1] ?? [])
+}
+
 describe('reachability', () => {
   test('machines of a network reach each other, on one host and across hosts', async () => {
     expect(await a1.vm.ping(a2.port.address)).toBe(1)
@@ -64,6 +70,12 @@ describe('reachability', () => {
     expect(await b2.vm.ping('10.2.0.1')).toBe(1)
   })
 
+  test('nobody listens on a gateway address, and who tries hears so at once', async () => {
+    expect(await hops(a1, '10.2.0.1')).toEqual(['10.2.0.1'])
+    const connect = a1.vm.exec('timeout', '5', 'bash', '-c', 'echo >/dev/tcp/10.1.0.1/80')
+    await expect(connect).rejects.toThrow('Connection refused')
+  })
+
   test('TCP passes unharmed on one host, across hosts and through the router', async () => {
     const bytes = randomBytes(2_000_000)
     for (const to of [a2, a3, b2]) {
@@ -73,9 +85,7 @@ describe('reachability', () => {
   })
 
   test('traceroute shows the router and then the machine, and the TTL is one less', async () => {
-    const text = await a1.vm.exec('traceroute', '-n', '-q', '1', '-w', '2', b2.port.address)
-    const hops = text.split('\n').flatMap((line) => /^ *\d+ +(\S+)/.exec(line)?.[1] ?? [])
-    expect(hops).toEqual(['10.1.0.1', b2.port.address])
+    expect(await hops(a1, b2.port.address)).toEqual(['10.1.0.1', b2.port.address])
     expect(await a1.vm.exec('ping', '-n', '-c', '1', b2.port.address)).toContain('ttl=63')
   })
 
@@ -222,6 +232,42 @@ describe('routers', () => {
     expect(await a1.vm.ping('172.16.5.1')).toBe(1)
     await cloud.controller.call('PUT', `/v2.0/routers/${router}/remove_extraroutes?wait=realized`, { router: routes })
     expect(await b2.vm.ping('172.16.5.1', '-c', '1')).toBe(0)
+  })
+
+  test('routers on one network lead to each other’s networks; each shows in traceroute', async () => {
+    const between = await cloud.subnet(await cloud.network(), '10.5.0.0/24')
+    const behind = await cloud.network()
+    const behindSubnet = await cloud.subnet(behind, '10.6.0.0/24')
+    const second = await cloud.router([behindSubnet], {})
+    await cloud.attach(router, between, '10.5.0.1')
+    await cloud.attach(second, between, '10.5.0.2')
+    await cloud.update('router', router, { routes: [{ destination: '10.6.0.0/24', nexthop: '10.5.0.2' }] })
+    await cloud.update('router', second, { routes: [{ destination: '10.1.0.0/24', nexthop: '10.5.0.1' }] })
+    const near = await cloud.guest(cloud.host(0), behind, behindSubnet)
+    const far = await cloud.guest(cloud.host(2), behind, behindSubnet)
+    const bytes = randomBytes(200_000)
+    for (const { vm, port } of [near, far]) {
+      await warm(a1.vm, port.address)
+      expect(await vm.ping(a1.port.address)).toBe(1)
+      expect((await stream(a1.vm, vm, port.address, bytes)).equals(bytes)).toBe(true)
+      expect((await stream(vm, a1.vm, a1.port.address, bytes)).equals(bytes)).toBe(true)
+    }
+    expect(await hops(a1, far.port.address)).toEqual(['10.1.0.1', '10.5.0.2', far.port.address])
+    expect(await a1.vm.ping('10.6.0.1')).toBe(1)
+  })
+
+  test('guests hear at once that their gateway has another MAC', async () => {
+    const network = await cloud.network()
+    const subnet = await cloud.subnet(network, '10.7.0.0/24')
+    const { vm } = await cloud.guest(cloud.host(0), network, subnet)
+    const gatewayMac = async () => /lladdr (\S+)/.exec(await vm.exec('ip', 'neigh', 'show', '10.7.0.1'))?.[1]
+    const id = await cloud.router([subnet])
+    await warm(vm, '10.7.0.1')
+    const before = await gatewayMac()
+    await cloud.controller.call('PUT', `/v2.0/routers/${id}/remove_router_interface`, { subnet_id: subnet.id })
+    await cloud.controller.call('PUT', `/v2.0/routers/${id}/add_router_interface`, { subnet_id: subnet.id })
+    await until('the guest has the new MAC', async () => ![undefined, before].includes(await gatewayMac()))
+    expect(await vm.ping('10.7.0.1')).toBe(1)
   })
 
   test('a host that does not need a network has none of its flows', async () => {

@@ -52,6 +52,23 @@ describe('plugging', () => {
     expect(await anchor.vm.ping(port.address, '-c', '1')).toBe(0)
   })
 
+  test('events tell each status of a port once, in the order in which it has them', async () => {
+    const told: unknown[] = []
+    const port = await cloud.port(red)
+    const events = await cloud.controller.follow(({ type, kind, id, status }) => {
+      if (type === 'observed' && kind === 'port' && id === port.id) told.push(status)
+    })
+    try {
+      const vm = await cloud.fabric.addVm(cloud.host(1), 'watched', port.mac, port.id)
+      await until('ACTIVE is told', () => told.includes('ACTIVE'), 30)
+      await cloud.fabric.unplug(vm)
+      await until('DOWN is told', () => told.at(-1) === 'DOWN', 30)
+      expect(told).toEqual(['BUILD', 'ACTIVE', 'DOWN'])
+    } finally {
+      events.close()
+    }
+  })
+
   test('an interface of no port gets nothing, and is served as soon as it says which port it is', async () => {
     const vm = await cloud.fabric.addVm(cloud.host(1), 'early', '02:00:00:00:00:31', randomUUID())
     const port = await cloud.port(red, { mac_address: '02:00:00:00:00:31' })

@@ -35,9 +35,14 @@ test('openstack network: every sub-command and option', async () => {
     `
 network create n1 --mtu 1400 --description d --dns-domain ex.org. --availability-zone-hint default --tag red --enable --enable-port-security --no-share --internal -f value -c mtu => 1400
 network create n2 --share --external --disable --disable-port-security --provider-network-type vlan --provider-physical-network phys --provider-segment 7 -f value -c provider:segmentation_id => 7
-network create n3 --transparent-vlan => !vlan_transparent
+network create n3 --transparent-vlan => !VLAN transparent networks are not available
 network create n3 --qos-policy gold => !404
-network create n3 --default => !is_default
+network create n3 --default => !is_default is for external networks
+network set n2 --default
+network create n3 --external --default => !default external network already exists
+network set n2 --no-default
+network create n3 --no-default --no-transparent-vlan => n3
+network delete n3
 network list --long -f value => n1 && n2 && vlan
 network list --name n1 -f value -c Name => n1
 network list --external --disable --share -f value -c Name => n2
@@ -71,10 +76,14 @@ subnet create s6 --network sn --ip-version 6 --subnet-range fd00::/64 --ipv6-ra-
 subnet create s2 --network sn --subnet-range 10.2.0.0/24 --no-dhcp --gateway none -f value -c gateway_ip => None
 subnet create s3 --network sn --subnet-range 10.3.0.0/24 --gateway auto -f value -c gateway_ip => 10.3.0.1
 subnet create s4 --network sn --subnet-range 10.1.0.128/25 => !overlaps
-subnet create s4 --network sn --subnet-pool x --prefix-length 24 => !subnetpools
-subnet create s4 --network sn --subnet-range 10.4.0.0/24 --dns-publish-fixed-ip => !dns_publish_fixed_ip
-subnet create s4 --network sn --ip-version 6 --use-prefix-delegation yes => !subnetpool_id
-subnet create s4 --network sn --use-default-subnet-pool => !use_default_subnetpool
+subnet create s4 --network sn --subnet-pool x --prefix-length 24 => !No SubnetPool found for x
+subnet create s4 --network sn => !in the absence of a cidr
+subnet create s4 --network sn --subnet-range 10.4.0.0/24 --dns-publish-fixed-ip -f value -c dns_publish_fixed_ip => True
+subnet set s4 --no-dns-publish-fixed-ip
+subnet show s4 -f value -c dns_publish_fixed_ip => False
+subnet create s5 --network sn --subnet-range 10.5.0.0/24 --network-segment x => !404
+subnet create s5 --network sn --ip-version 6 --use-prefix-delegation yes => !prefix delegation is not available
+subnet create s5 --network sn --use-default-subnet-pool => !No default subnetpool found for IPv4
 subnet list --long -f value => s1 && s2
 subnet list --ip-version 6 -f value -c Name => s6
 subnet list --dhcp --network sn --name s1 -f value -c Name => s1
@@ -87,7 +96,7 @@ subnet show s1b -f json => 1.1.1.1 && compute:x && 10.1.0.253 && "enable_dhcp": 
 subnet unset s1b --gateway
 subnet set s1b --no-dns-nameservers --no-host-route --no-allocation-pool --dhcp --no-tag
 subnet show s1b -f json => "dns_nameservers": [] && "gateway_ip": null
-subnet delete s1b s6 s2 s3
+subnet delete s1b s6 s2 s3 s4
 network delete sn`,
   )
 })
@@ -104,10 +113,13 @@ port create p3 --network pn --fixed-ip ip-address=10.1.0.15 => !already allocate
 port create p3 --network pn --security-group web => !No SecurityGroup found for web
 port create p3 --network pn --vnic-type direct => !vnic_type
 port create p3 --network pn --qos-policy gold => !404
-port create p3 --network pn --dns-domain ex.org. => !dns_domain
-port create p3 --network pn --numa-policy-required => !numa_affinity_policy
-port create p3 --network pn --enable-uplink-status-propagation => !propagate_uplink_status
-port create p3 --network pn --device-profile x => !device_profile
+port create p3 --network pn --fixed-ip subnet=ps,ip-address=10.1.0.16 --dns-name web --dns-domain ex.org. --numa-policy-required --enable-uplink-status-propagation --device-profile x -f json => web.ex.org. && "numa_affinity_policy": "required" && "propagate_uplink_status": true && "device_profile": "x"
+port set p3 --dns-domain ex.com. --numa-policy-preferred --data-plane-status ACTIVE
+port show p3 -f json => web.ex.com. && "preferred" && "data_plane_status": "ACTIVE"
+port set p3 --numa-policy-legacy
+port unset p3 --numa-policy --data-plane-status --qos-policy
+port show p3 -f json => "numa_affinity_policy": null && "data_plane_status": null
+port delete p3
 port list --long -f value => p1 && p2
 port list --network pn --device-id d1 --mac-address fa:16:3e:00:00:01 --host hv1 --name p1 --device-owner compute:nova -f value -c Name => p1
 port list --fixed-ip subnet=ps,ip-address=10.1.0.15 -f value -c Name => p1
@@ -117,11 +129,53 @@ port unset p1b --fixed-ip subnet=ps,ip-address=10.1.0.15 --allowed-address ip-ad
 port show p1b -f json => "c": "d" && 10.9.0.2 && "name": "p1b" && "binding_host_id": ""
 port set p1b --no-fixed-ip --no-allowed-address --no-binding-profile --no-tag --mac-address fa:16:3e:00:00:02
 port set p1b --disable-port-security --no-security-group
-port set p1b --data-plane-status ACTIVE => !data_plane_status
 port show p1b -f json => fa:16:3e:00:00:02 && "fixed_ips": []
 network delete pn => !in use by port
 port delete p1b p2
 network delete pn`,
+  )
+})
+
+test('openstack subnet pool and address scope: every sub-command and option', async () => {
+  await expectAll(
+    none(),
+    `
+address scope create sc --ip-version 4 --share -f value -c shared => True
+address scope create sc6 --ip-version 6 --no-share -f value -c ip_version => 6
+address scope set sc --name scope --no-share => !can't be unshared
+address scope set sc --name scope --share
+address scope list --name scope --ip-version 4 --share -f value -c Name => scope
+address scope list --no-share -f value -c Name => sc6
+subnet pool create sp --pool-prefix 10.0.0.0/16 --pool-prefix 10.1.0.0/16 --default-prefix-length 24 --min-prefix-length 16 --max-prefix-length 28 --address-scope scope --default --share --description d --default-quota 600 --tag a -f value -c prefixes => 10.0.0.0/15
+subnet pool create sq --pool-prefix 10.0.0.0/8 --address-scope scope => !overlaps
+subnet pool create sq --pool-prefix 10.0.0.0/8 --default => !default subnetpool
+subnet pool create sq --pool-prefix 10.0.0.0/8 --default-prefix-length 4 => !Illegal prefix bounds
+subnet pool create sq --pool-prefix fd00::/48 --no-default --no-share --no-tag -f value -c default_prefixlen => 64
+subnet pool list --long --share --default --address-scope scope --name sp --tags a -f value => 10.0.0.0/15
+subnet pool list --no-share --no-default -f value -c Name => sq
+subnet pool list --any-tags a --not-tags b --not-any-tags c -f value -c Name => sp
+network create pn => pn
+network create pm => pm
+subnet create s1 --network pn --subnet-pool sp -f value -c cidr => 10.0.0.0/24
+subnet create s2 --network pn --subnet-pool sp --prefix-length 25 -f value -c cidr => 10.0.1.0/25
+subnet create s3 --network pn --subnet-pool sp --subnet-range 10.1.1.0/28 -f value -c cidr => 10.1.1.0/28
+subnet create s4 --network pn --subnet-pool sp --prefix-length 29 => !maximum allowed prefix is 28
+subnet create s4 --network pn --subnet-pool sp --subnet-range 10.9.0.0/24 => !not in the prefixes
+subnet create s4 --network pn --subnet-pool sp --prefix-length 24 => !quota
+subnet create s4 --network pn --subnet-range 10.9.0.0/24 => !same subnet pool
+subnet create s4 --network pm --use-default-subnet-pool --prefix-length 28 -f value -c cidr => 10.0.1.128/28
+subnet create s6 --network pm --ip-version 6 --subnet-pool sq -f value -c cidr => fd00::/64
+subnet list --subnet-pool sp --network pn -f value -c Subnet => 10.0.0.0/24
+subnet pool set sp --name spx --pool-prefix 10.2.0.0/16 --default-prefix-length 26 --min-prefix-length 8 --max-prefix-length 30 --no-address-scope --no-default --description e --default-quota 10000 --tag b
+subnet pool show spx -f json => 10.2.0.0/16 && "default_prefixlen": 26 && "address_scope_id": null && "is_default": false
+subnet pool unset spx --tag a
+subnet pool unset spx --all-tag
+subnet pool set spx --no-tag --default --address-scope scope
+subnet pool delete spx => !1 of 1 subnet pools failed to delete
+address scope delete scope => !1 of 1 address scopes failed to delete
+network delete pn pm
+subnet pool delete spx sq
+address scope delete scope sc6`,
   )
 })
 
@@ -178,6 +232,14 @@ network agent show ${agent} -f json => hello && "admin_state_up": false
 network agent delete ${agent} => !is connected
 network agent delete ${lost}
 network agent list -f value -c ID => ${agent}
+router create ar => ar
+network agent list --router ar -f value
+network agent add network --dhcp ${agent} an
+network agent remove network --dhcp ${agent} an
+network agent add router --l3 ${agent} ar
+network agent remove router --l3 ${agent} ar
+router delete ar
+network agent list --router nowhere => !No Router found for nowhere
 ip availability list -f value => an
 ip availability show an -f json => "used_ips": 0
 extension list --network -f value -c Alias => extraroute-atomic

@@ -2,11 +2,13 @@
 import type { ResourceKind } from '../model.ts'
 import type { Resource } from '../resource.ts'
 import { addressGroups } from './address-groups.ts'
+import { addressScopes } from './address-scopes.ts'
 import { networks } from './networks.ts'
 import { ports } from './ports.ts'
 import { routers } from './routers.ts'
 import { securityGroupRules } from './security-group-rules.ts'
 import { securityGroups } from './security-groups.ts'
+import { subnetpools } from './subnetpools.ts'
 import { subnets } from './subnets.ts'
 
 export const resources: { readonly [K in ResourceKind]: Resource<K> } = {
@@ -17,5 +19,7 @@ export const resources: { readonly [K in ResourceKind]: Resource<K> } = {
   security_groups: securityGroups,
   security_group_rules: securityGroupRules,
   address_groups: addressGroups,
+  subnetpools,
+  address_scopes: addressScopes,
 }
 export const resourceKinds = Object.keys(resources) as readonly ResourceKind[]

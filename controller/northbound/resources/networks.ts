@@ -1,18 +1,19 @@
 // Networks: segment allocation, MTU, sharing.
 import { boolean, integer, nullable, oneOf, refined, text } from '../attribute-types.ts'
-import { segmentKey } from '../cache.ts'
+import { type Reader, segmentKey } from '../cache.ts'
 import { conflict, invalidInput, users } from '../errors.ts'
 import type { Network } from '../model.ts'
 import {
   attribute,
   computed,
+  constant,
   fixed,
   type Operation,
   type Resource,
   standardAttributes,
   zoneHints,
 } from '../resource.ts'
-import { idList, statusType } from './shared.ts'
+import { idList, noQos, statusType } from './shared.ts'
 
 /** Bytes that the outer headers take from the underlay's MTU (IPv4 underlay; Geneve with two 4-byte options, GRE with a key). */
 const overheadBytes: Readonly<Record<Network['provider:network_type'], number>> = {
@@ -47,6 +48,10 @@ export const networks: Resource<'networks'> = {
     port_security_enabled: attribute(boolean, { default: true }),
     dns_domain: attribute(dnsName, { default: '' }),
     availability_zone_hints: fixed(zoneHints, { default: [] }),
+    vlan_transparent: constant(boolean, false, 'VLAN transparent networks are not available'),
+    qos_policy_id: constant(nullable(text()), null, noQos),
+    // The external network that is taken when none is named.
+    is_default: attribute(boolean, { default: false, create: 'admin', update: 'admin' }),
     'router:external': attribute(boolean, { default: false, create: 'admin', update: 'admin' }),
     'provider:network_type': fixed(oneOf('vxlan', 'geneve', 'gre', 'flat', 'vlan'), provider),
     'provider:physical_network': fixed(nullable(text(64)), provider),
@@ -59,11 +64,13 @@ export const networks: Resource<'networks'> = {
   },
 
   create(draft, operation) {
+    checkDefault(draft, operation)
     const network = { ...draft, ...segment(draft, operation) }
     return { ...network, mtu: mtu(network, operation) }
   },
 
   update(before, after, operation) {
+    checkDefault(after, operation)
     if (before.shared && !after.shared) refuseOtherUsers(after, operation)
     return after.mtu === before.mtu ? after : { ...after, mtu: mtu(after, operation) }
   },
@@ -86,9 +93,26 @@ export const networks: Resource<'networks'> = {
     status: live.networkStatus(network.id) ?? 'ACTIVE',
     subnets: cache.select('subnets', 'network_id', network.id).map((subnet) => subnet.id),
     availability_zones: ['default'],
-    ipv4_address_scope: null,
-    ipv6_address_scope: null,
+    ipv4_address_scope: addressScope(network, 4, cache),
+    ipv6_address_scope: addressScope(network, 6, cache),
+    vlan_transparent: false,
+    qos_policy_id: null,
   }),
+}
+
+function addressScope(network: Network, version: 4 | 6, reader: Reader): string | null {
+  const subnets = reader.select('subnets', 'network_id', network.id)
+  const pool = subnets.find((subnet) => subnet.ip_version === version)?.subnetpool_id
+  return (pool && reader.get('subnetpools', pool)?.address_scope_id) || null
+}
+
+function checkDefault(network: Network, { tx }: Operation): void {
+  if (!network.is_default) return
+  if (!network['router:external']) throw invalidInput('is_default is for external networks')
+  tx.guard('default_external_network')
+  const others = tx.select('networks', 'default', 'external').filter(({ id }) => id !== network.id)
+  if (others.length === 0) return
+  throw conflict('DefaultExternalNetworkExists', `A default external network already exists: ${others[0]?.id}.`)
 }
 
 function mtu(network: Network, { settings }: Operation): number {

@@ -27,8 +27,8 @@ import {
 } from '../model.ts'
 import {
   attribute,
-  type Attribute,
   computed,
+  constant,
   fixed,
   type Operation,
   randomMac,
@@ -39,7 +39,7 @@ import type { Transaction } from '../transaction.ts'
 import { dnsName } from './networks.ts'
 import { groupIds, groupsOfChangedPort, groupsOfNewPort, shownGroups } from './port-groups.ts'
 import { ruleAction } from './security-group-rules.ts'
-import { statusType } from './shared.ts'
+import { noQos, statusType } from './shared.ts'
 
 const fixedIps = listOf(
   record({ subnet_id: { type: uuid, optional: true }, ip_address: { type: ipAddress, optional: true } }),
@@ -73,9 +73,6 @@ const hostLabel = refined(dnsName, (value) =>
 /** Clients unbind with null. */
 const hostId = { ...text(255), parse: (value: unknown) => text(255).parse(value ?? '') }
 const binding = { create: 'admin', update: 'admin', read: 'admin' } as const
-/** Neutron has it, Weft has one value for it. */
-const constant = (type: Attribute['type'], value: unknown, only: string): Attribute =>
-  attribute(type, { computed: true, default: value, only })
 
 export const ports: Resource<'ports'> = {
   kind: 'ports',
@@ -100,6 +97,12 @@ export const ports: Resource<'ports'> = {
     default_ingress_action: attribute(ruleAction, { default: 'deny' }),
     default_egress_action: attribute(ruleAction, { default: 'deny' }),
     dns_name: attribute(hostLabel, { default: '' }),
+    dns_domain: attribute(dnsName, { default: '' }),
+    qos_policy_id: constant(nullable(text()), null, noQos),
+    numa_affinity_policy: attribute(nullable(oneOf('required', 'preferred', 'legacy')), { default: null }),
+    device_profile: fixed(nullable(text(255)), { default: null }),
+    data_plane_status: attribute(nullable(oneOf('ACTIVE', 'DOWN')), { default: null, create: 'none', update: 'admin' }),
+    propagate_uplink_status: fixed(boolean, { default: false }),
     dns_assignment: computed(listOf(text())),
     status: computed(statusType),
     'binding:host_id': attribute(hostId, { ...binding, default: '' }),
@@ -155,6 +158,7 @@ export const ports: Resource<'ports'> = {
       dns_assignment: assignments(port, cache, settings.dnsDomain),
       // An operator's wish is shown as he wrote it; without one, the host that has the interface.
       'binding:host_id': port['binding:host_id'] || (host ?? ''),
+      qos_policy_id: null,
       'binding:vnic_type': 'normal',
       'binding:vif_type': (host ?? port['binding:host_id']) ? 'ovs' : 'unbound',
       'binding:vif_details':
@@ -255,7 +259,10 @@ const mergeOptions = (before: Port, after: Port, given: ReadonlySet<string>): re
   given.has('extra_dhcp_opts') ? options(after.extra_dhcp_opts, before.extra_dhcp_opts) : before.extra_dhcp_opts
 
 function assignments(port: Port, reader: Reader, defaultDomain: string): object[] {
-  const domain = (reader.get('networks', port.network_id)?.dns_domain || defaultDomain).replace(/\.?$/, '.')
+  const domain = (port.dns_domain || reader.get('networks', port.network_id)?.dns_domain || defaultDomain).replace(
+    /\.?$/,
+    '.',
+  )
   return port.fixed_ips.map(({ ip_address }) => {
     const hostname = port.dns_name || `host-${ip_address.replace(/[.:]+/g, '-')}`
     const fqdn = hostname.endsWith('.') ? hostname : `${hostname}.${domain}`

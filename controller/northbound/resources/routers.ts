@@ -48,7 +48,7 @@ export const routers: Resource<'routers'> = {
     availability_zones: computed(zoneHints),
   },
 
-  create: (draft) => ({ ...draft, routes: [] }),
+  create: (draft) => draft,
 
   update(before, after, { tx }) {
     if (after.routes !== before.routes) {

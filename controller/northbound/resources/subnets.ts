@@ -12,11 +12,12 @@ import {
   within,
   without,
 } from '../address.ts'
-import { boolean, cidr, ipAddress, listOf, nullable, oneOf, record, text, uuid } from '../attribute-types.ts'
+import { boolean, cidr, integer, ipAddress, listOf, nullable, oneOf, record, text, uuid } from '../attribute-types.ts'
 import { ApiError, badRequest, conflict, forbidden, invalidInput, notFound, users } from '../errors.ts'
 import { subnetCidr } from '../ipam.ts'
 import { type AllocationPool, routerInterfaceOwner, type Subnet } from '../model.ts'
-import { attribute, computed, fixed, type Operation, type Resource, routes, standardAttributes } from '../resource.ts'
+import { attribute, constant, fixed, type Operation, type Resource, routes, standardAttributes } from '../resource.ts'
+import { allocatePrefix, checkAffinity, poolId, poolOf, type PrefixRequest } from './pool-allocation.ts'
 
 const ipv6Mode = nullable(oneOf('slaac', 'dhcpv6-stateful', 'dhcpv6-stateless'))
 
@@ -28,7 +29,11 @@ export const subnets: Resource<'subnets'> = {
     ...standardAttributes,
     network_id: fixed(uuid),
     ip_version: fixed(oneOf(4, 6)),
-    cidr: fixed(cidr),
+    // Absent: from the pool.
+    cidr: fixed(cidr, { default: undefined }),
+    subnetpool_id: fixed(poolId, { default: null }),
+    prefixlen: fixed(integer(0, 128), { default: undefined }),
+    use_default_subnetpool: fixed(boolean, { default: false }),
     // Absent: the first address of the subnet. null: none.
     gateway_ip: attribute(nullable(ipAddress), { default: undefined }),
     allocation_pools: attribute(listOf(record({ start: { type: ipAddress }, end: { type: ipAddress } }), 100), {
@@ -40,20 +45,25 @@ export const subnets: Resource<'subnets'> = {
     ipv6_ra_mode: fixed(ipv6Mode, { default: null }),
     ipv6_address_mode: fixed(ipv6Mode, { default: null }),
     service_types: attribute(listOf(text(255), 20), { default: [] }),
-    subnetpool_id: computed(nullable(text())),
+    dns_publish_fixed_ip: attribute(boolean, { default: false }),
+    segment_id: constant(nullable(text()), null, 'segments are not available'),
   },
 
-  create(draft, operation) {
+  create(body, operation) {
     const { tx, context } = operation
-    const network = tx.get('networks', draft.network_id)
+    const { prefixlen, use_default_subnetpool, ...wanted } = body as Subnet & PrefixRequest
+    const request = { prefixlen, use_default_subnetpool }
+    const network = tx.get('networks', wanted.network_id)
     if (!network || !(context.admin || network.project_id === context.projectId || network.shared)) {
-      throw notFound('Network', draft.network_id)
+      throw notFound('Network', wanted.network_id)
     }
     if (!context.admin && network.project_id !== context.projectId) throw forbidden('rule:create_subnet')
     tx.guard(`networks/${network.id}`)
-    const range = parseCidr(draft.cidr) as Cidr
+    const others = tx.select('subnets', 'network_id', network.id)
+    const draft = withPrefix(wanted, request, others, operation)
+    const range = subnetCidr(draft)
     checkRange(range, draft)
-    for (const other of tx.select('subnets', 'network_id', network.id)) {
+    for (const other of others) {
       if (!overlaps(range, subnetCidr(other))) continue
       throw invalidInput(
         `Requested subnet with cidr: ${formatCidr(range)} for network: ${network.id} overlaps with subnet ${other.id} (${other.cidr})`,
@@ -85,7 +95,16 @@ export const subnets: Resource<'subnets'> = {
     return network !== undefined && (network.shared || network['router:external'])
   },
   alsoOwnedBy: (subnet, reader) => reader.get('networks', subnet.network_id)?.project_id,
-  compute: () => ({ subnetpool_id: null }),
+  compute: () => ({ segment_id: null }),
+}
+
+function withPrefix(wanted: Subnet, request: PrefixRequest, others: readonly Subnet[], operation: Operation): Subnet {
+  const pool = poolOf(wanted, request, operation)
+  checkAffinity(wanted, pool, others)
+  if (pool) return { ...wanted, subnetpool_id: pool.id, cidr: allocatePrefix(pool, wanted, request, operation) }
+  if (request.prefixlen !== undefined) throw badRequest('prefixlen: a subnetpool must be specified with it')
+  if ((wanted.cidr as string | undefined) !== undefined) return wanted
+  throw badRequest('a subnetpool must be specified in the absence of a cidr')
 }
 
 /** Ranges whose addresses no interface can have (RFC 6890; link-local IPv6 is made by the guests themselves). */

@@ -1,0 +1,38 @@
+// ARP over Ethernet for IPv4 (RFC 826), as the controller sends it itself. MACs are 48-bit numbers, addresses 32-bit ones.
+import { BROADCAST_MAC, composeFrame } from './frame.ts'
+
+export const ETHERTYPE_ARP = 0x0806
+const REPLY = 2
+
+export interface Arp {
+  /** 1 request, 2 reply. */
+  readonly op: number
+  readonly sha: number
+  readonly spa: number
+  readonly tha: number
+  readonly tpa: number
+}
+
+export function composeArp({ op, sha, spa, tha, tpa }: Arp): Uint8Array {
+  const bytes = new Uint8Array(28)
+  const view = new DataView(bytes.buffer)
+  // Ethernet, IPv4, and the lengths of their addresses.
+  bytes.set([0, 1, 8, 0, 6, 4])
+  view.setUint16(6, op)
+  setMac(view, 8, sha)
+  view.setUint32(14, spa)
+  setMac(view, 18, tha)
+  view.setUint32(24, tpa)
+  return bytes
+}
+
+function setMac(view: DataView, at: number, value: number): void {
+  view.setUint16(at, value / 0x1_0000_0000)
+  view.setUint32(at + 2, value % 0x1_0000_0000)
+}
+
+/** Tells everybody that hears it who has the address now (a gratuitous ARP, RFC 5944 §4.6). */
+export function announcement(hardware: number, address: number): Uint8Array {
+  const payload = composeArp({ op: REPLY, sha: hardware, spa: address, tha: BROADCAST_MAC, tpa: address })
+  return composeFrame({ destination: BROADCAST_MAC, source: hardware, etherType: ETHERTYPE_ARP, payload })
+}

@@ -1,0 +1,114 @@
+// `npm run bench -- converge [hosts=N] [networks=N] [ports=N] [rounds=N]`: how long until all hosts have what changed, in
+// Weft and in OVN: the same networks, ports, router and group, written by the interface that clouds use (REST; the
+// northbound database), on the same kind of hosts, one side after the other. A host is an ovsdb-server and an ovs-vswitchd
+// with the dummy datapath.
+import { DummyHosts, type DummyHost } from '../lab/dummy-hosts.ts'
+import { OvnSide } from './converge-ovn.ts'
+import { printConvergence, type Measured } from './converge-report.ts'
+import type { Side } from './converge-side.ts'
+import { WeftSide } from './converge-weft.ts'
+import type { Sizes } from './main.ts'
+import { since, usage } from './processes.ts'
+import { median, timed } from './statistics.ts'
+import { plan, type PlannedNetwork, type PlannedPort, type Topology } from './topology.ts'
+
+/** `ports`: of each network. */
+const defaults = { hosts: 10, networks: 20, ports: 100, rounds: 5 }
+
+/** Says on all hosts at once which ports the interfaces are. */
+async function bind(side: Side, hosts: readonly DummyHost[], ports: readonly PlannedPort[]): Promise<void> {
+  const bindOn = async (host: DummyHost, n: number): Promise<void> => {
+    const here = ports.filter((port) => port.host === n)
+    if (here.length > 0) await host.bind(here.map((port) => [port.interface, side.idOf(port)] as const))
+  }
+  await Promise.all(hosts.map(bindOn))
+}
+
+/** Of each step, done in turn and again: the median of its milliseconds. */
+async function repeated<K extends string>(
+  rounds: number,
+  steps: Readonly<Record<K, (round: number) => Promise<void>>>,
+): Promise<Record<K, number>> {
+  const entries = Object.entries(steps) as [K, (round: number) => Promise<void>][]
+  const times = new Map(entries.map(([name]) => [name, [] as number[]]))
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [name, step] of entries) times.get(name)?.push(await timed(() => step(round)))
+  }
+  return Object.fromEntries(Array.from(times, ([name, each]) => [name, median(each)])) as Record<K, number>
+}
+
+/** OpenFlow messages that a host has got so far. */
+const receivedBy = async (hosts: readonly DummyHost[]): Promise<number> =>
+  median(await Promise.all(hosts.map((host) => host.received())))
+
+/** Binds everything; what it took and what came of it. */
+async function converge(side: Side, hosts: readonly DummyHost[], { networks }: Topology) {
+  const ports = networks.flatMap((network) => network.ports)
+  const processes = (): (readonly [string, number])[] => [
+    ...side.processes(),
+    ...hosts.map(({ ovs }) => ['ovs-vswitchd', ovs.processes.switch] as const),
+  ]
+  const before = { usage: usage(processes()), received: await receivedBy(hosts) }
+  const milliseconds = await timed(async () => {
+    await bind(side, hosts, ports)
+    await side.bound(ports)
+  })
+  return {
+    milliseconds,
+    usage: since(before.usage, usage(processes())),
+    messages: (await receivedBy(hosts)) - before.received,
+    flows: median(await Promise.all(hosts.map((host) => host.flows()))),
+  }
+}
+
+async function measure(side: Side, hosts: readonly DummyHost[], topology: Topology, rounds: number): Promise<Measured> {
+  const { networks, spare } = topology
+  const [first, last] = [networks[0] as PlannedNetwork, networks.at(-1) as PlannedNetwork]
+  const written = await timed(() => side.build(topology))
+  const { milliseconds, ...rest } = await converge(side, hosts, topology)
+  const steps = await repeated(rounds, {
+    'one port added and bound': async (round) => {
+      const port = spare[round] as PlannedPort
+      await side.addPort(first, port)
+      await bind(side, hosts, [port])
+      await side.bound([port])
+    },
+    'one port removed': (round) => side.removePort(first, spare[round] as PlannedPort),
+    'one rule added': () => side.setRule(true),
+    'one rule removed': () => side.setRule(false),
+    'router interface removed': () => side.setInterface(last, false),
+    'router interface added': () => side.setInterface(last, true),
+  })
+  const received = await receivedBy(hosts)
+  const restart = await timed(() => side.restart())
+  const times = {
+    'intent written, nothing bound': written,
+    'all interfaces bound': milliseconds,
+    ...steps,
+    'controllers killed and started': restart,
+  }
+  return { side: side.name, times, ...rest, restartMessages: (await receivedBy(hosts)) - received }
+}
+
+/** Fresh hosts, with all interfaces in place before anything is measured. */
+async function trial(size: typeof defaults, start: (hosts: DummyHosts) => Promise<Side>): Promise<Measured> {
+  const topology = plan({ ...size, spare: size.rounds })
+  const ports = [...topology.networks.flatMap((network) => network.ports), ...topology.spare]
+  await using all = await DummyHosts.start(size.hosts)
+  for (const [n, host] of all.hosts.entries()) {
+    await host.addInterfaces(ports.filter((port) => port.host === n).map((port) => port.interface))
+  }
+  await using side = await start(all)
+  return await measure(side, all.hosts, topology, size.rounds)
+}
+
+export async function run(sizes: Sizes): Promise<void> {
+  const size = { ...defaults, ...sizes }
+  const { hosts, networks, ports, rounds } = size
+  console.log(
+    `converge: ${hosts} hosts, ${networks} networks of ${ports} ports, one router, one group with 4 rules; medians of ${rounds}`,
+  )
+  const ovn = await trial(size, (all) => OvnSide.start(all))
+  const weft = await trial(size, (all) => WeftSide.start(all))
+  printConvergence(weft, ovn)
+}

@@ -17,15 +17,17 @@ import {
   type Subnet,
   type Vif,
 } from './app.ts'
-import { sameItem, scopeKey, type Unit, type UnitChange } from './deployment.ts'
+import { sameItem, scopeKey, type ScopeChange, type Unit, type UnitChange } from './deployment.ts'
 import { Engine, type Change, type KeySource, type Output, type Problem } from './engine/index.ts'
 import { connectFlooding } from './flooding.ts'
 import { flowMaker, missFlows, packetMeter } from './pipeline/flow.ts'
 import { layout, type Layout } from './pipeline/layout.ts'
 import type { Item } from './pipeline/value.ts'
+import { finish } from './slices.ts'
 import { connectPolicy, goneFrom, policyInputs, sourcesOf, type PolicyInputs, type Tracked } from './policy.ts'
 
 const NONE: readonly string[] = []
+const always = (): boolean => true
 
 /** Engine tables by the names that rules use for them. */
 export interface Inputs extends PolicyInputs {
@@ -41,7 +43,7 @@ export interface Inputs extends PolicyInputs {
 /** What a commit changed. */
 export interface Derived {
   readonly units: readonly UnitChange[]
-  readonly scopes: readonly (readonly [string, ReadonlySet<string> | null])[]
+  readonly scopes: readonly ScopeChange[]
   /** Ports that several interfaces claim, or claimed. */
   readonly contests: readonly Contest[]
   /** The networks for which each host needs a conntrack zone. */
@@ -60,6 +62,13 @@ export interface Stranded {
   readonly after: readonly string[]
 }
 
+/** Of one rule for one key: the rows that it read, directly or not. */
+export interface Reading {
+  readonly rule: string
+  readonly key: string
+  readonly rows: readonly { readonly table: string; readonly key: string }[]
+}
+
 /** The interfaces that claim one port, as HOST/INTERFACE, the one that has it first; none without a contest. */
 export interface Contest {
   readonly port: string
@@ -72,7 +81,9 @@ export class Derivation {
   readonly reads: Reads
   readonly tables: Layout
   readonly #engine = new Engine()
-  readonly #rules: readonly Output<string, readonly Unit[]>[]
+  /** The names of the outputs of rules, whose values are units. */
+  /** By name. */
+  readonly #rules = new Map<string, Output<string, readonly Unit[]>>()
   readonly #scopes: Output<string, ReadonlySet<string>>
   readonly #contests: Output<string, readonly string[]>
   readonly #zones: Output<string, ReadonlySet<string>>
@@ -98,17 +109,18 @@ export class Derivation {
     this.tables = layout(apps.flatMap(({ stages }) => stages))
     const names = apps.map(({ name }) => name)
     const make = flowMaker(this.tables, names)
-    this.#rules = apps.flatMap((app) =>
-      app.rules.flatMap((rule, i) => {
+    for (const app of apps) {
+      for (const [i, rule] of app.rules.entries()) {
         const run = (key: string): readonly Unit[] => unitsOf(app.name, key, rule.contribute(reads, key), make)
         const { over } = rule
         const sources: readonly KeySource<string>[] =
           over === 'member' || over === 'copy' || over === 'part' ? keys[over] : [this.inputs[over]]
-        return sources.map((source) =>
-          engine.output(`${app.name} ${i} ${source.name}`, source, run, { equals: sameUnits }),
-        )
-      }),
-    )
+        for (const source of sources) {
+          const name = `${app.name} ${i} ${source.name}`
+          this.#rules.set(name, engine.output(name, source, run, { equals: sameUnits }))
+        }
+      }
+    }
     this.#scopes = engine.output('scopes', this.inputs.host, scopesOf)
     this.#contests = engine.output('contests', contested, (id) => claimantsOf(reads.binding(id)))
     this.#zones = engine.output('zones', this.inputs.host, zonesOf)
@@ -128,11 +140,20 @@ export class Derivation {
   }
 
   commit(): Derived {
-    const changes = this.#engine.commit()
+    return finish(this.steps())
+  }
+
+  /** The same in small steps, between which nothing may be committed otherwise. */
+  *steps(): Generator<void, Derived> {
+    let changes = this.#engine.commitSlice(always)
+    for (; changes === undefined; changes = this.#engine.commitSlice(always)) yield
     const first = !this.#started
     this.#started = true
     const units: UnitChange[] = first ? [...this.#constants] : []
-    for (const output of this.#rules) for (const change of output.of(changes)) pairUnits(change, units)
+    for (const change of changes) {
+      if (this.#rules.has(change.name)) pairUnits(change as Change<string, readonly Unit[]>, units)
+      yield
+    }
     const scopes = this.#scopes.of(changes).map(({ key, after }) => [key, after ?? null] as const)
     const zones = this.#zones.of(changes).map(({ key, after }) => [key, after ?? null] as const)
     const contests = this.#contests
@@ -149,6 +170,21 @@ export class Derivation {
 
   get pending(): boolean {
     return this.#engine.pending
+  }
+
+  /** What the rules that run for an object have read to come to their results. */
+  explain(object: string): readonly Reading[] {
+    const at = this.reads.binding(object)
+    const vif = at === null ? undefined : this.reads.vifAt(at.host, at.ofport)
+    const keys = vif === undefined ? [object] : [object, `${vif.host}/${vif.name}`]
+    return Array.from(this.#rules.values()).flatMap((rule) =>
+      keys
+        .filter((key) => rule.committed(key) !== undefined)
+        .map((key) => {
+          const rows = rule.explain(key).filter(({ kind }) => kind === 'table')
+          return { rule: rule.name, key, rows: rows.map(({ name, key }) => ({ table: name, key: String(key) })) }
+        }),
+    )
   }
 
   /** Rules that throw now, with the last good result still in place. */

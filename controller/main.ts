@@ -15,6 +15,7 @@ import { followIntent } from './intent.ts'
 import { liveState, realization } from './live.ts'
 import { commitTimes, measureHosts, measureProcess } from './metrics.ts'
 import { createNorthbound, parseCredentials, refuseOpenListener } from './northbound/index.ts'
+import { FleetOperator } from './operator.ts'
 import { openLmdbStore, type Store } from './store/index.ts'
 
 export interface Controller {
@@ -101,7 +102,7 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
       fleet.schedule()
     }),
   )
-  fleet.commit()
+  await fleet.committed()
 
   const switches = await listenSwitches(
     config.openflow,
@@ -125,6 +126,7 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
     live: liveState(fleet, derivation),
     settings: { mtu: { underlay: config['underlay-mtu'] }, dnsDomain: DNS_DOMAIN },
     waitRealized: realization(fleet, (revision) => progress.reached(revision)),
+    operator: new FleetOperator(fleet, derivation, apps, (revision) => progress.reached(revision)),
     ...(credentials === undefined ? {} : { credentials }),
   })
   closers.push(() => api.close())

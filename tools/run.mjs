@@ -41,6 +41,8 @@ const debian = {
     'openvswitch-testcontroller': '/usr/bin/ovs-testcontroller',
     'python3-os-ken': '/usr/lib/python3/dist-packages/os_ken',
     'python3-openvswitch': '/usr/lib/python3/dist-packages/ovs',
+    'ovn-central': '/usr/bin/ovn-northd',
+    'ovn-host': '/usr/bin/ovn-controller',
   },
 }
 
@@ -185,7 +187,7 @@ const tasks = {
     must('vitest', ['run', '--coverage', ...args])
   },
   bench: () => {
-    setUp('oracle', 'bench')
+    setUp('oracle', 'lab', 'bench')
     must('node', ['test/bench/main.ts', ...args])
   },
   fuzz: () => {

@@ -58,8 +58,20 @@ function plugged(read: Reads, key: string): readonly Contribution[] {
 export const overlay: App = {
   name: 'overlay',
   stages: [
-    { name: 'classify', phase: 'classify', miss: 'drop', matches: ['in_port_oxm', 'tun_id', 'vlan_vid'] },
-    { name: 'l2', phase: 'switch', miss: 'drop', matches: [NETWORK, MARKS, 'eth_dst'] },
+    {
+      name: 'classify',
+      phase: 'classify',
+      miss: 'drop',
+      lost: 'nothing that is up is plugged in there',
+      matches: ['in_port_oxm', 'tun_id', 'vlan_vid'],
+    },
+    {
+      name: 'l2',
+      phase: 'switch',
+      miss: 'drop',
+      lost: 'no port that is plugged in has the MAC it is for',
+      matches: [NETWORK, MARKS, 'eth_dst'],
+    },
     { name: 'flood', phase: 'switch', miss: 'next', matches: [NETWORK, OUTPORT] },
     { name: 'output', phase: 'output', miss: 'drop', matches: [NETWORK, OUTPORT, 'eth_src'] },
     { name: 'wire_source', phase: 'lookup', miss: 'drop', matches: [NETWORK, 'eth_src'] },

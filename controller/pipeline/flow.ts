@@ -25,7 +25,7 @@ const ANY = 0xffff_ffff
 const MATCH_AT = 48
 
 /** The identity of the flow in a flow_mod. */
-function identity(table: number, priority: number, frame: Uint8Array): string {
+export function flowIdentity(table: number, priority: number, frame: Uint8Array): string {
   const length = ((frame[MATCH_AT + 2] as number) << 8) | (frame[MATCH_AT + 3] as number)
   return flowKey(table, priority, frame, MATCH_AT, MATCH_AT + ((length + 7) & ~7))
 }
@@ -65,7 +65,7 @@ export function flowMaker(tables: Layout, apps: readonly string[]): (origin: Ori
         match: match(spec.match),
         instructions: instructionsOf(spec, tables),
       })
-      return { kind: 'flow', key: identity(table, spec.priority, frame), frame }
+      return { kind: 'flow', key: flowIdentity(table, spec.priority, frame), frame }
     }
   }
 }

@@ -26,6 +26,8 @@ export interface Stage {
   readonly phase: Phase
   /** Where a packet goes that no flow matches: 'drop', 'next', or the name of a stage. */
   readonly miss: string
+  /** Why a packet is dropped that no flow matches, for people. */
+  readonly lost?: string
   /** The only fields that flows of this stage may match, beside what these require. */
   readonly matches: readonly FieldName[]
 }

@@ -17,10 +17,11 @@ const defaults = { hosts: 10, networks: 20, ports: 100, rounds: 5 }
 
 /** Says on all hosts at once which ports the interfaces are. */
 async function bind(side: Side, hosts: readonly DummyHost[], ports: readonly PlannedPort[]): Promise<void> {
-  const bindings = hosts.map((_, n) =>
-    ports.filter(({ host }) => host === n).map((port) => [port.interface, side.idOf(port)] as const),
-  )
-  await Promise.all(hosts.map((host, n) => (bindings[n]?.length ? host.bind(bindings[n]) : null)))
+  const bindOn = async (host: DummyHost, n: number): Promise<void> => {
+    const here = ports.filter((port) => port.host === n)
+    if (here.length > 0) await host.bind(here.map((port) => [port.interface, side.idOf(port)] as const))
+  }
+  await Promise.all(hosts.map(bindOn))
 }
 
 /** Of each step, done in turn and again: the median of its milliseconds. */
@@ -43,9 +44,9 @@ const receivedBy = async (hosts: readonly DummyHost[]): Promise<number> =>
 /** Binds everything; what it took and what came of it. */
 async function converge(side: Side, hosts: readonly DummyHost[], { networks }: Topology) {
   const ports = networks.flatMap((network) => network.ports)
-  const processes = () => [
+  const processes = (): (readonly [string, number])[] => [
     ...side.processes(),
-    ...hosts.map(({ ovs }) => ['ovs-vswitchd' as string, ovs.processes.switch] as const),
+    ...hosts.map(({ ovs }) => ['ovs-vswitchd', ovs.processes.switch] as const),
   ]
   const before = { usage: usage(processes()), received: await receivedBy(hosts) }
   const milliseconds = await timed(async () => {

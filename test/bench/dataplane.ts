@@ -1,5 +1,6 @@
 // `npm run bench -- dataplane [seconds=N] [rounds=N]`: what the flows cost the packets: between two machines of one host,
-// of two hosts, and of two networks, forwarded by Weft, OVN and plain NORMAL switching, on the same userspace datapath.
+// of two hosts, and of two networks, forwarded by Weft and OVN, both with the default security group, and by plain NORMAL
+// switching, on the same userspace datapath.
 import { join } from 'node:path'
 import { startDaemon, until } from '../lab/run.ts'
 import { normalBed, ovnBed, weftBed, type Bed, type Machine } from './dataplane-beds.ts'
@@ -56,6 +57,7 @@ const switchSeconds = ({ fabric }: Bed): number =>
 async function measure(bed: Bed, to: Machine, seconds: string): Promise<Figures> {
   const from = bed.near
   const { namespace } = to.vm
+  await Promise.all(bed.fabric.hosts.map(({ ovs }) => ovs.appctl('revalidator/purge')))
   const servers = [
     await startDaemon('iperf3', ['-s', '-p', IPERF_PORT], { namespace }),
     await startDaemon(process.execPath, [CONNECTIONS, 'listen', CONNECTION_PORT], { namespace }),

@@ -78,7 +78,7 @@ export class Ovn implements AsyncDisposable {
   /** Kills ovn-northd and every ovn-controller, and starts them again. */
   async restart(): Promise<void> {
     const names = ['northd', ...this.#hosts.map(({ name }) => name)]
-    await Promise.all(names.map((name) => this.#daemons.get(name)?.stop('SIGKILL')))
+    await Promise.all(names.map(async (name) => this.#daemons.get(name)?.stop('SIGKILL')))
     await this.#startNorthd()
     await Promise.all(this.#hosts.map((host) => this.#startController(host)))
   }

@@ -16,6 +16,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'run the controller',
     load: async () => (await import('./serve.ts')).serveCommand,
   },
+  trace: {
+    summary: 'show what happens to a packet, and which rule decides',
+    load: async () => (await import('./trace.ts')).traceCommand,
+  },
   'hash-secret': {
     summary: 'read a password or token from standard input, print what goes into the credentials file for it',
     load: async () => (await import('./hash-secret.ts')).hashSecretCommand,

@@ -9,6 +9,7 @@ export type { FlowAction } from './pipeline/stage-action.ts'
 export { bounce, commit, decrementTtl, load, move, output, outputTo, punt, resubmit, set, track } from './actions.ts'
 export { asPrefix, hostMac, ipv4, ipv6Prefix, linkLocal, mac, prefix, subnetMac } from './address.ts'
 export { arpAnswer } from './arp-answer.ts'
+export { copyOf } from './flooding.ts'
 export { LOG_METER, portMeter, REJECT_METER, ROUTER_METER } from './pipeline/meters.ts'
 export { memberOf, sourcesOf, remoteSetOf } from './policy.ts'
 export {
@@ -171,6 +172,25 @@ export interface LocalPort {
   readonly ofport: number
   /** Its admin_state_up. */
   readonly up: boolean
+  /** It may use MACs that no other port says it has: what is for no known port may be for it. */
+  readonly listens: boolean
+}
+
+/** Who gets copies of what is flooded on a network: every port, or those that listen to what is for no known port. */
+export type Audience = 'all' | 'listening'
+/** A host with ports that get copies. */
+export interface Copy {
+  readonly audience: Audience
+  readonly network: string
+  readonly host: string
+}
+/** Some of the hosts whose ports get copies. */
+export interface Part {
+  readonly audience: Audience
+  readonly network: string
+  /** From 0; without meaning but to tell the parts of a network apart. */
+  readonly number: number
+  readonly hosts: readonly string[]
 }
 
 /** Tracked reads. Lists are sorted and hold what exists now. */
@@ -198,6 +218,9 @@ export interface Reads {
   binding(port: string): Binding | null
   /** The hosts with a port of the network. */
   membersOf(network: string): readonly string[]
+  /** The numbers of the parts; none where nobody gets copies. */
+  partsOf(audience: Audience, network: string): readonly number[]
+  part(key: string): Part
   /** Null: nothing of the port is filtered. */
   policy(port: string): Policy | null
   securityGroup(id: string): SecurityGroup | undefined
@@ -242,11 +265,21 @@ export interface Contribution {
 }
 
 /**
- * A pure function, run for every key of the table that it is `over`. A member's key says which prefix is in which set:
- * memberOf() reads it.
+ * A pure function, run for every key of the table that it is `over`. The key of a member says which prefix is in which set,
+ * that of a copy which host gets copies: memberOf() and copyOf() read them.
  */
 interface Rule {
-  readonly over: 'network' | 'subnet' | 'port' | 'router' | 'vif' | 'security_group' | 'zone' | 'member'
+  readonly over:
+    | 'network'
+    | 'subnet'
+    | 'port'
+    | 'router'
+    | 'vif'
+    | 'security_group'
+    | 'zone'
+    | 'member'
+    | 'copy'
+    | 'part'
   contribute(read: Reads, key: string): readonly Contribution[]
 }
 

@@ -2,6 +2,7 @@
 // worked out once and then handed, by reference, to every host of its scope.
 import type { Scope } from './app.ts'
 import type { Item } from './pipeline/value.ts'
+import { finish } from './slices.ts'
 
 /** What a host has to put in place (an item replaces the one with its key) and, as null, to remove. */
 export type Delta = ReadonlyMap<string, Item | null>
@@ -22,6 +23,9 @@ export interface UnitChange {
   readonly before: readonly Item[] | null
   readonly after: readonly Item[] | null
 }
+
+/** The scopes that a host has from now on; null for none and no host any more. */
+export type ScopeChange = readonly [host: string, after: ReadonlySet<string> | null]
 
 export function scopeKey(scope: Scope): string {
   switch (scope.kind) {
@@ -64,11 +68,16 @@ export class Deployment {
    * Takes new units and host scopes together; null removes one. All removals come before what is put, so that a key
    * that moves from one unit or scope to another stays.
    */
-  update(units: readonly UnitChange[], scopes: readonly (readonly [string, ReadonlySet<string> | null])[]): void {
-    for (const [host, after] of scopes) this.#leave(host, after ?? NO_HOSTS)
-    for (const change of units) this.#retract(change)
-    for (const change of units) this.#place(change)
-    for (const [host, after] of scopes) this.#enter(host, after)
+  update(units: readonly UnitChange[], scopes: readonly ScopeChange[]): void {
+    finish(this.steps(units, scopes))
+  }
+
+  /** The same in small steps; what hosts are to be told is whole after the last one only. */
+  *steps(units: readonly UnitChange[], scopes: readonly ScopeChange[]): Generator<void, void> {
+    for (const [host, after] of scopes) yield this.#leave(host, after ?? NO_HOSTS)
+    for (const change of units) yield this.#retract(change)
+    for (const change of units) yield this.#place(change)
+    for (const [host, after] of scopes) yield this.#enter(host, after)
   }
 
   #leave(host: string, after: ReadonlySet<string>): void {
@@ -122,6 +131,13 @@ export class Deployment {
   /** The hosts that have the units of a scope. */
   hostsOf(scope: string): ReadonlySet<string> {
     return this.#hostsOf.get(scope) ?? NO_HOSTS
+  }
+
+  /** Items of a kind, with the hosts that have them; by looking at all. */
+  select(wanted: (item: Item) => boolean): readonly { readonly item: Item; readonly hosts: ReadonlySet<string> }[] {
+    return Array.from(this.#itemsIn).flatMap(([scope, lists]) =>
+      [...lists].flatMap((items) => items.filter(wanted).map((item) => ({ item, hosts: this.hostsOf(scope) }))),
+    )
   }
 
   /** Everything that a host is to have. */

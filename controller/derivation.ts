@@ -17,14 +17,17 @@ import {
   type Subnet,
   type Vif,
 } from './app.ts'
-import { sameItem, scopeKey, type Unit, type UnitChange } from './deployment.ts'
+import { sameItem, scopeKey, type ScopeChange, type Unit, type UnitChange } from './deployment.ts'
 import { Engine, type Change, type KeySource, type Output, type Problem } from './engine/index.ts'
+import { connectFlooding } from './flooding.ts'
 import { flowMaker, missFlows, packetMeter } from './pipeline/flow.ts'
 import { layout, type Layout } from './pipeline/layout.ts'
 import type { Item } from './pipeline/value.ts'
+import { finish } from './slices.ts'
 import { connectPolicy, goneFrom, policyInputs, sourcesOf, type PolicyInputs, type Tracked } from './policy.ts'
 
 const NONE: readonly string[] = []
+const always = (): boolean => true
 
 /** Engine tables by the names that rules use for them. */
 export interface Inputs extends PolicyInputs {
@@ -40,7 +43,7 @@ export interface Inputs extends PolicyInputs {
 /** What a commit changed. */
 export interface Derived {
   readonly units: readonly UnitChange[]
-  readonly scopes: readonly (readonly [string, ReadonlySet<string> | null])[]
+  readonly scopes: readonly ScopeChange[]
   /** Ports that several interfaces claim, or claimed. */
   readonly contests: readonly Contest[]
   /** The networks for which each host needs a conntrack zone. */
@@ -59,6 +62,13 @@ export interface Stranded {
   readonly after: readonly string[]
 }
 
+/** Of one rule for one key: the rows that it read, directly or not. */
+export interface Reading {
+  readonly rule: string
+  readonly key: string
+  readonly rows: readonly { readonly table: string; readonly key: string }[]
+}
+
 /** The interfaces that claim one port, as HOST/INTERFACE, the one that has it first; none without a contest. */
 export interface Contest {
   readonly port: string
@@ -71,7 +81,8 @@ export class Derivation {
   readonly reads: Reads
   readonly tables: Layout
   readonly #engine = new Engine()
-  readonly #rules: readonly Output<string, readonly Unit[]>[]
+  /** The names of the outputs of rules, whose values are units. */
+  readonly #rules = new Set<string>()
   readonly #scopes: Output<string, ReadonlySet<string>>
   readonly #contests: Output<string, readonly string[]>
   readonly #zones: Output<string, ReadonlySet<string>>
@@ -92,20 +103,23 @@ export class Derivation {
       vif: engine.table('vif'),
       ...policyInputs(engine),
     }
-    const { reads, members, scopesOf, zonesOf, strandedOf, trackedOf, contested } = connect(engine, this.inputs)
+    const { reads, keys, scopesOf, zonesOf, strandedOf, trackedOf, contested } = connect(engine, this.inputs)
     this.reads = reads
     this.tables = layout(apps.flatMap(({ stages }) => stages))
     const names = apps.map(({ name }) => name)
     const make = flowMaker(this.tables, names)
-    this.#rules = apps.flatMap((app) =>
-      app.rules.flatMap((rule, i) => {
+    for (const app of apps) {
+      for (const [i, rule] of app.rules.entries()) {
         const run = (key: string): readonly Unit[] => unitsOf(app.name, key, rule.contribute(reads, key), make)
-        const sources: readonly KeySource<string>[] = rule.over === 'member' ? members : [this.inputs[rule.over]]
-        return sources.map((source) =>
-          engine.output(`${app.name} ${i} ${source.name}`, source, run, { equals: sameUnits }),
-        )
-      }),
-    )
+        const { over } = rule
+        const sources: readonly KeySource<string>[] =
+          over === 'member' || over === 'copy' || over === 'part' ? keys[over] : [this.inputs[over]]
+        for (const source of sources) {
+          const { name } = engine.output(`${app.name} ${i} ${source.name}`, source, run, { equals: sameUnits })
+          this.#rules.add(name)
+        }
+      }
+    }
     this.#scopes = engine.output('scopes', this.inputs.host, scopesOf)
     this.#contests = engine.output('contests', contested, (id) => claimantsOf(reads.binding(id)))
     this.#zones = engine.output('zones', this.inputs.host, zonesOf)
@@ -125,11 +139,20 @@ export class Derivation {
   }
 
   commit(): Derived {
-    const changes = this.#engine.commit()
+    return finish(this.steps())
+  }
+
+  /** The same in small steps, between which nothing may be committed otherwise. */
+  *steps(): Generator<void, Derived> {
+    let changes = this.#engine.commitSlice(always)
+    for (; changes === undefined; changes = this.#engine.commitSlice(always)) yield
     const first = !this.#started
     this.#started = true
     const units: UnitChange[] = first ? [...this.#constants] : []
-    for (const output of this.#rules) for (const change of output.of(changes)) pairUnits(change, units)
+    for (const change of changes) {
+      if (this.#rules.has(change.name)) pairUnits(change as Change<string, readonly Unit[]>, units)
+      yield
+    }
     const scopes = this.#scopes.of(changes).map(({ key, after }) => [key, after ?? null] as const)
     const zones = this.#zones.of(changes).map(({ key, after }) => [key, after ?? null] as const)
     const contests = this.#contests
@@ -146,6 +169,21 @@ export class Derivation {
 
   get pending(): boolean {
     return this.#engine.pending
+  }
+
+  /** What the rules that run for an object have read to come to their results. */
+  explain(object: string): readonly Reading[] {
+    const at = this.reads.binding(object)
+    const vif = at === null ? undefined : this.reads.vifAt(at.host, at.ofport)
+    const keys = vif === undefined ? [object] : [object, `${vif.host}/${vif.name}`]
+    return this.#rules.flatMap((rule) =>
+      keys
+        .filter((key) => rule.committed(key) !== undefined)
+        .map((key) => {
+          const rows = rule.explain(key).filter(({ kind }) => kind === 'table')
+          return { rule: rule.name, key, rows: rows.map(({ name, key }) => ({ table: name, key: String(key) })) }
+        }),
+    )
   }
 
   /** Rules that throw now, with the last good result still in place. */
@@ -228,8 +266,7 @@ function pairUnits({ before = [], after = [] }: Change<string, readonly Unit[]>,
 
 /** A port where it is plugged in. */
 interface Place extends Binding, LocalPort {
-  /** Its network and host, as memberKey joins them. */
-  readonly member: string
+  readonly network: string
 }
 
 // The ids of networks are UUIDs.
@@ -248,9 +285,14 @@ function winner(port: Port, claims: readonly Claim[]): Binding | undefined {
   return { host, ofport, vif: key, rivals }
 }
 
+/** Unknown unicast must reach a port that may use MACs which no other port says it has. */
+const listensToAll = (port: Port): boolean =>
+  !port.port_security_enabled || port.allowed_address_pairs.some((pair) => pair.mac_address !== port.mac_address)
+
 interface Connected {
   readonly reads: Reads
-  readonly members: readonly KeySource<string>[]
+  /** What rules may be over beside tables. */
+  readonly keys: Readonly<Record<'member' | 'copy' | 'part', readonly KeySource<string>[]>>
   scopesOf(this: void, host: string): ReadonlySet<string>
   zonesOf(this: void, host: string): ReadonlySet<string>
   /** The physical networks on which the host has ports and to which it has no way. */
@@ -287,10 +329,10 @@ function connect(engine: Engine, inputs: Inputs): Connected {
       return claim === undefined || host.get(claim.host) === undefined ? [] : [[key, claim]]
     })
     const binding = winner(row, claims)
-    return binding && { id, ...binding, up: row.admin_state_up, member: memberKey(row.network_id, binding.host) }
+    return binding && { id, ...binding, network: row.network_id, up: row.admin_state_up, listens: listensToAll(row) }
   })
   /** Ports by `network/host`: what flooding depends on, so that other edits of a port stop here. */
-  const placesOn = engine.grouping('ports of member', placeOf, ({ member }) => [member])
+  const placesOn = engine.grouping('ports of member', placeOf, ({ network: on, host: at }) => [memberKey(on, at)])
   const membersOf = engine.grouping('members of network', placesOn, (_, member) => [networkOf(member)])
   const networksOn = engine.grouping('networks of host', placesOn, (_, member) => [hostOf(member)])
   const contested = engine.grouping('contested ports', placeOf, ({ rivals }, id) => (rivals.length > 0 ? [id] : NONE))
@@ -325,6 +367,7 @@ function connect(engine: Engine, inputs: Inputs): Connected {
   const portsAt = engine.query('ports at host', (id: string): readonly string[] =>
     networksOn.get(id).flatMap((member) => placesOn.get(member)),
   )
+  const flooding = connectFlooding(engine, placeOf)
   const { reads: policyReads, members, groupsOf, setsOf } = connectPolicy(engine, port, inputs)
   const scopesOf = (id: string): ReadonlySet<string> => {
     const scopes = new Set([scopeKey({ kind: 'all' }), scopeKey({ kind: 'host', host: id })])
@@ -379,6 +422,8 @@ function connect(engine: Engine, inputs: Inputs): Connected {
     localPorts: (id, on) => localPorts.get(memberKey(on, id)),
     zoneMates: (id) => zoneMates.get(id),
     ...policyReads,
+    ...flooding.reads,
   }
-  return { reads, members, scopesOf, zonesOf, strandedOf, trackedOf, contested }
+  const keys = { member: members, copy: [flooding.copies], part: [flooding.parts] }
+  return { reads, keys, scopesOf, zonesOf, strandedOf, trackedOf, contested }
 }

@@ -11,12 +11,15 @@ import { Deployment, type UnitChange } from './deployment.ts'
 import type { Contest, Derivation, Derived, Stranded } from './derivation.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
+import { packetHandler } from './packet-in.ts'
 import { isOurMeter } from './pipeline/meters.ts'
-import { isOurs, originOf } from './pipeline/cookie.ts'
+import { isOurs, objectBits, objectIn } from './pipeline/cookie.ts'
 import { Realized } from './realized.ts'
+import { Slices } from './slices.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
+import { cookieOf } from './switch/wire.ts'
 import { singleAddress } from './address.ts'
 import { Zones } from './zones.ts'
 
@@ -37,6 +40,8 @@ export interface FleetOptions {
   readonly remember: (id: string, facts: HostFacts | null) => void
   /** The same for a host's conntrack zone, keyed `host/object`. */
   readonly rememberZone: (key: string, zone: Zone | null) => void
+  /** Told how long each commit took. */
+  readonly committed?: (seconds: number) => void
 }
 
 /** All that is known of one host. */
@@ -84,22 +89,22 @@ export class Fleet extends EventEmitter<FleetEvents> {
   readonly hosts = new Map<string, HostRecord>()
   readonly #options: FleetOptions
   readonly #deployment = new Deployment()
-  readonly #names: readonly string[]
+  readonly #handle: ReturnType<typeof packetHandler>
   /** Switches whose host is not known yet. */
   readonly #strangers = new Map<bigint, Channel>()
   readonly #realized = new Realized()
   readonly #byChannel = new Map<Channel, HostRecord>()
   readonly #ticker: NodeJS.Timeout
   readonly #zones: Zones
+  readonly #commits = new Slices(() => this.#commit())
   /** Hosts whose facts have changed since the last commit. */
   readonly #learnt = new Set<string>()
   #revision = 0
-  #scheduled = false
 
   constructor(options: FleetOptions) {
     super()
     this.#options = options
-    this.#names = options.apps.map(({ name }) => name)
+    this.#handle = packetHandler(options.apps, options.derivation.reads)
     this.#zones = new Zones((key, zone) => this.#onZone(key, zone))
     this.#ticker = setInterval(() => {
       for (const record of this.hosts.values()) tick(record, performance.now())
@@ -188,48 +193,51 @@ export class Fleet extends EventEmitter<FleetEvents> {
     return this.#byChannel.get(channel)
   }
 
-  /** Computes what has changed, soon; calls in between are one. */
+  /** Works out what has changed, soon; calls in between are one. */
   schedule(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      this.commit()
-    })
+    this.#commits.schedule()
   }
 
-  commit(): void {
-    const { units, scopes, contests, zones, gone, stranded, announcements } = this.#options.derivation.commit()
+  /** Settles when hosts have been told what follows from all that has changed by now. */
+  committed(): Promise<void> {
+    return this.#commits.done()
+  }
+
+  *#commit(): Generator<void, void> {
+    const begin = performance.now()
+    const learnt = [...this.#learnt]
+    this.#learnt.clear()
+    const { units, scopes, contests, zones, gone, stranded, announcements } = yield* this.#options.derivation.steps()
     for (const contest of contests) this.#onContest(contest)
     for (const [host, change] of stranded) this.#onStranded(host, change)
     for (const announcement of announcements) this.#announce(announcement)
     for (const [host, objects] of zones) this.#zones.want(host, objects ?? new Set())
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
-    if (units.length > 0 || scopes.length > 0) this.#deploy(units, scopes)
+    if (units.length > 0 || scopes.length > 0) yield* this.#deploy(units, scopes)
     // After the flows: packets that are still on their way must not bring back what is forgotten.
     for (const { host, zone, prefixes } of gone) this.#zones.forget(host, zone, prefixes.flatMap(singleAddress))
-    const learnt = [...this.#learnt]
-    this.#learnt.clear()
     for (const host of learnt) this.emit('host', host)
+    this.#options.committed?.((performance.now() - begin) / 1000)
   }
 
-  #deploy(units: Derived['units'], scopes: Derived['scopes']): void {
+  *#deploy(units: Derived['units'], scopes: Derived['scopes']): Generator<void, void> {
     this.#revision += 1
     const revision = this.#revision
     const before = this.#hostsOf(units)
-    this.#deployment.update(units, scopes)
+    yield* this.#deployment.steps(units, scopes)
     const after = this.#hostsOf(units)
     const told = this.#deployment.take()
+    yield* this.#realized.touch(units, revision, (scope) => {
+      const hosts = new Set([...(before.get(scope) ?? []), ...(after.get(scope) ?? [])])
+      return [...hosts].filter((host) => told.has(host))
+    })
     for (const [id, delta] of told) {
       const record = this.hosts.get(id)
       if (record === undefined) continue
       record.desired = revision
       record.control.desire(revision, delta)
+      yield
     }
-    this.#realized.touch(units, revision, (scope) => {
-      const hosts = new Set([...(before.get(scope) ?? []), ...(after.get(scope) ?? [])])
-      return [...hosts].filter((host) => told.has(host))
-    })
     this.emit('progress', [...new Set(units.map(({ object }) => object))])
   }
 
@@ -237,6 +245,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
   #hostsOf(units: readonly UnitChange[]): ReadonlyMap<string, readonly string[]> {
     const scopes = new Set(units.map(({ scope }) => scope))
     return new Map(Array.from(scopes, (scope) => [scope, [...this.#deployment.hostsOf(scope)]]))
+  }
+
+  /** What hosts are to have because of the objects, which are told by what a cookie holds of their ids. */
+  causedBy(objects: ReadonlySet<string>): ReturnType<Deployment['select']> {
+    const cookies = new Set(Array.from(objects, objectBits))
+    return this.#deployment.select((item) => item.kind === 'flow' && cookies.has(objectIn(cookieOf(item))))
   }
 
   /** Hosts that have not confirmed what the object causes there, each with the reason. */
@@ -450,28 +464,24 @@ export class Fleet extends EventEmitter<FleetEvents> {
   /** What a switch sends on its own account. */
   onMessage(message: Message, channel: Channel): void {
     if (message.kind !== 'packet_in') return
-    const record = this.#recordOf(channel)
-    const origin = originOf(message.cookie, this.#names)
-    const app = this.#options.apps.find(({ name }) => name === origin?.app)
-    if (record === undefined || origin === null || app?.packetIn === undefined) return
-    const metadata = new Map(
-      message.match.flatMap((entry) => (entry.kind === 'unknown' ? [] : [[entry.kind, entry.value] as const])),
-    )
-    const inPort = metadata.get('in_port_oxm')
-    if (typeof inPort !== 'number') return
-    const packet = { host: record.facts.id, inPort, origin: origin.object, metadata, data: message.data }
+    const host = this.#recordOf(channel)?.facts.id
+    if (host === undefined) return
+    const { cookie, data, match } = message
+    const metadata = new Map(match.flatMap((entry) => (entry.kind === 'unknown' ? [] : [[entry.kind, entry.value]])))
     try {
-      for (const out of app.packetIn(this.#options.derivation.reads, packet)) {
-        const to = out.host === undefined ? channel : (this.hosts.get(out.host)?.channel ?? null)
-        if (to !== null) sendOut(to, out)
-      }
-      const report = app.report?.(this.#options.derivation.reads, packet) ?? null
-      if (report === null) return
-      this.#options.log.info({ host: packet.host, ...report }, 'matched')
-      this.emit('report', packet.host, report)
+      const handled = this.#handle({ host, cookie, metadata, data })
+      for (const packet of handled?.packets ?? []) this.#sendOut(packet, channel)
+      if (!handled?.report) return
+      this.#options.log.info({ host, ...handled.report }, 'matched')
+      this.emit('report', host, handled.report)
     } catch (error) {
-      this.#options.log.error({ host: packet.host, app: app.name, err: error }, 'packet not handled')
+      this.#options.log.error({ host, err: error }, 'packet not handled')
     }
+  }
+
+  #sendOut(packet: PacketOut, from: Channel): void {
+    const channel = packet.host === undefined ? from : this.hosts.get(packet.host)?.channel
+    if (channel) sendOut(channel, packet)
   }
 }
 

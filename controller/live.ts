@@ -141,7 +141,7 @@ export function realization(fleet: Fleet, seen: (revision: number) => Promise<vo
   return async (objects, revision, timeoutMs) => {
     const deadline = performance.now() + timeoutMs
     await seen(revision)
-    fleet.commit()
+    await fleet.committed()
     const waiting = () => objects.flatMap(({ id }) => fleet.unconfirmed(id))
     while (waiting().length > 0 && performance.now() < deadline) await progress(fleet, deadline - performance.now())
     const unique = new Map(waiting().map((each) => [each.host, each]))

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino, type Logger } from 'pino'
+import { Registry } from 'prom-client'
 import { apps } from '../apps/index.ts'
 import { listen as listenDatabases, type Connection, type TlsIdentity } from '../ovsdb/index.ts'
 import { DNS_DOMAIN, type Zone } from './app.ts'
@@ -12,7 +13,9 @@ import { Fleet } from './fleet.ts'
 import { dumpFacts, loadFacts } from './host/facts.ts'
 import { followIntent } from './intent.ts'
 import { liveState, realization } from './live.ts'
+import { commitTimes, measureHosts, measureProcess } from './metrics.ts'
 import { createNorthbound, parseCredentials, refuseOpenListener } from './northbound/index.ts'
+import { FleetOperator } from './operator.ts'
 import { openLmdbStore, type Store } from './store/index.ts'
 
 export interface Controller {
@@ -69,6 +72,8 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
   const { host: apiHost, port: apiPort } = splitEndpoint(config.api)
   refuseOpenListener(apiHost, credentials)
 
+  const registry = new Registry()
+  measureProcess(registry)
   const store = openLmdbStore({ folder: join(config.data, 'store') })
   closers.push(() => store.close())
   const derivation = new Derivation(apps)
@@ -78,11 +83,13 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
     derivation,
     log,
     auditMilliseconds: config['audit-interval'] * 1000,
+    committed: commitTimes(registry),
     controllerOf: (connection) => controllerOf(config, openflowPort)(connection),
     remember: (id, facts) => hosts.set(id, facts === null ? null : dumpFacts(facts)),
     rememberZone: (key, zone) => zones.set(key, zone === null ? null : JSON.stringify(zone)),
   })
   closers.push(() => fleet.close())
+  measureHosts(registry, fleet)
 
   const hosts = await remembered(store, 'host/', log)
   for (const value of hosts.values) fleet.recall(loadFacts(value))
@@ -95,7 +102,7 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
       fleet.schedule()
     }),
   )
-  fleet.commit()
+  await fleet.committed()
 
   const switches = await listenSwitches(
     config.openflow,
@@ -115,9 +122,11 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
 
   const api = await createNorthbound({
     store,
+    registry,
     live: liveState(fleet, derivation),
     settings: { mtu: { underlay: config['underlay-mtu'] }, dnsDomain: DNS_DOMAIN },
     waitRealized: realization(fleet, (revision) => progress.reached(revision)),
+    operator: new FleetOperator(fleet, derivation, apps, (revision) => progress.reached(revision)),
     ...(credentials === undefined ? {} : { credentials }),
   })
   closers.push(() => api.close())

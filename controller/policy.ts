@@ -59,7 +59,7 @@ const addressesOf = (row: Port): string[] =>
   [...row.fixed_ips, ...row.allowed_address_pairs].map(({ ip_address }) => asPrefix(ip_address))
 
 /** The prefixes by which a port is a member of its groups. One that has an IPv6 address has a link-local one too. */
-function prefixesOf(row: Port): readonly string[] {
+export function prefixesOf(row: Port): readonly string[] {
   const addresses = addressesOf(row)
   const isIpv6 = addresses.some((text) => text.includes(':'))
   return isIpv6 ? [...addresses, linkLocalPrefix(row.mac_address)] : addresses

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { UnitChange } from './deployment.ts'
 import { Realized } from './realized.ts'
+import { finish } from './slices.ts'
 
 const unit = (scope: string, object: string): UnitChange => ({ scope, object, before: null, after: [] })
 
@@ -10,11 +11,13 @@ const waiting = (realized: Realized, object: string): string[] => [...realized.u
 test('an object waits for each host that was told something because of it, until that host has confirmed', () => {
   const realized = new Realized()
   const hosts: Record<string, string[]> = { here: ['a'], everywhere: ['a', 'b'] }
-  realized.touch([unit('here', 'x'), unit('everywhere', 'x'), unit('here', 'y')], 1, (scope) => hosts[scope] ?? [])
+  finish(
+    realized.touch([unit('here', 'x'), unit('everywhere', 'x'), unit('here', 'y')], 1, (scope) => hosts[scope] ?? []),
+  )
   expect(['x', 'y', 'z'].map((object) => waiting(realized, object))).toEqual([['a', 'b'], ['a'], []])
   expect(realized.confirm('a', 1)).toEqual(['y'])
   expect(['x', 'y'].map((object) => waiting(realized, object))).toEqual([['b'], []])
-  realized.touch([unit('here', 'x')], 2, () => ['a'])
+  finish(realized.touch([unit('here', 'x')], 2, () => ['a']))
   expect(waiting(realized, 'x')).toEqual(['a', 'b'])
   expect(realized.confirm('a', 2)).toEqual([])
   expect(realized.confirm('b', 2)).toEqual(['x'])
@@ -46,10 +49,12 @@ test('whatever is told and confirmed in whatever order, who waits for whom is as
         if ('units' in each) {
           revision += 1
           for (const object of each.units) for (const host of each.told) told.push({ object, host, revision })
-          realized.touch(
-            each.units.map((object) => unit('s', object)),
-            revision,
-            () => each.told,
+          finish(
+            realized.touch(
+              each.units.map((object) => unit('s', object)),
+              revision,
+              () => each.told,
+            ),
           )
         } else {
           const upTo = Math.max(confirmed.get(each.host) ?? 0, revision - each.lag)

@@ -22,8 +22,12 @@ export class Realized {
     return touches === undefined ? NONE : new Set(Array.from(touches, ({ waiting }) => [...waiting]).flat())
   }
 
-  /** `hostsOf`: the hosts of a scope that the commit told something. Revisions only grow. */
-  touch(units: readonly UnitChange[], revision: number, hostsOf: (scope: string) => readonly string[]): void {
+  /** In small steps. `hostsOf`: the hosts of a scope that the commit tells something. Revisions only grow. */
+  *touch(
+    units: readonly UnitChange[],
+    revision: number,
+    hostsOf: (scope: string) => readonly string[],
+  ): Generator<void, void> {
     const byScope = new Map<string, Touch>()
     for (const { scope, object } of units) {
       let touch = byScope.get(scope)
@@ -32,6 +36,7 @@ export class Realized {
         byScope.set(scope, touch)
       }
       if (touch.waiting.size > 0) this.#add(object, touch)
+      yield
     }
   }
 

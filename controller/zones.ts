@@ -4,6 +4,8 @@
 import type { Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 
+type Switch = Pick<Channel, 'send' | 'nextXid' | 'barrier'>
+
 /** Below the numbers that kernel networking and others on a host take from the top. */
 const LAST = 65_519
 
@@ -16,7 +18,7 @@ interface HostZones {
   /** Null until it is known. */
   wanted: ReadonlySet<string> | null
   last: number
-  channel: Channel | null
+  channel: Switch | null
 }
 
 /** Told of each object's zone that may be used from now on, and of each that may not any more. */
@@ -57,7 +59,7 @@ export class Zones {
     return this.#waiting.get(object) ?? NONE
   }
 
-  connected(host: string, channel: Channel): void {
+  connected(host: string, channel: Switch): void {
     const zones = this.#of(host)
     zones.channel = channel
     void this.#flush(host, zones)

@@ -38,6 +38,7 @@ const debian = {
     'python3-openstacksdk': '/usr/lib/python3/dist-packages/openstack',
   },
   bench: {
+    'openvswitch-testcontroller': '/usr/bin/ovs-testcontroller',
     'python3-os-ken': '/usr/lib/python3/dist-packages/os_ken',
     'python3-openvswitch': '/usr/lib/python3/dist-packages/ovs',
     'ovn-central': '/usr/bin/ovn-northd',

@@ -7,7 +7,6 @@ import {
   MARKS,
   NETWORK,
   OUTPORT,
-  output,
   set,
   tag,
   TUNNEL_PORTS,
@@ -35,12 +34,6 @@ export function tunnelOf(network: Network): Tunnel | null {
 function towards(read: Reads, tunnel: Tunnel, host: string): Action[] | null {
   const address = ipv4(read.host(host)?.encapIp ?? '0.0.0.0')
   return address ? [set('tun_id', tunnel.vni), set('tun_dst', address)] : null
-}
-
-/** A copy to a host. */
-export function copyTo(read: Reads, tunnel: Tunnel, host: string): Action[] {
-  const addressed = towards(read, tunnel, host)
-  return addressed === null ? [] : [...addressed, output(tunnel.port)]
 }
 
 /** What comes by a tunnel with the network's VNI is on the network. */

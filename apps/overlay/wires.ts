@@ -23,6 +23,7 @@ import {
   type Reads,
 } from '../../controller/app.ts'
 import type { Action } from '../../ofproto/actions/index.ts'
+import { toWire } from './flood.ts'
 
 const VLAN = 0x8100
 /** OFPVID_PRESENT: there is a tag. */
@@ -75,13 +76,16 @@ const out = ({ port, vlan }: Wire): Action[] =>
     ? [output(port)]
     : [{ kind: 'push_vlan', etherType: VLAN }, set('vlan_vid', TAGGED | vlan), output(port)]
 
-/** What leaves for the wire gets the network's tag. */
+/** What leaves for the wire gets the network's tag; what is flooded leaves for it too. */
 export function left(read: Reads, id: string): readonly Contribution[] {
   const network = read.network(id)
   if (network === undefined) return []
   return wiresOf(read, network).map(({ host, wire }) => {
-    const match = { [OUTPORT]: wire.port, [NETWORK]: tag(id) }
-    return onHost(host, [{ stage: 'output', priority: 110, match, actions: out(wire) }])
+    const on = { [NETWORK]: tag(id) }
+    return onHost(host, [
+      { stage: 'output', priority: 110, match: { [OUTPORT]: wire.port, ...on }, actions: out(wire) },
+      toWire(on, wire.port),
+    ])
   })
 }
 

@@ -203,8 +203,20 @@ export const routing: App = {
   stages: [
     { name: 'gateway', phase: 'gateway', miss: 'next', matches: [NETWORK, 'eth_dst'] },
     { name: 'forward', phase: 'forward', miss: 'drop', matches: [ROUTER] },
-    { name: 'route', phase: 'route', miss: 'drop', matches: [ROUTER, 'ip_dst', 'icmp_type', 'icmp_code', 'nw_ttl'] },
-    { name: 'neighbour', phase: 'neighbour', miss: 'drop', matches: [NETWORK, NEXT_HOP] },
+    {
+      name: 'route',
+      phase: 'route',
+      miss: 'drop',
+      lost: 'the router has no route for it',
+      matches: [ROUTER, 'ip_dst', 'icmp_type', 'icmp_code', 'nw_ttl'],
+    },
+    {
+      name: 'neighbour',
+      phase: 'neighbour',
+      miss: 'drop',
+      lost: 'no port has the address of the next hop',
+      matches: [NETWORK, NEXT_HOP],
+    },
   ],
   rules: [
     { over: 'port', contribute: attached },

@@ -86,6 +86,7 @@ export const security: App = {
       name: 'port_security',
       phase: 'security',
       miss: 'drop',
+      lost: 'its sender may not use this MAC or address',
       matches: [
         'in_port_oxm',
         'eth_src',

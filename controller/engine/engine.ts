@@ -165,7 +165,7 @@ export class Engine {
   readonly #derivedKeys: { refresh(): void }[] = []
   readonly #derivedTables: Pick<DerivedTable<Key, {}>, 'name' | 'isStale' | 'refresh'>[] = []
   /** Where the commit in progress stands; undefined between commits. */
-  #progress: Iterator<void, void> | undefined
+  #progress: Iterator<void, readonly Change[]> | undefined
 
   table<K extends Key, R extends {}>(name: string, options: Options<R> = {}): Table<K, R> {
     const table = new Table<K, R>(this.#graph, this.#claim(name), options.equals ?? equal)
@@ -230,9 +230,14 @@ export class Engine {
     const { reader } = this.#graph
     if (reader !== undefined) throw new Error(`queries are pure: ${reader.label} may not commit`)
     this.#progress ??= this.#steps()
-    while (this.#progress.next().done !== true) if (pause()) return undefined
-    this.#progress = undefined
-    return this.#publish()
+    for (;;) {
+      const { done, value } = this.#progress.next()
+      if (done === true) {
+        this.#progress = undefined
+        return value
+      }
+      if (pause()) return undefined
+    }
   }
 
   /** True if a commit would have something to do. */
@@ -260,7 +265,8 @@ export class Engine {
     return name
   }
 
-  *#steps(): Generator<void, void> {
+  *#steps(): Generator<void, readonly Change[]> {
+    const { marked } = this.#graph
     this.#graph.revision += 1
     for (const table of this.#tables) table.apply()
     this.#graph.retryCycles()
@@ -268,29 +274,32 @@ export class Engine {
     const late = this.#derivedTables.find(({ isStale }) => isStale)
     if (late !== undefined) throw new Error(`the derived table '${late.name}' reads what was declared after it`)
     for (const keys of this.#derivedKeys) keys.refresh()
-    for (const node of this.#graph.marked.keys()) {
+    for (const node of marked.keys()) {
       if (!node.kept) continue
       this.#graph.refresh(node)
       yield
     }
     while (this.#graph.sweepOne()) yield
-  }
-
-  #publish(): readonly Change[] {
     const changes: Change[] = []
-    for (const [node, published] of this.#graph.marked) {
-      const value = node.kept ? node.value : none
-      if (value === published) continue
-      if (value !== none && published !== none && node.owner.equals(published, value)) continue
-      const before = published === none ? undefined : published
-      const after = value === none ? undefined : value
-      changes.push({ name: node.owner.name, key: node.key, before, after })
+    for (const [node, published] of marked) {
+      const change = changeOf(node, published)
+      if (change !== null) changes.push(change)
+      yield
     }
-    const dropped = [...this.#graph.marked.keys()].filter(({ kept }) => !kept)
-    this.#graph.marked.clear()
+    const dropped = [...marked.keys()].filter(({ kept }) => !kept)
+    marked.clear()
     for (const node of dropped) this.#graph.releaseIfUnread(node)
     return changes
   }
+}
+
+function changeOf(node: Node, published: unknown): Change | null {
+  const value = node.kept ? node.value : none
+  if (value === published) return null
+  if (value !== none && published !== none && node.owner.equals(published, value)) return null
+  const before = published === none ? undefined : published
+  const after = value === none ? undefined : value
+  return { name: node.owner.name, key: node.key, before, after }
 }
 
 function problem(name: string, key: Key, failure: QueryError | undefined): Problem {

@@ -12,10 +12,12 @@ export interface ModelFlow {
   readonly match: Match
   readonly cookie: bigint
   readonly instructions: readonly Instruction[]
+  /** Of the item that it was read from. */
+  readonly key?: string
 }
 
 type Mask = readonly (readonly [slot: string, mask: bigint])[]
-type ReadSlot = (slot: string) => bigint
+export type ReadSlot = (slot: string) => bigint
 
 interface Tuple {
   readonly mask: Mask

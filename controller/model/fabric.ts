@@ -1,9 +1,9 @@
 // Several modelled hosts, joined by tunnels and by wires, under one controller: a packet that a port sends, and what
 // becomes of it on every host, answers of the controller included. Nothing takes time here; a network is milliseconds.
-import { TUNNEL_PORTS, type App, type PacketIn, type PacketOut, type Reads } from '../app.ts'
+import { TUNNEL_PORTS, type App, type PacketOut, type Reads } from '../app.ts'
 import type { Delta } from '../deployment.ts'
 import { packetInReason, ports as reserved } from '../../ofproto/messages/index.ts'
-import { originOf } from '../pipeline/cookie.ts'
+import { packetHandler } from '../packet-in.ts'
 import { ModelSwitch, type Arrival } from './switch.ts'
 import { plainPort, tunnelPort } from './tables.ts'
 import type { Punt, Trace } from './trace.ts'
@@ -16,14 +16,18 @@ export interface Delivery {
 }
 
 /** A packet's pass through one switch. */
-interface Visit {
+export interface Visit {
   readonly host: string
+  /** What came in, and where; the controller's port for what it sent itself. */
+  readonly arrival: Arrival
   readonly trace: Trace
 }
 
 export interface Journey {
   readonly deliveries: readonly Delivery[]
   readonly visits: readonly Visit[]
+  /** Copies that were not followed, as there were too many. */
+  readonly unfollowed: number
 }
 
 /** What a controller does with a packet-in. */
@@ -45,16 +49,10 @@ const MAX_VISITS = 10_000
 
 /** The controller that hands a packet-in to the app whose flow sent it. */
 export function appController(apps: readonly App[], reads: Reads): Controller {
-  const names = apps.map(({ name }) => name)
-  return (host, punt) => {
-    const origin = originOf(punt.cookie, names)
-    const app = apps.find(({ name }) => name === origin?.app)
-    const inPort = punt.metadata.get('in_port_oxm')
+  const handle = packetHandler(apps, reads)
+  return (host, { reason, cookie, metadata, bytes: data }) =>
     // OVS does not report packets whose TTL ran out unless asked to (ofputil_async_cfg_default).
-    if (origin === null || typeof inPort !== 'number' || punt.reason === packetInReason.invalidTtl) return []
-    const packet: PacketIn = { host, inPort, origin: origin.object, metadata: punt.metadata, data: punt.bytes }
-    return app?.packetIn?.(reads, packet) ?? []
-  }
+    reason === packetInReason.invalidTtl ? [] : (handle({ host, cookie, metadata, data })?.packets ?? [])
 }
 
 export class Fabric {
@@ -68,8 +66,7 @@ export class Fabric {
   }
 
   /** `encapIp` is where tunnels to the host end. */
-  addHost(host: string, encapIp: number, ofports: Iterable<number>): void {
-    const model = new ModelSwitch(encapIp)
+  addHost(host: string, encapIp: number, ofports: Iterable<number>, model = new ModelSwitch(encapIp)): void {
     model.showsFragmentPorts = true
     for (const number of ofports) model.ports.set(number, plainPort)
     for (const number of Object.values(TUNNEL_PORTS)) model.ports.set(number, tunnelPort)
@@ -100,7 +97,7 @@ export class Fabric {
   }
 
   send(host: string, ofport: number, bytes: Uint8Array): readonly Delivery[] {
-    return this.follow(host, ofport, bytes).deliveries
+    return this.follow(host, { bytes, inPort: ofport }).deliveries
   }
 
   /** What a machine on a physical network sends. */
@@ -119,16 +116,16 @@ export class Fabric {
     return wire.filter((uplink) => !isHere(uplink))
   }
 
-  /** Breadth first. Throws where packets multiply without end. */
-  follow(host: string, ofport: number, bytes: Uint8Array): Journey {
-    return this.#follow([{ host, arrival: { bytes, inPort: ofport } }])
+  /** Breadth first, up to `mostVisits`. Throws where packets multiply without end. */
+  follow(host: string, arrival: Arrival, mostVisits = Number.POSITIVE_INFINITY): Journey {
+    return this.#follow([{ host, arrival }], mostVisits)
   }
 
-  #follow(queue: Arriving[]): Journey {
+  #follow(queue: Arriving[], mostVisits = Number.POSITIVE_INFINITY): Journey {
     const deliveries: Delivery[] = []
     const visits: Visit[] = []
-    const pass = (at: string, trace: Trace): void => {
-      visits.push({ host: at, trace })
+    const pass = (at: string, arrival: Arrival, trace: Trace): void => {
+      visits.push({ host: at, arrival, trace })
       if (visits.length > MAX_VISITS) throw new RangeError(`a packet passes more than ${MAX_VISITS} switches`)
       for (const { port, tunnel, bytes: sent } of trace.outputs) {
         if (tunnel === null) {
@@ -141,11 +138,16 @@ export class Fabric {
       for (const punt of trace.packetIns) {
         for (const { host: on = at, outPort, data } of this.#controller(at, punt)) {
           const actions = [{ kind: 'output', port: outPort, maxLength: 0 }] as const
-          pass(on, this.switchOf(on).packetOut(data, reserved.controller, actions))
+          const arrival = { bytes: data, inPort: reserved.controller }
+          pass(on, arrival, this.switchOf(on).packetOut(data, arrival.inPort, actions))
         }
       }
     }
-    for (const each of queue) pass(each.host, this.switchOf(each.host).trace(each.arrival))
-    return { deliveries, visits }
+    let unfollowed = 0
+    for (const { host: at, arrival } of queue) {
+      if (visits.length >= mostVisits) unfollowed += 1
+      else pass(at, arrival, this.switchOf(at).trace(arrival))
+    }
+    return { deliveries, visits, unfollowed }
   }
 }

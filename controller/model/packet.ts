@@ -85,7 +85,8 @@ export class ModelPacket {
   #headers: Headers | null = null
 
   constructor(bytes: Uint8Array, context: ReadonlyMap<string, bigint>, tags?: number) {
-    this.bytes = bytes.slice()
+    // Not slice(): that of a Buffer shares its bytes.
+    this.bytes = new Uint8Array(bytes)
     this.#context = new Map(context)
     this.#tags = tags ?? extractFlow(bytes, 0, VLAN_LIMIT).vlans.length
   }

@@ -45,11 +45,15 @@ const arp: Spots = { arp_op: [6, 2], arp_sha: [8, 6], arp_spa: [14, 4], arp_tha:
 const transports: ReadonlyMap<number, Spots> = new Map<number, Spots>([
   [IP_PROTO.tcp, { tcp_src: [0, 2], tcp_dst: [2, 2] }],
   [IP_PROTO.udp, { udp_src: [0, 2], udp_dst: [2, 2] }],
+  [IP_PROTO.sctp, { sctp_src: [0, 2], sctp_dst: [2, 2] }],
   [IP_PROTO.icmp, { icmp_type: [0, 1], icmp_code: [1, 1] }],
   [IP_PROTO.icmpv6, { icmpv6_type: [0, 1], icmpv6_code: [1, 1] }],
 ])
 /** Header sizes below which OVS sees no ports. */
-const transportSizes: ReadonlyMap<number, number> = new Map<number, number>([[IP_PROTO.tcp, 20]])
+const transportSizes: ReadonlyMap<number, number> = new Map<number, number>([
+  [IP_PROTO.tcp, 20],
+  [IP_PROTO.sctp, 12],
+])
 
 const isIp = (key: FlowKey): boolean => key.ethType === ETH_TYPE.ip || key.ethType === ETH_TYPE.ipv6
 const isMpls = (key: FlowKey): boolean => key.ethType === ETH_TYPE.mpls || key.ethType === ETH_TYPE.mplsMulticast

@@ -3,13 +3,15 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { formatPacket } from '../../ofproto/packet/index.ts'
-import { isStateful, Reference, type Rules } from './policy-reference.ts'
+import { isStateful, Reference } from './policy-reference.ts'
 import {
   Conversation,
   edited,
   edits,
+  apply,
   portOf,
   rowsOf,
+  rulesOf,
   sayings,
   talks,
   worlds,
@@ -31,13 +33,6 @@ const events: fc.Arbitrary<Event[]> = fc.array(
   { minLength: 8, maxLength: 24 },
 )
 
-const rulesOf = ({ stations, groups, rules, sets }: World): Rules => ({
-  groups: new Map(groups.map((row) => [row.id, row])),
-  rules,
-  addressGroups: new Map(sets.map((row) => [row.id, row])),
-  ports: stations.map(portOf),
-})
-
 /** Networks that a router connects share a zone; null if there is no way. */
 function zoneOf(world: World, { source, target, packet }: Said): string | null {
   if (world.routed) return source.n === target.n || !packet.from.includes(':') ? 'routed' : null
@@ -58,7 +53,7 @@ function sent(
 ): { passes: boolean; others: readonly string[]; way: string } {
   const [host, ofport] = [`host${target.h}`, target.n * 256 + target.i]
   const own = source.n * 256 + source.i
-  const journeys = frames.map((frame) => fabric.follow(`host${source.h}`, own, frame))
+  const journeys = frames.map((frame) => fabric.follow(`host${source.h}`, { bytes: frame, inPort: own }))
   const all = journeys.flatMap(({ deliveries }) => deliveries)
   const there = all.filter((each) => each.host === host && each.ofport === ofport)
   // Answers of the network itself go to the sender; nobody else gets anything.
@@ -69,16 +64,6 @@ function sent(
     others: others.map((each) => `${each.host}/${each.ofport} ${formatPacket(each.bytes)}`),
     way: visits.map((visit) => `${visit.host}\n${formatTrace(visit.trace)}`).join('\n'),
   }
-}
-
-/** The rows that differ, into the inputs. */
-function apply({ derivation: { inputs }, settle }: Simulated, before: World, after: World): void {
-  for (const row of before.rules) if (!after.rules.includes(row)) inputs.security_group_rule.delete(row.id)
-  for (const row of after.rules) if (!before.rules.includes(row)) inputs.security_group_rule.set(row.id, row)
-  for (const row of after.groups) if (!before.groups.includes(row)) inputs.security_group.set(row.id, row)
-  for (const row of after.sets) if (!before.sets.includes(row)) inputs.address_group.set(row.id, row)
-  for (const row of after.stations) if (!before.stations.includes(row)) inputs.port.set(portOf(row).id, portOf(row))
-  settle()
 }
 
 const itemsOf = ({ deployment }: Simulated, host: string): ReadonlyMap<string, string> =>

@@ -97,13 +97,20 @@ function matches(rules: Rules, rule: SecurityGroupRule, facts: Facts): boolean {
 const rankOf = ({ priority, action }: SecurityGroupRule): number =>
   priority ?? 1e6 + ['deny', 'reject', 'allow'].indexOf(action)
 
-function judgeGroup(rules: Rules, group: SecurityGroup, direction: Direction, facts: Facts): RuleAction | null {
+/** A verdict, and the rule that says so; the group for traffic inside of it, null for a port's default. */
+interface Decision {
+  readonly action: RuleAction
+  readonly by: string | null
+}
+
+function judgeGroup(rules: Rules, group: SecurityGroup, direction: Direction, facts: Facts): Decision | null {
   const remote = direction === 'egress' ? facts.to : facts.from
-  if (!group.intra_group && isMember(rules, group.id, remote)) return 'deny'
+  if (!group.intra_group && isMember(rules, group.id, remote)) return { action: 'deny', by: group.id }
   const asked = rules.rules
     .filter((rule) => rule.enabled && rule.security_group_id === group.id && rule.direction === direction)
     .toSorted((a, b) => rankOf(a) - rankOf(b))
-  return asked.find((rule) => matches(rules, rule, facts))?.action ?? null
+  const rule = asked.find((each) => matches(rules, each, facts))
+  return rule === undefined ? null : { action: rule.action, by: rule.id }
 }
 
 /** What conntrack of a host says. */
@@ -115,7 +122,14 @@ interface State {
 
 const opposite: Readonly<Record<Direction, Direction>> = { ingress: 'egress', egress: 'ingress' }
 
-function judge(rules: Rules, port: Port, towards: Direction, packet: Packet, state: State | null): boolean {
+/** `state`: null for a packet that is judged by itself, as one that opens a connection may be. */
+export function judge(
+  rules: Rules,
+  port: Port,
+  towards: Direction,
+  packet: Facts,
+  state: State | null = null,
+): Decision {
   let direction = towards
   if (state !== null && state.isRelated) direction = isOwn(port, state.facts.from) ? 'egress' : 'ingress'
   else if (state?.isReply) direction = opposite[towards]
@@ -126,13 +140,13 @@ function judge(rules: Rules, port: Port, towards: Direction, packet: Packet, sta
       group.stateful && state !== null
         ? judgeGroup(rules, group, direction, state.facts)
         : judgeGroup(rules, group, towards, packet)
-    if (verdict !== null) return verdict === 'allow'
+    if (verdict !== null) return verdict
   }
   const fallback = direction === 'egress' ? port.default_egress_action : port.default_ingress_action
-  return fallback === 'allow'
+  return { action: fallback ?? 'deny', by: null }
 }
 
-const isFiltered = ({ port_security_enabled, security_groups }: Port): boolean =>
+export const isFiltered = ({ port_security_enabled, security_groups }: Port): boolean =>
   port_security_enabled && security_groups !== undefined
 
 export const isStateful = (rules: Rules, port: Port): boolean =>
@@ -176,7 +190,8 @@ export class Reference {
     const state = tracks ? this.#track(where, packet) : null
     for (const [port, towards] of subjects) {
       const known = isStateful(rules, port) ? state : null
-      if (known === 'invalid' || (isFiltered(port) && !judge(rules, port, towards, packet, known))) return false
+      if (known === 'invalid') return false
+      if (isFiltered(port) && judge(rules, port, towards, packet, known).action !== 'allow') return false
     }
     if (state === null || state === 'invalid' || state.isReply || state.isRelated) return true
     const key = `${where} ${nameOf(packet)}`

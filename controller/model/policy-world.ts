@@ -3,7 +3,7 @@ import * as fc from 'fast-check'
 import { mac } from '../address.ts'
 import type { AddressGroup, Port, RuleAction, SecurityGroup, SecurityGroupRule } from '../app.ts'
 import { gateway, host, network, port, router, subnet, uuid, vif } from '../testing.ts'
-import { linkLocalOf, type Packet } from './policy-reference.ts'
+import { linkLocalOf, type Packet, type Rules } from './policy-reference.ts'
 import {
   echoFrame,
   fragmentFrames,
@@ -15,7 +15,7 @@ import {
   unreachableFrame,
   type Ends,
 } from './testing-packets.ts'
-import type { Rows } from './testing.ts'
+import type { Rows, Simulated } from './testing.ts'
 
 const NETWORKS = [1, 2]
 const GROUPS = [1, 2, 3]
@@ -167,6 +167,13 @@ export function rowsOf({ stations, routed, groups, rules, sets }: World): Rows {
   }
 }
 
+export const rulesOf = ({ stations, groups, rules, sets }: World): Rules => ({
+  groups: new Map(groups.map((row) => [row.id, row])),
+  rules,
+  addressGroups: new Map(sets.map((row) => [row.id, row])),
+  ports: stations.map(portOf),
+})
+
 /** A change of what the rules say. */
 export type Edit =
   | { readonly kind: 'add'; readonly rule: SecurityGroupRule }
@@ -228,6 +235,16 @@ export function edited(world: World, edit: Edit, serial: number): World {
     default:
       return { ...world, sets: sets.map((row) => (row.id === edit.row.id ? edit.row : row)) }
   }
+}
+
+/** The rows that differ, into the inputs. */
+export function apply({ derivation: { inputs }, settle }: Simulated, before: World, after: World): void {
+  for (const row of before.rules) if (!after.rules.includes(row)) inputs.security_group_rule.delete(row.id)
+  for (const row of after.rules) if (!before.rules.includes(row)) inputs.security_group_rule.set(row.id, row)
+  for (const row of after.groups) if (!before.groups.includes(row)) inputs.security_group.set(row.id, row)
+  for (const row of after.sets) if (!before.sets.includes(row)) inputs.address_group.set(row.id, row)
+  for (const row of after.stations) if (!before.stations.includes(row)) inputs.port.set(portOf(row).id, portOf(row))
+  settle()
 }
 
 /** What two stations say to each other. */

@@ -3,7 +3,7 @@
 import type { Action } from '../../ofproto/actions/index.ts'
 import { decodeMessage, type Message, ports as reserved, type Bucket } from '../../ofproto/messages/index.ts'
 import type { Item } from '../pipeline/value.ts'
-import { Classifier, type ModelFlow } from './classifier.ts'
+import { Classifier, type ModelFlow, type ReadSlot } from './classifier.ts'
 import { Conntrack } from './conntrack/conntrack.ts'
 import { ModelPacket, type Tunnel } from './packet.ts'
 import { plainPort, type ModelGroup, type ModelPort, type Tables } from './tables.ts'
@@ -69,10 +69,15 @@ export class ModelSwitch implements Tables {
     if (message?.kind === 'group_mod') this.groups.delete(message.group)
   }
 
-  lookup(table: number, read: (slot: string) => bigint): ModelFlow | null {
+  lookup(table: number, read: ReadSlot): ModelFlow | null {
     const hidesPorts = !this.showsFragmentPorts && (read('ip_frag') & FRAGMENT) !== 0n
     const seen = hidesPorts ? (slot: string) => (PORTS.has(slot) ? 0n : read(slot)) : read
-    return this.#tables.get(table)?.lookup(seen) ?? null
+    return this.find(table, seen)
+  }
+
+  /** `read`: the packet as the tables see it. */
+  protected find(table: number, read: ReadSlot): ModelFlow | null {
+    return this.#tables.get(table)?.lookup(read) ?? null
   }
 
   /** By weight and connection. OVS's own hash is another one: which bucket it takes is not foretold. */

@@ -11,7 +11,8 @@ import type { Tunnel } from './packet.ts'
 export type Step =
   | { readonly kind: 'table'; readonly depth: number; readonly table: number; readonly flow: ModelFlow | null }
   | { readonly kind: 'bucket'; readonly depth: number; readonly group: number; readonly bucket: number }
-  | { readonly kind: 'action'; readonly depth: number; readonly action: Action }
+  /** `written`: what the field that the action writes holds after it; null for one that writes none. */
+  | { readonly kind: 'action'; readonly depth: number; readonly action: Action; readonly written: bigint | null }
   | { readonly kind: 'note'; readonly depth: number; readonly text: string }
 
 export interface Output {

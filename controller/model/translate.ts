@@ -2,6 +2,8 @@
 // groups, outputs. Of the switch only its connections change. Bounded like OVS: 64 tables deep, 4,096 lookups.
 import type { Action, Instruction } from '../../ofproto/actions/index.ts'
 import { formatInstructions } from '../../ofproto/actions/index.ts'
+import type { FieldName } from '../../ofproto/fields/table.ts'
+import { ctStates, formatFlags } from '../../ofproto/fields/flags.ts'
 import { port10 } from '../../ofproto/fields/ports.ts'
 import { packetInReason } from '../../ofproto/messages/packet.ts'
 import { ANY_GROUP, ports, type Bucket } from '../../ofproto/messages/index.ts'
@@ -32,6 +34,13 @@ const order: readonly Instruction['kind'][] = [
   'write_metadata',
   'goto_table',
 ]
+
+/** The field that an action writes, for the report. */
+export function writtenField(action: Action): FieldName | null {
+  if (action.kind === 'set_field' || action.kind === 'reg_load2')
+    return action.field.kind === 'unknown' ? null : action.field.kind
+  return 'target' in action ? action.target.field : null
+}
 
 const isTableMiss = (flow: ModelFlow): boolean => flow.priority === 0 && flow.match.length === 0
 
@@ -200,10 +209,14 @@ export class Translation implements Walk {
   #run(actions: readonly Action[]): 'stop' | undefined {
     for (const action of actions) {
       if (this.#over) return undefined
-      this.#step({ kind: 'action', depth: this.#level, action })
+      const step = { kind: 'action' as const, depth: this.#level, action, written: null as bigint | null }
+      this.#step(step)
       // The table of handlers has for each kind one that takes it.
       const handle = handlers[action.kind] as (walk: Walk, action: Action) => 'stop' | undefined
-      if (handle(this, action) === 'stop') return 'stop'
+      const verdict = handle(this, action)
+      const target = writtenField(action)
+      if (target !== null) step.written = this.packet.read(target)
+      if (verdict === 'stop') return 'stop'
     }
     return undefined
   }
@@ -263,6 +276,9 @@ export class Translation implements Walk {
     }
     const copy = packet.clone()
     copy.showTracking()
+    this.note(
+      `connection tracking in zone ${copy.slot('ct_zone')}: ${formatFlags(ctStates, Number(copy.slot('ct_state')))}`,
+    )
     const { steps, outputs, packetIns, meters, error } = new Translation(this.#tables, copy, this).arrive(table)
     this.#steps.push(...steps)
     this.#meters.push(...meters)

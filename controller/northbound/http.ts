@@ -22,6 +22,12 @@ export const idOf = (request: FastifyRequest): string => (request.params as { id
 
 const isObject = (value: unknown): value is Body => typeof value === 'object' && value !== null && !Array.isArray(value)
 
+/** A body that is one object, not wrapped. */
+export function plainBody(body: unknown): Body {
+  if (!isObject(body)) throw badRequest('The request body is not an object')
+  return body
+}
+
 /** The object under its name; anything beside it is a mistake. */
 export function unwrap(body: unknown, name: string): Body {
   const inner = isObject(body) ? body[name] : undefined

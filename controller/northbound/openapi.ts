@@ -1,54 +1,24 @@
 // The OpenAPI document, made from the attribute tables.
 import { pathOf } from './model.ts'
-import type { Attribute } from './resource.ts'
-import { resourceKinds, resources } from './resources/index.ts'
-
-type Table = Readonly<Record<string, Attribute>>
-type Operation = Record<string, unknown>
-
-const reference = (name: string): object => ({ $ref: `#/components/schemas/${name}` })
-const json = (schema: object): object => ({ content: { 'application/json': { schema } } })
-const object = (properties: object, required: readonly string[] = []): object => ({
-  type: 'object',
-  additionalProperties: false,
+import { operatorPaths } from './openapi-operator.ts'
+import {
+  id,
+  json,
+  object,
+  parameter,
   properties,
-  ...(required.length > 0 ? { required } : {}),
-})
-
-function properties(table: Table, keep: (row: Attribute) => boolean): Record<string, object> {
-  const rows = Object.entries(table).filter(([, row]) => keep(row))
-  return Object.fromEntries(
-    rows.map(([name, row]) => [
-      name,
-      {
-        ...row.type.schema,
-        ...(row.default === undefined ? {} : { default: row.default }),
-        ...(row.only === undefined ? {} : { description: row.only }),
-        ...(row.read === 'admin' ? { 'x-weft-admin-only': true } : {}),
-      },
-    ]),
-  )
-}
+  reference,
+  refusals,
+  type Operation,
+  type Table,
+} from './openapi-parts.ts'
+import { resourceKinds, resources } from './resources/index.ts'
 
 const ownership: ReadonlySet<string> = new Set(['project_id', 'tenant_id'])
 const required = (table: Table): string[] =>
   Object.entries(table)
     .filter(([name, row]) => row.create !== 'none' && !Object.hasOwn(row, 'default') && !ownership.has(name))
     .map(([name]) => name)
-
-const refusals = (...statuses: readonly number[]): object =>
-  Object.fromEntries(
-    statuses.map((status) => [status, { description: errorText[status], ...json(reference('Error')) }]),
-  )
-
-const errorText: Readonly<Record<number, string>> = {
-  400: 'The request is not valid: the message names the attribute and the reason',
-  401: 'No or wrong credentials',
-  403: 'Not allowed',
-  404: 'Not found, or not visible',
-  409: 'In conflict with what exists: the message names it',
-  412: 'If-Match: another revision',
-}
 
 const queryControls = [
   'fields',
@@ -63,13 +33,6 @@ const queryControls = [
   'not-tags-any',
   'changed_since',
 ]
-const parameter = (name: string, place: 'query' | 'path', schema: object): object => ({
-  name,
-  in: place,
-  required: place === 'path',
-  schema,
-})
-const id = parameter('id', 'path', { type: 'string' })
 const wait = parameter('wait', 'query', { enum: ['realized'] })
 
 function resourcePaths(kind: (typeof resourceKinds)[number]): Record<string, Record<string, Operation>> {
@@ -208,7 +171,7 @@ export function openApi(): Record<string, unknown> {
   return {
     openapi: '3.0.3',
     info: { title: 'Weft', version: '2.0', description: 'OpenStack Networking API v2.0 over Open vSwitch.' },
-    paths: Object.assign({}, ...resourceKinds.map(resourcePaths), actionPaths()),
+    paths: Object.assign({}, ...resourceKinds.map(resourcePaths), actionPaths(), operatorPaths()),
     components: {
       schemas: schemas(),
       securitySchemes: {

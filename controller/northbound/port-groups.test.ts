@@ -167,8 +167,9 @@ users:
       as.ann('POST', 'security-group-rules', { security_group_rule: rule }),
       as.ann('DELETE', `security-group-rules/${group.security_group_rules[0].id}`),
       as.ann('POST', `security-groups/${group.id}/import`, { security_group_rules: [] }),
+      as.ann('PUT', `security-groups/${group.id}/tags`, { tags: ['x'] }),
     ])
-    expect(replies.map(({ status }) => status)).toEqual([403, 403, 403, 403, 403])
+    expect(replies.map(({ status }) => status)).toEqual([403, 403, 403, 403, 403, 403])
     expect((await as.ann('GET', `security-groups/${group.id}/export`)).status).toBe(200)
     const kept = await as.ann('DELETE', `security-groups/${standard}`)
     expect(kept.body.NeutronError.type).toBe('SecurityGroupCannotRemoveDefault')

@@ -13,6 +13,7 @@ import {
   addRouterInterface,
   removeExtraRoutes,
   removeRouterInterface,
+  type RouterAction,
 } from './resources/router-actions.ts'
 import type { Service } from './service.ts'
 import { finisher } from './wait.ts'
@@ -102,7 +103,8 @@ function tagRoutes(app: FastifyInstance, kind: ResourceKind, service: Service): 
   const path = `/v2.0/${pathOf(kind)}/:id/tags`
   const tagOf = (request: FastifyRequest): string => (request.params as { tag: string }).tag
   const set = async (request: FastifyRequest, change: (tags: readonly string[]) => readonly string[]) =>
-    (await service.setTags(request.context, kind, idOf(request), (tags) => checkTags(change(tags)))).result
+    (await service.setTags(request.context, kind, idOf(request), (tags) => checkTags(change(tags)), ifMatch(request)))
+      .result
 
   app.get(path, (request) => ({ tags: service.find(request.context, kind, idOf(request)).tags }))
   app.put(path, async (request) => {
@@ -145,23 +147,27 @@ function checkTags(tags: readonly unknown[]): readonly string[] {
 
 function routerRoutes(app: FastifyInstance, { service, waitRealized }: RouteOptions): void {
   const done = finisher(waitRealized)
+  const act = (request: FastifyRequest, run: (action: RouterAction) => object) =>
+    service.act(
+      request.context,
+      'routers',
+      idOf(request),
+      (router, operation) => run({ ...operation, router, body: request.body }),
+      ifMatch(request),
+    )
   const interfaces = { add_router_interface: addRouterInterface, remove_router_interface: removeRouterInterface }
   for (const [name, run] of Object.entries(interfaces)) {
     app.put(`/v2.0/routers/:id/${name}`, async (request, reply) => {
-      const id = idOf(request)
-      const written = await service.act(request.context, 'routers', id, (router, operation) =>
-        run({ ...operation, router, body: request.body }),
-      )
-      return done(request, reply, { status: 200, body: written.result, object: { kind: 'routers', id }, written })
+      const written = await act(request, run)
+      const object = { kind: 'routers', id: idOf(request) } as const
+      return done(request, reply, { status: 200, body: written.result, object, written })
     })
   }
   const routes = { add_extraroutes: addExtraRoutes, remove_extraroutes: removeExtraRoutes }
   for (const [name, run] of Object.entries(routes)) {
     app.put(`/v2.0/routers/:id/${name}`, async (request, reply) => {
       const id = idOf(request)
-      const written = await service.act(request.context, 'routers', id, (router, operation) =>
-        run({ ...operation, router, body: request.body }),
-      )
+      const written = await act(request, run)
       const router = service.project(request.context, 'routers', service.find(request.context, 'routers', id))
       return done(request, reply, { status: 200, body: { router }, object: { kind: 'routers', id }, written })
     })

@@ -68,6 +68,8 @@ export interface Resource<K extends ResourceKind> {
   alsoOwnedBy?(object: Model[K], reader: Reader): string | undefined
   /** Seen by administrators only, whoever owns it. */
   hidden?(object: Model[K], reader: Reader): boolean
+  /** Changed by administrators only, whoever owns it. */
+  locked?(object: Model[K], reader: Reader): boolean
   /** The project of a new object that is part of another one, whoever makes it. */
   owner?(draft: Model[K], reader: Reader): string | undefined
   /** What each project has without asking; undefined when it is there already. */

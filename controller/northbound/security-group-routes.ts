@@ -2,7 +2,7 @@
 // oxlint-disable oxc/no-async-endpoint-handlers -- fastify, unlike Express, awaits its handlers
 import type { FastifyInstance } from 'fastify'
 import { badRequest } from './errors.ts'
-import { idOf, queryOf, unwrapRows } from './http.ts'
+import { idOf, ifMatch, queryOf, unwrapRows } from './http.ts'
 import { pathOf, type Model } from './model.ts'
 import type { Operation } from './resource.ts'
 import type { RouteOptions } from './resource-routes.ts'
@@ -31,8 +31,12 @@ export function securityGroupRoutes(app: FastifyInstance, options: RouteOptions)
       url: `/v2.0/${pathOf(kind)}/:id/${name}`,
       handler: async (request, reply) => {
         const id = idOf(request)
-        const written = await service.act(request.context, kind, id, (object, operation) =>
-          run(object, operation, request.body),
+        const written = await service.act(
+          request.context,
+          kind,
+          id,
+          (object, operation) => run(object, operation, request.body),
+          ifMatch(request),
         )
         const shown = service.project(request.context, kind, service.find(request.context, kind, id))
         const body = { [resources[kind].singular]: shown }

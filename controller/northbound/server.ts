@@ -13,17 +13,20 @@ import { credentialAuthenticator, openAuthenticator, requireLocal } from './auth
 import { Cache } from './cache.ts'
 import type { Credentials } from './credentials.ts'
 import { ApiError, badRequest, identityBody, neutronBody, noRoute } from './errors.ts'
+import { explainRoutes } from './explain-routes.ts'
 import { serveEvents } from './events.ts'
 import { identityDoor, identityRoutes } from './identity.ts'
 import type { Store } from '../store/index.ts'
 import type { LiveState, WaitRealized } from './live.ts'
 import { measure } from './metrics.ts'
+import type { Operator } from './operator.ts'
 import { openApi } from './openapi.ts'
 import { otherRoutes } from './other-routes.ts'
 import { resourceRoutes } from './resource-routes.ts'
 import type { Settings } from './resource.ts'
 import { createService } from './service.ts'
 import { securityGroupRoutes } from './security-group-routes.ts'
+import { traceRoutes } from './trace-routes.ts'
 import { transactor } from './transaction.ts'
 import { checkWait } from './wait.ts'
 
@@ -31,6 +34,8 @@ export interface NorthboundOptions {
   readonly store: Store
   readonly live: LiveState
   readonly waitRealized?: WaitRealized
+  /** Without it there are no traces and explanations. */
+  readonly operator?: Operator
   /** Without them everyone on this machine is the operator, and nobody else may ask. */
   readonly credentials?: Credentials
   readonly settings?: Partial<Settings>
@@ -114,6 +119,10 @@ export async function createNorthbound(options: NorthboundOptions): Promise<Fast
     const routeOptions = { environment, service, waitRealized: options.waitRealized }
     resourceRoutes(guarded, routeOptions)
     securityGroupRoutes(guarded, routeOptions)
+    if (options.operator) {
+      traceRoutes(guarded, { environment, service, operator: options.operator })
+      explainRoutes(guarded, { environment, service, operator: options.operator })
+    }
     if (credentials) identityRoutes(guarded, credentials, authenticator, now)
   })
 

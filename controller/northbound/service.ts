@@ -31,6 +31,7 @@ export interface Service {
     kind: ResourceKind,
     id: string,
     change: (tags: readonly string[]) => readonly string[],
+    ifRevision?: number,
   ): Promise<Written<readonly string[]>>
   /** A change of an object that is neither of these: `add_router_interface`, `insert_rule`. */
   act<K extends ResourceKind, T>(
@@ -38,6 +39,7 @@ export interface Service {
     kind: K,
     id: string,
     run: (object: Model[K], operation: Operation) => T,
+    ifRevision?: number,
   ): Promise<Written<T>>
   /** Makes what each project has without asking. */
   ensure(context: Context, kind: ResourceKind, projectId: string): Promise<void>
@@ -80,16 +82,16 @@ export function createService(options: ServiceOptions): Service {
         tx.delete(kind, id)
       }),
 
-    setTags: (context, kind, id, change) =>
+    setTags: (context, kind, id, change, ifRevision) =>
       transact((tx) => {
-        const before = owned(tx, context, kind, id, 'update')
+        const before = owned(tx, context, kind, id, 'update', ifRevision)
         const tags = [...new Set(change(before.tags))].sort()
         if (tags.join('\n') !== before.tags.join('\n')) tx.put(kind, touch(before, { ...before, tags }))
         return tags
       }),
 
-    act: (context, kind, id, run) =>
-      transact((tx) => run(owned(tx, context, kind, id, 'update'), operationOf(tx, context))),
+    act: (context, kind, id, run, ifRevision) =>
+      transact((tx) => run(owned(tx, context, kind, id, 'update', ifRevision), operationOf(tx, context))),
 
     async ensure(context, kind, projectId) {
       if (!resources[kind].ensure?.(cache, projectId)) return
@@ -194,7 +196,8 @@ function owned<K extends ResourceKind>(
   const object = tx.get(kind, id)
   if (!object || !visible(tx, context, kind, object)) throw notFound(resource.label, id)
   const mine = object.project_id === context.projectId || resource.alsoOwnedBy?.(object, tx) === context.projectId
-  if (!context.admin && (!mine || context.role === 'reader')) throw forbidden(`rule:${action}_${resource.singular}`)
+  const may = mine && context.role !== 'reader' && !resource.locked?.(object, tx)
+  if (!context.admin && !may) throw forbidden(`rule:${action}_${resource.singular}`)
   if (ifRevision !== undefined && ifRevision !== object.revision_number) {
     throw new ApiError(
       412,

@@ -1,6 +1,11 @@
 // A cookie leads from a flow to the app and the object that caused it: 8 bits that say Weft, 8 of the app, 48 of the
 // object's UUID. A flow without Weft's 8 bits is somebody else's.
+import { hexBits } from './hex.ts'
+
 const WEFT = 0x57n
+
+/** The bits that say whose app's a flow is, and all of them. */
+export const cookieMasks = { app: 0xffff_0000_0000_0000n, all: 0xffff_ffff_ffff_ffffn } as const
 
 export interface Origin {
   readonly app: string
@@ -12,18 +17,21 @@ export const isOurs = (cookie: bigint): boolean => cookie >> 56n === WEFT
 
 /** What of an object's UUID stands in a cookie: the first 12 hexadecimal digits. */
 export const objectDigits = (uuid: string): string => uuid.replaceAll('-', '').slice(0, 12)
+/** The same as bits. */
+export const objectBits = (uuid: string): bigint => BigInt(hexBits(uuid, 0, 12))
+const OBJECT = 0xffff_ffff_ffffn
+export const objectIn = (cookie: bigint): bigint => cookie & OBJECT
 
 /** `apps`: the names in an order that never changes for a released app. */
 export function cookieOf(origin: Origin, apps: readonly string[]): bigint {
   const app = apps.indexOf(origin.app)
   if (app < 0 || app > 0xff) throw new RangeError(`unknown app '${origin.app}'`)
-  const object = BigInt(`0x${objectDigits(origin.object)}`)
-  return (WEFT << 56n) | (BigInt(app) << 48n) | object
+  return (WEFT << 56n) | (BigInt(app) << 48n) | objectBits(origin.object)
 }
 
 /** The app's name and the first 12 hexadecimal digits of the object's UUID; null for a foreign cookie. */
 export function originOf(cookie: bigint, apps: readonly string[]): { app: string; object: string } | null {
   const app = apps[Number((cookie >> 48n) & 0xffn)]
   if (!isOurs(cookie) || app === undefined) return null
-  return { app, object: (cookie & 0xffff_ffff_ffffn).toString(16).padStart(12, '0') }
+  return { app, object: objectIn(cookie).toString(16).padStart(12, '0') }
 }

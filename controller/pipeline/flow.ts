@@ -1,7 +1,6 @@
 // From what an app says (stage, priority, match, actions) to the immutable flow that switches get.
 import type { Instruction } from '../../ofproto/actions/index.ts'
 import { match, type MatchFields } from '../../ofproto/fields/build.ts'
-import type { FieldName } from '../../ofproto/fields/table.ts'
 import { encodeMessage } from '../../ofproto/messages/index.ts'
 import { cookieOf, type Origin } from './cookie.ts'
 import { flowKey } from './key.ts'
@@ -26,10 +25,9 @@ const ANY = 0xffff_ffff
 const MATCH_AT = 48
 
 /** The identity of the flow in a flow_mod. */
-function identity(table: number, priority: number, frame: Uint8Array): string {
-  const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.length)
-  const length = bytes.readUInt16BE(MATCH_AT + 2)
-  return flowKey(table, priority, bytes, MATCH_AT, MATCH_AT + ((length + 7) & ~7))
+export function flowIdentity(table: number, priority: number, frame: Uint8Array): string {
+  const length = ((frame[MATCH_AT + 2] as number) << 8) | (frame[MATCH_AT + 3] as number)
+  return flowKey(table, priority, frame, MATCH_AT, MATCH_AT + ((length + 7) & ~7))
 }
 
 function instructionsOf(spec: FlowSpec, tables: Layout): Instruction[] {
@@ -48,7 +46,7 @@ export function flowMaker(tables: Layout, apps: readonly string[]): (origin: Ori
   return (origin) => {
     const cookie = cookieOf(origin, apps)
     return (spec) => {
-      checkMatched(tables.stage(spec.stage), Object.keys(spec.match) as FieldName[])
+      checkMatched(tables.stage(spec.stage), spec.match)
       const table = tables.table(spec.stage)
       const frame = encodeMessage({
         kind: 'flow_mod',
@@ -67,7 +65,7 @@ export function flowMaker(tables: Layout, apps: readonly string[]): (origin: Ori
         match: match(spec.match),
         instructions: instructionsOf(spec, tables),
       })
-      return { kind: 'flow', key: identity(table, spec.priority, frame), frame }
+      return { kind: 'flow', key: flowIdentity(table, spec.priority, frame), frame }
     }
   }
 }

@@ -1,6 +1,7 @@
 // Stages become OpenFlow tables. A phase says what a stage is for and so where it stands (docs/architecture.md §6); inside
 // a phase the order of declaration counts. Tables that nobody declared do not exist, so ids have no gaps.
-import { fieldOf, type FieldName } from '../../ofproto/fields/table.ts'
+import type { MatchFields } from '../../ofproto/fields/build.ts'
+import type { FieldName } from '../../ofproto/fields/table.ts'
 
 /** In the order in which a packet meets them. */
 const phases = [
@@ -25,6 +26,8 @@ export interface Stage {
   readonly phase: Phase
   /** Where a packet goes that no flow matches: 'drop', 'next', or the name of a stage. */
   readonly miss: string
+  /** Why a packet is dropped that no flow matches, for people. */
+  readonly lost?: string
   /** The only fields that flows of this stage may match, beside what these require. */
   readonly matches: readonly FieldName[]
 }
@@ -67,10 +70,10 @@ export function layout(declared: readonly Stage[]): Layout {
 const KIND_OF_PACKET: ReadonlySet<FieldName> = new Set(['eth_type', 'nw_proto'])
 
 /** Throws LayoutError for a field that the stage does not declare. */
-export function checkMatched(stage: Stage, fields: readonly FieldName[]): void {
-  for (const name of fields) {
-    if (!KIND_OF_PACKET.has(name) && !stage.matches.includes(name)) {
-      throw new LayoutError(`stage '${stage.name}' does not declare a match on ${fieldOf(name).name}`)
+export function checkMatched(stage: Stage, match: MatchFields): void {
+  for (const name in match) {
+    if (!stage.matches.includes(name as FieldName) && !KIND_OF_PACKET.has(name as FieldName)) {
+      throw new LayoutError(`stage '${stage.name}' does not declare a match on ${name}`)
     }
   }
 }

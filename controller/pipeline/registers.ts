@@ -2,6 +2,7 @@
 // allocation, so nothing to persist or to run out of.
 import type { FieldName } from '../../ofproto/fields/table.ts'
 import type { Subfield } from '../../ofproto/fields/subfield.ts'
+import { hexBits } from './hex.ts'
 
 /** The network that the packet is on now: routing changes it. */
 export const NETWORK = 'xreg0' satisfies FieldName
@@ -75,7 +76,12 @@ export function marked(marks: Marks): readonly [value: number, mask: number] {
   return [value, mask]
 }
 
+const words = new DataView(new ArrayBuffer(8))
+
 /** The number of an object in a register of 64 bits. */
 export function tag(uuid: string): bigint {
-  return BigInt(`0x${uuid.replaceAll('-', '').slice(0, 16)}`)
+  // By way of bytes, as arithmetic on bigints makes one at each step.
+  words.setUint32(0, hexBits(uuid, 0, 8))
+  words.setUint32(4, hexBits(uuid, 8, 8))
+  return words.getBigUint64(0)
 }

@@ -79,6 +79,11 @@ export class SwitchSession {
     return this.phase
   }
 
+  /** Everything that the switch shall have, by key. */
+  get wanted(): ReadonlyMap<string, Item> {
+    return this.desired
+  }
+
   /** Nothing is on its way and nothing waits to be sent. */
   get settled(): boolean {
     return this.phase === 'ready' && this.flight === null && this.dirty.size === 0

@@ -76,10 +76,15 @@ export class PlainMatch {
         ? { kind: field.name, value, mask: null }
         : { kind: field.name, value: masked(value, mask as AnyValue), mask }
     ) as FieldEntry
-    let at = this.ranks.length
-    while (at > 0 && (this.ranks[at - 1] as number) > rank) at -= 1
-    this.ranks.splice(at, 0, rank)
-    this.entries.splice(at, 0, entry)
+    const { ranks: sorted, entries } = this
+    let at = sorted.push(rank) - 1
+    entries.push(entry)
+    for (; at > 0 && (sorted[at - 1] as number) > rank; at -= 1) {
+      sorted[at] = sorted[at - 1] as number
+      entries[at] = entries[at - 1] as FieldEntry
+    }
+    sorted[at] = rank
+    entries[at] = entry
     return true
   }
 

@@ -11,7 +11,7 @@ let slab = Buffer.allocUnsafeSlow(SLAB)
 let used = 0
 
 // Takes any Uint8Array as `this`, and is faster than `target.set(source.subarray(…))`, which makes a view to throw away.
-const copyInto = Buffer.prototype.copy as (
+export const copyInto = Buffer.prototype.copy as (
   this: Uint8Array,
   to: Uint8Array,
   at: number,

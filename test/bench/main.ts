@@ -10,6 +10,8 @@ const benchmarks: Record<string, () => Promise<{ run(sizes: Sizes): Promise<void
   install: () => import('./install.ts'),
   ofproto: () => import('./ofproto.ts'),
   ovsdb: () => import('./ovsdb.ts'),
+  punt: () => import('./punt.ts'),
+  scale: () => import('./scale.ts'),
   store: () => import('./store.ts'),
 }
 

@@ -2,14 +2,17 @@
 // (process.ts). Arguments and results cross processes, so they are plain data.
 import { refusals } from './tables.ts'
 import type { Fleet, Totals, Watched } from './fleet.ts'
-import { interfaceOf, objectOf } from './fleet.ts'
+import { interfaceOf, nowMs, objectOf } from './fleet.ts'
 
 export function commands(fleet: Fleet) {
   return {
     totals: (): Totals => fleet.totals(),
     memory: (): number => process.memoryUsage.rss(),
-    plug: (host: number, ports: readonly string[]): void =>
-      fleet.host(host).plug(ports.map((port) => [interfaceOf(port), port])),
+    /** Gives when. */
+    plug: (host: number, ports: readonly string[]): number => {
+      fleet.host(host).plug(ports.map((port) => [interfaceOf(port), port]))
+      return nowMs()
+    },
     unplug: (host: number, port: string): void => fleet.host(host).unplug(interfaceOf(port)),
     ofport: (host: number, port: string): number | null => fleet.host(host).ofport(interfaceOf(port)),
     watch: (uuid: string): void => fleet.watch(uuid),
@@ -24,7 +27,7 @@ export function commands(fleet: Fleet) {
     resume: (host: number): void => fleet.host(host).resume(),
     restartSwitch: (host: number): void => fleet.host(host).restartSwitch(),
     latency: (host: number, milliseconds: number): void => {
-      fleet.host(host).latencyMilliseconds = milliseconds
+      fleet.host(host).link.latencyMilliseconds = milliseconds
     },
     /** Flows of this object are refused as by a full table; null: nothing is. */
     refuse: (host: number, uuid: string | null): void => {

@@ -29,11 +29,12 @@ export interface Totals extends SwitchCounters {
   readonly flows: number
   /** Flows whose bytes are kept: those that hosts share count once. */
   readonly distinctFlows: number
-  /** When a flow last changed anywhere. */
+  /** When the hosts began to connect, and when a flow last changed anywhere. Milliseconds of Date, with fractions. */
+  readonly startedMs: number
   readonly lastChangeMs: number
 }
 
-const nowMs = (): number => performance.timeOrigin + performance.now()
+export const nowMs = (): number => performance.timeOrigin + performance.now()
 
 interface Watch {
   changes: number
@@ -46,19 +47,21 @@ export class Fleet {
   readonly hosts: readonly SimulatedHost[]
   readonly #pool = new FlowPool()
   readonly #watches = new Map<bigint, Watch>()
+  #startedMs = 0
   #lastChangeMs = 0
 
   constructor({ hosts, portsOf, latencyMilliseconds = 0, ...shared }: FleetOptions) {
     const changed = (host: SimulatedHost, flow: PooledFlow): void => this.#changed(host, flow)
     this.hosts = Array.from({ length: hosts }, (_, index) => {
       const host = new SimulatedHost({ ...shared, index, pool: this.#pool, changed })
-      host.latencyMilliseconds = latencyMilliseconds
+      host.link.latencyMilliseconds = latencyMilliseconds
       host.plug((portsOf?.(index) ?? []).map((port) => [interfaceOf(port), port]))
       return host
     })
   }
 
   start(): void {
+    this.#startedMs = nowMs()
     for (const host of this.hosts) host.start()
   }
 
@@ -93,9 +96,10 @@ export class Fleet {
     for (const host of this.hosts.slice(1)) for (const name of names) counters[name] += host.switch.counters[name]
     return {
       ...counters,
-      connected: this.hosts.filter(({ isConnected }) => isConnected).length,
+      connected: this.hosts.filter(({ link }) => link.isConnected).length,
       flows: this.hosts.reduce((sum, host) => sum + host.switch.tables.flows.size, 0),
       distinctFlows: this.#pool.size,
+      startedMs: this.#startedMs,
       lastChangeMs: this.#lastChangeMs,
     }
   }

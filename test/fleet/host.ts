@@ -1,7 +1,5 @@
 // One simulated OVS host: a database that dials its manager (as after `ovs-vsctl set-manager`), a switch that connects to
 // what the database says, and the little of ovs-vswitchd that stands between the two. Real protocols over real sockets.
-import { stayConnected } from '../../controller/connect/openflow.ts'
-import type { Channel } from '../../controller/connect/channel.ts'
 import { ipv4 } from '../../controller/address.ts'
 import { Backoff } from '../../ovsdb/connect/backoff.ts'
 import { dial, OpenVSwitch, OvsdbError, ServerDatabase, Transaction, type Connection } from '../../ovsdb/index.ts'
@@ -10,13 +8,13 @@ import type { PacketOut } from '../../ofproto/messages/index.ts'
 import { MemoryDatabase, Schema } from './database.ts'
 import { DatabaseServer } from './database-server.ts'
 import type { FlowPool, PooledFlow } from './flow-pool.ts'
+import { SwitchLink } from './switch-link.ts'
 import { SimulatedSwitch } from './switch.ts'
 
 const BRIDGE = 'br-int'
 const OVS_VERSION = '3.1.0'
-/** ovsdb-server and ovs-vswitchd wait so long between attempts at first; at most 8 s, or max_backoff of the Controller row. */
-const FIRST_BACKOFF_MILLISECONDS = 100
-const LAST_MESSAGE_TYPE_OF_THE_CHANNEL = 3
+/** OFPP_LOCAL as OVS writes it into the database. */
+const LOCAL = 65_534
 
 const openVSwitch = new Schema(OpenVSwitch, ['Open_vSwitch'])
 const serverSchema = new Schema(ServerDatabase, ['Database'])
@@ -49,16 +47,12 @@ export class SimulatedHost {
   readonly encapIp: string
   readonly database = new MemoryDatabase(openVSwitch)
   readonly switch: SimulatedSwitch
-  /** Time that each frame of the controller waits before the switch looks at it. */
-  latencyMilliseconds = 0
+  readonly link: SwitchLink
   readonly #options: HostOptions
   readonly #stop = new AbortController()
   /** Interface names and the ports that they are, plugged in as soon as there is a bridge. */
   readonly #wanted = new Map<string, string>()
   #connection: Connection | null = null
-  #channel: Channel | null = null
-  #target: { readonly remote: string; readonly stop: AbortController } | null = null
-  #late: { readonly frame: Uint8Array; readonly dueMs: number }[] = []
   #reconfiguring = false
 
   constructor(options: HostOptions) {
@@ -67,11 +61,15 @@ export class SimulatedHost {
     this.#options = options
     this.name = hostName(index)
     this.encapIp = encapAddress(index)
+    this.link = new SwitchLink({
+      receive: (frame) => this.switch.receive(frame),
+      connected: (is) => this.#connected(is),
+    })
     this.switch = new SimulatedSwitch({
       datapath: 0x0200_0000_0000n + BigInt(index),
       pool,
       tunnelSource: ipv4(this.encapIp) ?? 0,
-      send: (bytes) => this.#channel?.sendFrames(bytes),
+      send: (bytes) => this.link.send(bytes),
       ...(changed && { changed: (flow, present) => changed(this, flow, present) }),
       ...(delivered && { delivered: (port, bytes) => delivered(this, port, bytes) }),
       ...(packetOut && { packetOut: (message) => packetOut(this, message) }),
@@ -95,12 +93,8 @@ export class SimulatedHost {
 
   stop(): void {
     this.#stop.abort()
-    this.#target?.stop.abort()
+    this.link.connectTo(null)
     this.#connection?.close()
-  }
-
-  get isConnected(): boolean {
-    return this.#channel !== null
   }
 
   // What an operator or a virtual machine manager does.
@@ -130,32 +124,32 @@ export class SimulatedHost {
 
   /** Both connections break; the host comes back by itself. */
   disconnect(): void {
-    this.#channel?.close()
+    this.link.break()
     this.#connection?.close()
   }
 
   /** Neither reads nor answers any more, as a host that swaps or hangs. */
   stall(): void {
-    this.#channel?.pause()
+    this.link.pause()
     this.#connection?.pause()
   }
 
   resume(): void {
-    this.#channel?.resume()
+    this.link.resume()
     this.#connection?.resume()
   }
 
   /** ovs-vswitchd is killed and started: what the switch held is gone. */
   restartSwitch(): void {
     this.switch.tables.clear()
-    this.#channel?.close()
+    this.link.break()
   }
 
   // ovsdb-server.
 
   async #serveDatabase(): Promise<void> {
     const { signal } = this.#stop
-    const backoff = new Backoff({ minMilliseconds: FIRST_BACKOFF_MILLISECONDS }, Math.random)
+    const backoff = new Backoff({}, Math.random)
     while (!signal.aborted) {
       let connection: Connection | null = null
       const server = new DatabaseServer([aboutServer, this.database], (method, params) =>
@@ -199,7 +193,7 @@ export class SimulatedHost {
 
   #reconfigure(): void {
     const [bridge] = this.#find('Bridge', BRIDGE)
-    if (bridge === undefined) return this.#connectTo(null, 0)
+    if (bridge === undefined) return this.link.connectTo(null)
     this.#transact((tx) => {
       if (bridge['datapath_id'] === null) {
         const id = (0x0200_0000_0000n + BigInt(this.index)).toString(16).padStart(16, '0')
@@ -210,7 +204,10 @@ export class SimulatedHost {
     })
     const [controller] = bridge['controller'] as readonly string[]
     const row = controller === undefined ? undefined : this.database.table('Controller').get(controller)
-    this.#connectTo((row?.['target'] as string | undefined) ?? null, (row?.['max_backoff'] as number | null) ?? 8_000)
+    this.link.connectTo(
+      (row?.['target'] as string | undefined) ?? null,
+      (row?.['max_backoff'] as number | null) ?? undefined,
+    )
   }
 
   #plugWanted(tx: Transaction<(typeof OpenVSwitch)['tables']>): void {
@@ -245,58 +242,11 @@ export class SimulatedHost {
     )
   }
 
-  #connectTo(remote: string | null, maxMilliseconds: number): void {
-    if (this.#target?.remote === remote) return
-    this.#target?.stop.abort()
-    this.#target = null
-    if (remote === null) return
-    const stop = new AbortController()
-    this.#target = { remote, stop }
-    const backoff = { minMilliseconds: FIRST_BACKOFF_MILLISECONDS, maxMilliseconds }
-    const claim = (frame: Uint8Array, channel: Channel): boolean => this.#take(frame, channel)
-    void stayConnected(remote, { side: 'switch', backoff, claim }, (channel) => this.#opened(channel), stop.signal)
-  }
-
-  #opened(channel: Channel): void {
-    if (this.#channel === channel) return
-    this.#channel = channel
-    this.#setConnected(true)
-    void channel.closed.then(() => {
-      if (this.#channel !== channel) return
-      this.#channel = null
-      this.#late = []
-      this.switch.disconnected()
-      this.#setConnected(false)
-    })
-  }
-
-  #setConnected(is_connected: boolean): void {
+  #connected(is_connected: boolean): void {
+    if (!is_connected) this.switch.disconnected()
     this.#transact((tx) => tx.update('Controller', [], { is_connected }))
   }
-
-  /** Hello, errors and echoes are the channel's, all else the switch's: at once, or when the latency is over. */
-  #take(frame: Uint8Array, channel: Channel): boolean {
-    if ((frame[1] as number) <= LAST_MESSAGE_TYPE_OF_THE_CHANNEL) return false
-    // The first request may come with the hello that opens the channel.
-    this.#opened(channel)
-    if (this.latencyMilliseconds === 0 && this.#late.length === 0) this.switch.receive(frame)
-    else {
-      this.#late.push({ frame: Uint8Array.from(frame), dueMs: performance.now() + this.latencyMilliseconds })
-      if (this.#late.length === 1) setTimeout(() => this.#takeLate(), this.latencyMilliseconds)
-    }
-    return true
-  }
-
-  #takeLate(): void {
-    const now = performance.now()
-    while ((this.#late[0]?.dueMs ?? Infinity) <= now + 0.5) this.switch.receive(this.#late.shift()?.frame as Uint8Array)
-    const [next] = this.#late
-    if (next !== undefined) setTimeout(() => this.#takeLate(), next.dueMs - now)
-  }
 }
-
-/** OFPP_LOCAL as OVS writes it into the database. */
-const LOCAL = 65_534
 
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve()

@@ -25,14 +25,14 @@ function obey({ ports, manager, latencyMilliseconds = 0 }: FleetProcessOptions):
     } catch (error) {
       answer = { id, error: String(error) }
     }
-    process.send?.(answer)
+    if (process.connected) process.send?.(answer)
   })
   process.on('disconnect', () => process.exit())
 }
 
-async function create(api: string, path: string, body: object): Promise<Record<string, unknown>> {
+async function call(api: string, method: string, path: string, body: object): Promise<Record<string, unknown>> {
   const answer = await fetch(`${api}/v2.0/${path}`, {
-    method: 'POST',
+    method,
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
   })
@@ -42,12 +42,14 @@ async function create(api: string, path: string, body: object): Promise<Record<s
 
 /** The UUIDs of `count` new ports on a new network. */
 async function makePorts(api: string, count: number): Promise<string[]> {
-  const { network } = (await create(api, 'networks', { network: { name: 'fleet' } })) as { network: { id: string } }
-  await create(api, 'subnets', { subnet: { network_id: network.id, ip_version: 4, cidr: SUBNET } })
+  const made = await call(api, 'POST', 'networks', { network: { name: 'fleet' } })
+  const network = made['network'] as { readonly id: string; readonly project_id: string }
+  await call(api, 'PUT', `quotas/${network.project_id}`, { quota: { port: -1 } })
+  await call(api, 'POST', 'subnets', { subnet: { network_id: network.id, ip_version: 4, cidr: SUBNET } })
   const ids: string[] = []
   while (ids.length < count) {
     const ports = Array.from({ length: Math.min(BULK, count - ids.length) }, () => ({ network_id: network.id }))
-    const made = (await create(api, 'ports', { ports })) as { ports: readonly { id: string }[] }
+    const made = (await call(api, 'POST', 'ports', { ports })) as { ports: readonly { id: string }[] }
     ids.push(...made.ports.map(({ id }) => id))
   }
   return ids

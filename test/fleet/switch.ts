@@ -14,7 +14,8 @@ import {
   type MultipartReplyBody,
 } from '../../ofproto/messages/index.ts'
 import { DecodeError, errorCodes, type ErrorCode } from '../../ofproto/wire/errors.ts'
-import { flowStats, type FlowPool, type PooledFlow } from './flow-pool.ts'
+import type { FlowPool, PooledFlow } from './flow-pool.ts'
+import { listing } from './listing.ts'
 import { refusals, SwitchTables } from './tables.ts'
 
 const FLOW_MOD = 14
@@ -25,9 +26,6 @@ const BUNDLE_ADD = 2301
 const BUNDLED_AT = 24
 const COMMAND_AT = 25
 const SMALLEST_FLOW_MOD = 56
-/** Entries of a flow stats reply go out in messages of at most this, as OVS's do. */
-const REPLY_MAX = 60_000
-const MULTIPART_FLOW = 1
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>
 
@@ -140,8 +138,16 @@ export class SimulatedSwitch {
   /** A packet comes in by a port. */
   inject(inPort: number, bytes: Uint8Array): void {
     const { outputs, packetIns } = this.#modelled().trace({ bytes, inPort })
-    for (const punt of packetIns) this.#punt(punt)
+    this.counters.packetIns += packetIns.length
+    for (const punt of packetIns) this.#send(encodeMessage(packetInOf(punt)))
     for (const { port, bytes: sent } of outputs) this.#options.delivered?.(port, sent)
+  }
+
+  /** The OFPT_PACKET_INs that the packet would cause. */
+  packetIns(inPort: number, bytes: Uint8Array): Uint8Array[] {
+    return this.#modelled()
+      .trace({ bytes, inPort })
+      .packetIns.map((punt) => encodeMessage(packetInOf(punt)))
   }
 
   /** The flows that come most are added without decoding them. */
@@ -279,57 +285,10 @@ export class SimulatedSwitch {
   }
 
   #list({ xid, body }: Of<'multipart_request'>, bytes: Buffer): void {
-    const { groups, meters } = this.tables
-    switch (body.kind) {
-      case 'flow':
-        // Weft asks for all; who asks for some is refused rather than told too much.
-        if (body.match.length > 0 || body.cookieMask !== 0n || body.table !== 0xff)
-          return this.#fail(errorCodes.badMultipart, xid, bytes)
-        return this.#listFlows(xid)
-      case 'group_desc': {
-        const all = Array.from(groups.values(), ({ type, group, buckets }) => ({ type, group, buckets }))
-        return this.#listAll(xid, all, (part) => ({ kind: 'group_desc', groups: part }))
-      }
-      case 'meter_config': {
-        const all = Array.from(meters.values(), ({ flags, meter, bands }) => ({ flags, meter, bands }))
-        return this.#listAll(xid, all, (part) => ({ kind: 'meter_config', meters: part }))
-      }
-      case 'flow_monitor':
-        this.#monitored = true
-        return this.#reply({ kind: 'multipart_reply', xid, more: false, body: { kind: 'flow_monitor', updates: [] } })
-      default:
-        return this.#fail(errorCodes.badMultipart, xid, bytes)
-    }
-  }
-
-  #listAll<T>(xid: number, all: readonly T[], body: (part: readonly T[]) => MultipartReplyBody): void {
-    const size = 500
-    for (let at = 0; at === 0 || at < all.length; at += size) {
-      const more = at + size < all.length
-      this.#reply({ kind: 'multipart_reply', xid, more, body: body(all.slice(at, at + size)) })
-    }
-  }
-
-  #listFlows(xid: number): void {
-    let entries: Buffer[] = []
-    let size = 16
-    const flush = (more: boolean): void => {
-      const header = Buffer.alloc(16)
-      header.writeUInt32BE(0x0413_0000 + size, 0)
-      header.writeUInt32BE(xid, 4)
-      header.writeUInt16BE(MULTIPART_FLOW, 8)
-      header.writeUInt16BE(more ? 1 : 0, 10)
-      this.#send(Buffer.concat([header, ...entries]))
-      entries = []
-      size = 16
-    }
-    for (const flow of this.tables.flows.values()) {
-      const entry = flowStats(flow)
-      if (size + entry.length > REPLY_MAX) flush(true)
-      entries.push(entry)
-      size += entry.length
-    }
-    flush(false)
+    if (body.kind === 'flow_monitor') this.#monitored = true
+    const replies = listing(xid, body, this.tables, [...this.#plain, ...this.#tunnels])
+    if (replies === null) return this.#fail(errorCodes.badMultipart, xid, bytes)
+    for (const reply of replies) this.#send(reply)
   }
 
   #modelled(): ModelSwitch {
@@ -341,13 +300,6 @@ export class SimulatedSwitch {
     for (const flow of this.tables.flows.values()) model.addFlow(flow.message)
     this.#model = model
     return model
-  }
-
-  #punt({ reason, table, cookie, metadata, bytes }: Punt): void {
-    const match = Array.from(metadata, ([kind, value]) => ({ kind, value, mask: null }) as MatchEntry)
-    const about = { reason, table, cookie, match, data: bytes, totalLength: bytes.length }
-    this.counters.packetIns += 1
-    this.#reply({ kind: 'packet_in', xid: 0, bufferId: NO_BUFFER, ...about })
   }
 
   #packetOut(message: Of<'packet_out'>): void {
@@ -390,4 +342,10 @@ export class SimulatedSwitch {
     this.counters.answerBytes += bytes.length
     this.#options.send(bytes)
   }
+}
+
+function packetInOf({ reason, table, cookie, metadata, bytes }: Punt): Message {
+  const match = Array.from(metadata, ([kind, value]) => ({ kind, value, mask: null }) as MatchEntry)
+  const about = { reason, table, cookie, match, data: bytes, totalLength: bytes.length }
+  return { kind: 'packet_in', xid: 0, bufferId: NO_BUFFER, ...about }
 }

@@ -51,6 +51,11 @@ export class Ovs implements AsyncDisposable {
     return `unix:${join(this.folder, `${bridge}.mgmt`)}`
   }
 
+  /** Of ovs-vswitchd, while it runs. */
+  get switchPid(): number | null {
+    return this.#switch?.pid ?? null
+  }
+
   async startDatabase(): Promise<void> {
     const socket = join(this.folder, 'db.sock')
     const remotes = [`--remote=p${this.database}`, '--remote=db:Open_vSwitch,Open_vSwitch,manager_options']

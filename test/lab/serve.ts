@@ -5,7 +5,7 @@ import { startDaemon, until, type Daemon } from './run.ts'
 
 const MAIN = join(import.meta.dirname, '../../bin/main.ts')
 /** A large store takes a while to be read. */
-const READY_SECONDS = 300
+const READY_SECONDS = 120
 
 interface Ready {
   readonly api: string

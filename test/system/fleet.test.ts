@@ -1,10 +1,16 @@
 // A small simulated fleet (test/fleet) under a real controller: its hosts get what the apps derive and what a real OVS host
 // gets for the same intent, and a fault harms only the host that has it.
+import { cpSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { apps } from '../../apps/index.ts'
 import { connect } from '../../controller/connect/openflow.ts'
 import { Deployment } from '../../controller/deployment.ts'
-import { Derivation, type Inputs } from '../../controller/derivation.ts'
+import type { Zone } from '../../controller/app.ts'
+import { Derivation } from '../../controller/derivation.ts'
+import { loadFacts } from '../../controller/host/facts.ts'
+import { followIntent } from '../../controller/intent.ts'
+import { openLmdbStore } from '../../controller/store/index.ts'
 import { encodeMessage, NO_BUFFER, ports as reserved, type FlowStats } from '../../ofproto/messages/index.ts'
 import { hostName } from '../fleet/host.ts'
 import { FleetProcess } from '../fleet/process.ts'
@@ -71,28 +77,36 @@ async function allActive(): Promise<void> {
 const hex = (frames: Iterable<Uint8Array>): string[] =>
   Array.from(frames, (each) => Buffer.from(each).toString('hex')).sort()
 
-/** What the apps derive for a host from the intent that the API shows and the interfaces that the fleet has. */
-async function derived(host: number): Promise<string[]> {
+/** What the apps derive for a host from all that is stored, as a controller would that starts now. */
+async function derived(host: string): Promise<string[]> {
+  const copy = join(await makeFolder(), 'store')
+  cpSync(join(folder, 'data', 'store'), copy, { recursive: true })
+  const store = openLmdbStore({ folder: copy })
   const derivation = new Derivation(apps)
-  const fill = async (kind: 'network' | 'subnet' | 'port' | 'router'): Promise<void> => {
-    const table = derivation.inputs[kind] as Inputs['network']
-    for (const row of await list<never>(`${kind}s`)) table.set((row as Row).id, row)
+  const { inputs } = derivation
+  for (const { value } of (await store.range('host/')).entries) {
+    const { id, name, encapIp, uplinks, vifs } = loadFacts(value)
+    inputs.host.set(id, { id, name, encapIp, uplinks })
+    for (const vif of vifs) inputs.vif.set(`${id}/${vif.name}`, vif)
   }
-  for (const kind of ['network', 'subnet', 'port', 'router'] as const) await fill(kind)
-  for (const [index, ports] of plugged.entries()) {
-    const id = hostName(index)
-    derivation.inputs.host.set(id, { id, name: id, uplinks: {}, encapIp: `172.16.0.${index + 1}` })
-    for (const port of ports) {
-      const ofport = await fleet.ask('ofport', index, port)
-      if (ofport !== null) derivation.inputs.vif.set(`${id}/${port}`, { host: id, name: port, ofport, port })
-    }
+  for (const { key, value } of (await store.range('zone/')).entries) {
+    inputs.zone.set(key.slice('zone/'.length), JSON.parse(value) as Zone)
   }
+  const stop = await followIntent(store, derivation, () => {})
   const deployment = new Deployment()
   const { units, scopes } = derivation.commit()
   deployment.update(units, scopes)
-  const flows = Array.from(deployment.itemsOf(hostName(host)).values()).filter(({ kind }) => kind === 'flow')
+  stop()
+  await store.close()
+  removeFolder(dirname(copy))
+  const flows = Array.from(deployment.itemsOf(host).values()).filter(({ kind }) => kind === 'flow')
   return hex(flows.map(({ frame }) => frame))
 }
+
+const simulated = async (host: number): Promise<string[]> => hex(await fleet.ask('flows', host))
+
+const isAsDerived = async (host: number): Promise<boolean> =>
+  JSON.stringify(await simulated(host)) === JSON.stringify(await derived(hostName(host)))
 
 beforeAll(async () => {
   folder = await makeFolder()
@@ -120,7 +134,7 @@ describe('a simulated fleet', () => {
     expect(connected).toBe(HOSTS)
     expect(distinctFlows).toBeLessThan(flows / 2)
     for (let host = 0; host < HOSTS; host += 1) {
-      expect(hex(await fleet.ask('flows', host))).toEqual(await derived(host))
+      expect(await simulated(host)).toEqual(await derived(hostName(host)))
     }
   })
 
@@ -128,22 +142,22 @@ describe('a simulated fleet', () => {
     const [id = ''] = plugged[1] ?? []
     await fleet.ask('watch', id)
     const before = await fleet.ask('totals')
-    await controller.call('PUT', `/v2.0/ports/${id}?wait=realized`, { port: { port_security_enabled: false } })
+    await controller.call('PUT', `/v2.0/ports/${id}?wait=realized`, {
+      port: { allowed_address_pairs: [{ ip_address: '192.0.2.1' }] },
+    })
     const { changes, hosts, firstMs, lastMs } = await fleet.ask('watched', id)
     const after = await fleet.ask('totals')
     expect(changes).toBeGreaterThan(0)
     expect(hosts).toBeLessThanOrEqual(HOSTS)
     expect(lastMs).toBeGreaterThanOrEqual(firstMs)
     expect(after.lastChangeMs).toBeGreaterThan(before.lastChangeMs)
-    expect(hex(await fleet.ask('flows', 1))).toEqual(await derived(1))
+    expect(await simulated(1)).toEqual(await derived(hostName(1)))
   })
 
   test('a port that is unplugged takes its flows along', async () => {
     const [id = ''] = plugged[2]?.splice(0, 1) ?? []
     await fleet.ask('unplug', 2, id)
-    const same = async (): Promise<boolean> =>
-      JSON.stringify(hex(await fleet.ask('flows', 2))) === JSON.stringify(await derived(2))
-    await until('the flows are those without the port', same, SECONDS)
+    await until('the flows are those without the port', () => isAsDerived(2), SECONDS)
     expect(await fleet.ask('ofport', 2, id)).toBeNull()
   })
 })
@@ -159,13 +173,11 @@ describe('a fault', () => {
     const alarmed = async (): Promise<boolean> =>
       (await agent(3)).alarms.some((alarm) => alarm.includes('OFPFMFC_TABLE_FULL'))
     await until('the refusal is an alarm', alarmed, SECONDS)
-    const realized = async (): Promise<boolean> =>
-      JSON.stringify(hex(await fleet.ask('flows', 5))) === JSON.stringify(await derived(5))
-    await until('another host has all', realized, SECONDS)
+    await until('another host has all', () => isAsDerived(5), SECONDS)
     expect((await agent(5)).alarms).toEqual([])
     await fleet.ask('refuse', 3, null)
     await until('the alarm is over', async () => (await agent(3)).alarms.length === 0, SECONDS)
-    expect(hex(await fleet.ask('flows', 3))).toEqual(await derived(3))
+    expect(await simulated(3)).toEqual(await derived(hostName(3)))
   })
 
   test('a host that loses its connections gets nothing anew, nor do others', async () => {
@@ -179,9 +191,7 @@ describe('a fault', () => {
 
   test('a switch that starts anew gets everything again', async () => {
     await fleet.ask('restartSwitch', 1)
-    const same = async (): Promise<boolean> =>
-      JSON.stringify(hex(await fleet.ask('flows', 1))) === JSON.stringify(await derived(1))
-    await until('it has all again', same, SECONDS)
+    await until('it has all again', () => isAsDerived(1), SECONDS)
   })
 
   test('a host that hangs delays nobody else', async () => {
@@ -189,14 +199,10 @@ describe('a fault', () => {
     const [id = ''] = await newPorts(networks[1] as string, 1)
     await fleet.ask('plug', 0, [id])
     plugged[0]?.push(id)
-    const same = async (): Promise<boolean> =>
-      JSON.stringify(hex(await fleet.ask('flows', 2))) === JSON.stringify(await derived(2))
-    await until('the others have the change', same, SECONDS)
-    expect(hex(await fleet.ask('flows', 5))).not.toEqual(await derived(5))
+    await until('the others have the change', () => isAsDerived(2), SECONDS)
+    expect(await simulated(5)).not.toEqual(await derived(hostName(5)))
     await fleet.ask('resume', 5)
-    const there = async (): Promise<boolean> =>
-      JSON.stringify(hex(await fleet.ask('flows', 5))) === JSON.stringify(await derived(5))
-    await until('it has it, too, once it goes on', there, SECONDS)
+    await until('it has it, too, once it goes on', () => isAsDerived(5), SECONDS)
   })
 })
 
@@ -210,14 +216,15 @@ test('a real OVS host in the place of a simulated one gets the same flows, byte 
   await ovs.vsctl('set', 'open_vswitch', '.', ...ids)
   await ovs.vsctl('set-manager', controller.manager)
   await until('br-int is there', async () => (await ovs.vsctl('list-br')).includes('br-int'), SECONDS)
-  const simulated = hex(await fleet.ask('flows', 0))
+  const expected = await simulated(0)
   const ports = plugged[0]?.splice(0) ?? []
   const numbers = await Promise.all(ports.map((id) => fleet.ask('ofport', 0, id)))
   for (const id of ports) await fleet.ask('unplug', 0, id)
-  for (const [i, id] of ports.entries()) {
+  const added = ports.flatMap((id, i) => {
     const settings = ['type=dummy', `ofport_request=${numbers[i]}`, `external_ids:iface-id=${id}`]
-    await ovs.vsctl('add-port', 'br-int', `p${i}`, '--', 'set', 'interface', `p${i}`, ...settings)
-  }
+    return ['--', 'add-port', 'br-int', `p${i}`, '--', 'set', 'interface', `p${i}`, ...settings]
+  })
+  await ovs.vsctl(...added)
   const channel = await connect(ovs.management('br-int'), {})
   const listed = async (): Promise<string[]> => {
     const all = { table: 0xff, outPort: reserved.any, outGroup: 0xffff_ffff, cookie: 0n, cookieMask: 0n, match: [] }
@@ -226,10 +233,10 @@ test('a real OVS host in the place of a simulated one gets the same flows, byte 
     if (reply.kind !== 'multipart_reply' || reply.body.kind !== 'flow') throw new Error(reply.kind)
     return hex(reply.body.flows.map(frameOf))
   }
-  await until('the real host has as many flows', async () => (await listed()).length === simulated.length, SECONDS)
-  const same = async (): Promise<boolean> => JSON.stringify(await listed()) === JSON.stringify(simulated)
+  await until('the real host has as many flows', async () => (await listed()).length === expected.length, SECONDS)
+  const same = async (): Promise<boolean> => JSON.stringify(await listed()) === JSON.stringify(expected)
   await until('the flows are the same', same).catch(() => {})
-  expect(await listed()).toEqual(simulated)
+  expect(await listed()).toEqual(expected)
   channel.close()
 })
 

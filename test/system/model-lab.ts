@@ -138,6 +138,11 @@ export class ModelLab implements AsyncDisposable {
     }
   }
 
+  /** What was installed decides from now on, also about flows that the datapath has cached. */
+  async revalidated(): Promise<void> {
+    await this.#ovs.appctl('revalidator/wait')
+  }
+
   /** Packet-ins come from now on, whole. */
   async watch(): Promise<void> {
     await this.install([{ kind: 'set_config', xid: 0, flags: 0, missSendLength: 0xffff }])

@@ -2,7 +2,7 @@
 // have them.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { hashSecret } from '../../controller/northbound/index.ts'
-import { expectAll, listen, python, stopServers, withPassword } from './openstack-lab.ts'
+import { expectAll, listen, openstack, python, stopServers, withPassword } from './openstack-lab.ts'
 
 let url = ''
 let guardedUrl = ''
@@ -71,6 +71,20 @@ security group rule list --egress -f value => egress
 security group rule show nowhere => !No SecurityGroupRule found for nowhere
 security group delete rg
 address group delete ra`,
+  )
+})
+
+test('openstack security group rule show and delete', async () => {
+  await expectAll(ann(), 'security group create rx => rx')
+  const [made] = await openstack(ann(), ['security group rule create rx --protocol udp -f value -c id'])
+  const id = made?.out.trim() ?? ''
+  await expectAll(
+    ann(),
+    `
+security group rule show ${id} -f value -c protocol => udp
+security group rule delete ${id}
+security group rule show ${id} => !No SecurityGroupRule found
+security group delete rx`,
   )
 })
 

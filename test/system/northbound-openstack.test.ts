@@ -232,6 +232,13 @@ network agent show ${agent} -f json => hello && "admin_state_up": false
 network agent delete ${agent} => !is connected
 network agent delete ${lost}
 network agent list -f value -c ID => ${agent}
+router create ar => ar
+network agent list --router ar -f value
+network agent add network --dhcp ${agent} an
+network agent remove network --dhcp ${agent} an
+network agent add router --l3 ${agent} ar
+network agent remove router --l3 ${agent} ar
+router delete ar
 network agent list --router nowhere => !No Router found for nowhere
 ip availability list -f value => an
 ip availability show an -f json => "used_ips": 0

@@ -60,7 +60,7 @@ interface Result {
 
 const words = (line: string): string[] => line.trim().split(/\s+/)
 
-async function openstack(door: readonly string[], lines: readonly string[]): Promise<Result[]> {
+export async function openstack(door: readonly string[], lines: readonly string[]): Promise<Result[]> {
   const commands = lines.map((line) => [...door, ...words(line)])
   const { code, out, err } = await python([join(import.meta.dirname, 'openstack', 'cli.py')], JSON.stringify(commands))
   if (code !== 0) throw new Error(err)

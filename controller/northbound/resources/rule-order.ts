@@ -3,7 +3,7 @@ import { nullable, record, uuid } from '../attribute-types.ts'
 import { badRequest, notFound } from '../errors.ts'
 import type { SecurityGroup, SecurityGroupRule } from '../model.ts'
 import { type Operation, parseOr } from '../resource.ts'
-import { refuseImposed, rulesOf } from './group-access.ts'
+import { rulesOf } from './group-access.ts'
 import { numbered, reorder } from './security-group-rules.ts'
 
 const body = record({
@@ -20,8 +20,7 @@ interface Request {
 
 /** Before or after a numbered rule; without either, first. */
 export function insertRule(group: SecurityGroup, operation: Operation, request: unknown): void {
-  const { tx, touch, context } = operation
-  refuseImposed(group, context)
+  const { tx, touch } = operation
   tx.guard(`security_groups/${group.id}`)
   const wanted = parseOr(request, body, (reason) => badRequest(reason)) as Request
   const rules = rulesOf(tx, group.id)

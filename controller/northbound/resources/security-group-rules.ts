@@ -16,7 +16,7 @@ import {
 import { ApiError, badRequest, conflict, notFound } from '../errors.ts'
 import type { SecurityGroupRule } from '../model.ts'
 import { attribute, computed, fixed, type Operation, type Resource, standardAttributes } from '../resource.ts'
-import { referredGroup, refuseImposed, rulesOf } from './group-access.ts'
+import { isImposed, referredGroup, refuseImposed, rulesOf } from './group-access.ts'
 
 const aliases: Readonly<Record<string, string>> = { icmpv6: 'ipv6-icmp', icmp6: 'ipv6-icmp' }
 /** 0 too, as in Neutron: as a protocol it would be IPv6's hop-by-hop header, which no rule can match. */
@@ -45,6 +45,8 @@ const remotePrefix: AttributeType = {
   parse: (value) => nullable(ipPrefix).parse(value === '' ? null : value),
 }
 const none = { default: null } as const
+/** Of 65,536 OpenFlow priorities a rule takes two, and some are for the rules without a number. */
+const maximumNumbered = 30_000
 export const ruleAction = oneOf('allow', 'deny', 'reject')
 
 const { name: _, ...unnamed } = standardAttributes
@@ -65,7 +67,7 @@ export const securityGroupRules: Resource<'security_group_rules'> = {
     remote_group_id: fixed(nullable(uuid), none),
     remote_address_group_id: fixed(nullable(uuid), none),
     action: attribute(ruleAction, { default: 'allow' }),
-    priority: attribute(nullable(integer(1, 1_000_000)), none),
+    priority: attribute(nullable(integer(1, maximumNumbered)), none),
     enabled: attribute(boolean, { default: true }),
     log: attribute(boolean, { default: false }),
     normalized_cidr: computed(nullable(ipPrefix)),
@@ -82,7 +84,7 @@ export const securityGroupRules: Resource<'security_group_rules'> = {
   },
 
   update(before, after, operation) {
-    refuseImposed(referredGroup(operation, after.security_group_id), operation.context)
+    referredGroup(operation, after.security_group_id)
     const others = rulesOf(operation.tx, after.security_group_id).filter(({ id }) => id !== after.id)
     refuseDuplicate(after, others)
     if (after.priority !== before.priority) reorder(operation, others, after)
@@ -90,23 +92,29 @@ export const securityGroupRules: Resource<'security_group_rules'> = {
   },
 
   remove(rule, operation) {
-    refuseImposed(referredGroup(operation, rule.security_group_id), operation.context)
+    referredGroup(operation, rule.security_group_id)
     const others = rulesOf(operation.tx, rule.security_group_id).filter(({ id }) => id !== rule.id)
     if (rule.priority !== null) reorder(operation, others)
   },
 
   shared: () => false,
   hidden: (rule, reader) => reader.get('security_groups', rule.security_group_id)?.hidden ?? false,
+  locked: (rule, reader) => {
+    const group = reader.get('security_groups', rule.security_group_id)
+    return group !== undefined && isImposed(group)
+  },
   owner: (draft, reader) => reader.get('security_groups', draft.security_group_id)?.project_id,
   compute: (rule) => ({ normalized_cidr: rule.remote_ip_prefix }),
 }
 
 const unnumbered = Number.MAX_SAFE_INTEGER
 
-/** As they are judged: by priority, then what denies, then what allows; the rest is a matter of taste. */
+const ranks: Readonly<Record<SecurityGroupRule['action'], number>> = { deny: 0, reject: 1, allow: 2 }
+
+/** As they are judged: by priority, then what denies before what allows. */
 export const inOrder = (a: SecurityGroupRule, b: SecurityGroupRule): number =>
   (a.priority ?? unnumbered) - (b.priority ?? unnumbered) ||
-  Number(a.action === 'allow') - Number(b.action === 'allow') ||
+  ranks[a.action] - ranks[b.action] ||
   a.created_at.localeCompare(b.created_at)
 
 /** As a group shows its rules. */
@@ -240,6 +248,9 @@ export function reorder(
       )
     }
     order.splice(placed.priority - 1, 0, placed)
+    if (order.length > maximumNumbered) {
+      throw conflict('TooManyNumberedRules', `A security group has at most ${maximumNumbered} rules with a priority.`)
+    }
   }
   for (const [i, rule] of order.entries()) {
     if (rule !== placed && rule.priority !== i + 1)

@@ -5,7 +5,7 @@ import type { Reader } from '../cache.ts'
 import { conflict, users } from '../errors.ts'
 import type { SecurityGroup } from '../model.ts'
 import { attribute, computed, type Operation, type Resource, standardAttributes } from '../resource.ts'
-import { refuseImposed, rulesOf } from './group-access.ts'
+import { isImposed, rulesOf } from './group-access.ts'
 import { inOrder, showRule } from './security-group-rules.ts'
 
 const defaultName = 'default'
@@ -30,8 +30,7 @@ export const securityGroups: Resource<'security_groups'> = {
     return withEgressRules(draft, operation)
   },
 
-  update(before, after, { tx, context, given }) {
-    refuseImposed(before, context)
+  update(before, after, { tx, given }) {
     if (given.has('name') && before.name === defaultName) {
       throw conflict('SecurityGroupCannotUpdateDefault', 'Updating default security group not allowed.')
     }
@@ -45,7 +44,6 @@ export const securityGroups: Resource<'security_groups'> = {
   },
 
   remove(group, { tx, context }) {
-    refuseImposed(group, context)
     if (group.name === defaultName && !context.admin) {
       throw conflict('SecurityGroupCannotRemoveDefault', 'Insufficient rights for removing default security group.')
     }
@@ -56,6 +54,7 @@ export const securityGroups: Resource<'security_groups'> = {
 
   shared: () => false,
   hidden: (group) => group.hidden,
+  locked: isImposed,
   ensure: (reader, projectId) =>
     defaultGroup(reader, projectId) ? undefined : (operation) => ensureDefaultGroup(operation, projectId),
 

@@ -1,0 +1,113 @@
+// What tests of security groups on real hosts share: groups and rules over REST, and conversations between machines that
+// go on while rules change.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Cloud, type Guest } from '../lab/cloud.ts'
+import type { Json } from '../lab/controller.ts'
+import type { Machine } from '../lab/fabric.ts'
+import { startDaemon, until, type Daemon } from '../lab/run.ts'
+
+const TALKER = join(import.meta.dirname, '../lab/talker.ts')
+/** Lines of a talker, each 20 ms, that tell silence from a busy machine: it counts only while the talker runs. */
+const SILENCE = 25
+/** A TCP sender that was cut off waits ever longer before it tries again. */
+const RESUMED_SECONDS = 40
+
+export async function create(cloud: Cloud, kind: string, body: Json): Promise<string> {
+  const name = kind.replaceAll('-', '_')
+  const answer = await cloud.controller.call('POST', `/v2.0/${kind}s?wait=realized`, { [name]: body })
+  return (answer[name] as { readonly id: string }).id
+}
+
+/** A group that lets nothing pass. */
+export async function emptyGroup(cloud: Cloud, body: Json = {}): Promise<string> {
+  const id = await create(cloud, 'security-group', { name: 'test', ...body })
+  const { security_group_rules: rules } = await cloud.controller.call(
+    'GET',
+    `/v2.0/security-group-rules?security_group_id=${id}`,
+  )
+  for (const rule of rules as { readonly id: string }[]) await cloud.remove('security-group-rule', rule.id)
+  return id
+}
+
+/** The rule's id, once all hosts concerned have it. */
+export const addRule = (
+  cloud: Cloud,
+  group: string,
+  direction: 'ingress' | 'egress',
+  body: Json = {},
+): Promise<string> => create(cloud, 'security-group-rule', { security_group_id: group, direction, ...body })
+
+export const removeRule = (cloud: Cloud, id: string): Promise<Json> => cloud.remove('security-group-rule', id)
+
+export interface Talker {
+  /** Bytes received so far, at each tick. */
+  counts(): readonly number[]
+  /** What went wrong. */
+  errors(): readonly string[]
+}
+
+let serial = 0
+
+/** One end of a conversation. */
+export async function talker(machine: Machine, ...args: readonly string[]): Promise<Talker & { daemon: Daemon }> {
+  serial += 1
+  const log = join(machine.folder, `talker.${serial}`)
+  const daemon = await startDaemon(process.execPath, [TALKER, ...args], { namespace: machine.namespace, log })
+  const lines = (): string[] => readFileSync(log, 'utf8').split('\n').slice(0, -1)
+  return {
+    daemon,
+    counts: () =>
+      lines()
+        .filter((line) => /^\d+$/.test(line))
+        .map(Number),
+    errors: () => lines().filter((line) => line.startsWith('error')),
+  }
+}
+
+/** A conversation that goes on: `client` speaks first. */
+export class Conversation implements AsyncDisposable {
+  readonly #ends: readonly (Talker & { daemon: Daemon })[]
+  readonly #name: string
+
+  private constructor(name: string, ends: readonly (Talker & { daemon: Daemon })[]) {
+    this.#name = name
+    this.#ends = ends
+  }
+
+  static async start(
+    protocol: 'tcp' | 'udp',
+    client: Guest,
+    server: Guest,
+    port: number,
+    bytes = 100,
+  ): Promise<Conversation> {
+    const common = [String(port), String(bytes)]
+    const far = await talker(server.vm, protocol, 'listen', ...common)
+    await until('the server runs', () => far.counts().length > 0)
+    const near = await talker(client.vm, protocol, 'connect', ...common, server.port.address)
+    return new Conversation(`${protocol} from ${client.port.address} to ${server.port.address}`, [near, far])
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#ends.map(({ daemon }) => daemon.stop('SIGKILL')))
+  }
+
+  /** Both ends receive. */
+  async goesOn(): Promise<void> {
+    const before = this.#ends.map((end) => end.counts().at(-1) ?? 0)
+    const grown = (): boolean => this.#ends.every((end, i) => (end.counts().at(-1) ?? 0) > (before[i] ?? 0))
+    await until(`${this.#name} goes on`, grown, RESUMED_SECONDS)
+  }
+
+  /** Neither end receives any more. */
+  async isSilent(): Promise<void> {
+    const silent = (end: Talker, since: number): boolean => {
+      const counts = end.counts()
+      const last = counts.slice(-SILENCE)
+      return counts.length >= since + SILENCE && last.every((count) => count === last[0])
+    }
+    const since = this.#ends.map((end) => end.counts().length)
+    await until(`${this.#name} is cut`, () => this.#ends.every((end, i) => silent(end, since[i] ?? 0)))
+  }
+}

@@ -1,0 +1,93 @@
+// The tables of security groups on ovs-vswitchd: random worlds, the flows of one of their hosts, conversations and edits
+// of rules in between. The modelled host says which packets leave, to the byte; that this is what the rules say, a
+// property shows (controller/model/policy-property.test.ts).
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { Arrival } from '../../controller/model/switch.ts'
+import {
+  apply,
+  Conversation,
+  edited,
+  edits,
+  rowsOf,
+  sayings,
+  talks,
+  worlds,
+  type World,
+} from '../../controller/model/policy-world.ts'
+import { simulate, type Simulated } from '../../controller/model/testing.ts'
+import { formatTrace } from '../../controller/model/trace.ts'
+import type { Item } from '../../controller/pipeline/value.ts'
+import { decodeMessage, type Message } from '../../ofproto/messages/index.ts'
+import { ModelLab, outputText } from './model-lab.ts'
+
+/** Of tunnels. Not of a documentation range: machines that run tests have those. */
+const encapIps = ['198.18.73.1', '198.18.73.2'] as const
+const HOST = 'host1'
+
+/** Ports of first fragments are seen, as the controller asks. */
+const config = { kind: 'set_config', xid: 0, flags: 3, missSendLength: 128 } as const
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+
+/** What a switch must be told to have `after` in place of `before`. */
+function delta(before: ReadonlyMap<string, Item>, after: ReadonlyMap<string, Item>): Message[] {
+  const gone = Array.from(before).filter(([key]) => !after.has(key))
+  const removed = gone.flatMap(([, { frame }]): Message[] => {
+    const message = decodeMessage(frame)
+    return message.kind === 'flow_mod' ? [{ ...message, command: 'delete_strict' }] : []
+  })
+  const put = Array.from(after).filter(([key, item]) => before.get(key) !== item)
+  return [...removed, ...put.map(([, { frame }]) => decodeMessage(frame))]
+}
+
+/** What arrives at the host when a packet is sent: from its own port, or by a tunnel from the other host. */
+function arrivals({ fabric }: Simulated, host: string, arrival: Arrival): readonly Arrival[] {
+  if (host === HOST) return [arrival]
+  const { outputs } = fabric.switchOf(host).trace(arrival)
+  return outputs.flatMap(({ port, tunnel, bytes }) => (tunnel === null ? [] : [{ bytes, inPort: port, tunnel }]))
+}
+
+test.each([1, 3, 5])('random groups, conversations and edits: the same leaves (seed %i)', async (seed) => {
+  const [start] = fc.sample(worlds, { seed, numRuns: 1 }) as [World]
+  const rows = rowsOf(start)
+  const hosts = rows.hosts.map((row, i) => ({ ...row, encapIp: encapIps[i] ?? '' }))
+  const simulated = simulate({ ...rows, hosts })
+  const { fabric, deployment } = simulated
+  const local = rows.vifs.filter(({ host }) => host === HOST).map(({ ofport }) => ofport)
+  await using lab = await ModelLab.start(local, encapIps[0], encapIps.slice(1))
+  let installed = new Map(deployment.itemsOf(HOST))
+  await lab.install([config, ...delta(new Map(), installed)])
+  const conversations = fc.sample(talks, { seed, numRuns: 12 }).flatMap((talk) => {
+    const [a, b] = [talk.from, talk.to].map((i) => start.stations[i % start.stations.length])
+    return a && b && a !== b ? [new Conversation(a, b, a.n === b.n ? talk : { ...talk, family: 'IPv4' })] : []
+  })
+  const ruleEdits = edits.filter(({ kind }) => kind !== 'groups' && kind !== 'security' && kind !== 'state')
+  const changes = fc.sample(ruleEdits, { seed, numRuns: 8 })
+  const left: string[] = []
+  let world = start
+  for (const [serial, saying] of fc.sample(sayings, { seed, numRuns: 96 }).entries()) {
+    const edit = serial % 12 === 11 ? changes[(serial - 11) / 12] : undefined
+    if (edit !== undefined) {
+      const next = edited(world, edit, serial)
+      apply(simulated, world, next)
+      world = next
+      const wanted = new Map(deployment.itemsOf(HOST))
+      await lab.install(delta(installed, wanted))
+      await lab.revalidated()
+      installed = wanted
+    }
+    const said = conversations[serial % conversations.length]?.say(saying, serial)
+    for (const bytes of said?.frames ?? []) {
+      const { h, n, i } = said?.source ?? { h: 0, n: 0, i: 0 }
+      for (const arrival of arrivals(simulated, `host${h}`, { bytes, inPort: n * 256 + i })) {
+        const trace = fabric.switchOf(HOST).trace(arrival)
+        left.push(...trace.outputs.map(({ port, tunnel, bytes: out }) => `${outputText(port, tunnel)}: ${hex(out)}`))
+        await lab.receive(arrival)
+        const context = formatTrace(trace)
+        expect({ left: await lab.transmitted(left.length), context }).toEqual({ left: left.toSorted(), context })
+      }
+    }
+  }
+  expect(left.length).toBeGreaterThan(10)
+})

@@ -82,7 +82,8 @@ export class Derivation {
   readonly tables: Layout
   readonly #engine = new Engine()
   /** The names of the outputs of rules, whose values are units. */
-  readonly #rules = new Set<string>()
+  /** By name. */
+  readonly #rules = new Map<string, Output<string, readonly Unit[]>>()
   readonly #scopes: Output<string, ReadonlySet<string>>
   readonly #contests: Output<string, readonly string[]>
   readonly #zones: Output<string, ReadonlySet<string>>
@@ -115,8 +116,8 @@ export class Derivation {
         const sources: readonly KeySource<string>[] =
           over === 'member' || over === 'copy' || over === 'part' ? keys[over] : [this.inputs[over]]
         for (const source of sources) {
-          const { name } = engine.output(`${app.name} ${i} ${source.name}`, source, run, { equals: sameUnits })
-          this.#rules.add(name)
+          const name = `${app.name} ${i} ${source.name}`
+          this.#rules.set(name, engine.output(name, source, run, { equals: sameUnits }))
         }
       }
     }
@@ -176,7 +177,7 @@ export class Derivation {
     const at = this.reads.binding(object)
     const vif = at === null ? undefined : this.reads.vifAt(at.host, at.ofport)
     const keys = vif === undefined ? [object] : [object, `${vif.host}/${vif.name}`]
-    return this.#rules.flatMap((rule) =>
+    return Array.from(this.#rules.values()).flatMap((rule) =>
       keys
         .filter((key) => rule.committed(key) !== undefined)
         .map((key) => {

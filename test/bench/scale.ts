@@ -1,6 +1,6 @@
 // `npm run bench -- scale`: the real controller and up to 1,000 simulated hosts (test/fleet) with 100 ports each: from nothing
 // to all confirmed, then single changes while others go on, and what it all costs. BENCH_HOSTS=100,300 takes other sizes.
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FleetProcess } from '../fleet/process.ts'
@@ -99,6 +99,9 @@ async function measure(hosts: number): Promise<ScaleResult> {
     const idle = costOf(controller.pid)
     const quiet = await quietEdits(lab)
     return { hosts, ports: cloud.ports.length, readySeconds, ...cold, empty, idle, ...quiet, ...(await busyEdits(lab)) }
+  } catch (error) {
+    console.error(readFileSync(controller.logFile, 'utf8').split('\n').slice(-20).join('\n'))
+    throw error
   } finally {
     await fleet.stop()
     await controller.stop()
@@ -183,7 +186,9 @@ async function quietEdits(lab: Lab) {
 async function busyEdits(lab: Lab) {
   const { cloud, controller, fleet } = lab
   const stop = new AbortController()
+  // What goes wrong in it shows when it is awaited.
   const churning = churn(lab, stop.signal)
+  churning.catch(() => stop.abort())
   await metricsOf(controller)
   const edits: number[] = []
   const plugs: number[] = []

@@ -81,8 +81,8 @@ export class Derivation {
   readonly reads: Reads
   readonly tables: Layout
   readonly #engine = new Engine()
-  /** The names of the outputs of rules, whose values are units. */
-  readonly #rules = new Set<string>()
+  /** By name. */
+  readonly #rules = new Map<string, Output<string, readonly Unit[]>>()
   readonly #scopes: Output<string, ReadonlySet<string>>
   readonly #contests: Output<string, readonly string[]>
   readonly #zones: Output<string, ReadonlySet<string>>
@@ -115,8 +115,8 @@ export class Derivation {
         const sources: readonly KeySource<string>[] =
           over === 'member' || over === 'copy' || over === 'part' ? keys[over] : [this.inputs[over]]
         for (const source of sources) {
-          const { name } = engine.output(`${app.name} ${i} ${source.name}`, source, run, { equals: sameUnits })
-          this.#rules.add(name)
+          const output = engine.output(`${app.name} ${i} ${source.name}`, source, run, { equals: sameUnits })
+          this.#rules.set(output.name, output)
         }
       }
     }
@@ -176,7 +176,7 @@ export class Derivation {
     const at = this.reads.binding(object)
     const vif = at === null ? undefined : this.reads.vifAt(at.host, at.ofport)
     const keys = vif === undefined ? [object] : [object, `${vif.host}/${vif.name}`]
-    return this.#rules.flatMap((rule) =>
+    return [...this.#rules.values()].flatMap((rule) =>
       keys
         .filter((key) => rule.committed(key) !== undefined)
         .map((key) => {

@@ -57,7 +57,7 @@ export class FleetOperator implements Operator {
 
   async reached(revision: number): Promise<void> {
     await this.#seen(revision)
-    this.#fleet.commit()
+    await this.#fleet.committed()
   }
 
   host(idOrName: string): string | undefined {

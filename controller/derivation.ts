@@ -115,8 +115,8 @@ export class Derivation {
         const sources: readonly KeySource<string>[] =
           over === 'member' || over === 'copy' || over === 'part' ? keys[over] : [this.inputs[over]]
         for (const source of sources) {
-          const output = engine.output(`${app.name} ${i} ${source.name}`, source, run, { equals: sameUnits })
-          this.#rules.set(output.name, output)
+          const name = `${app.name} ${i} ${source.name}`
+          this.#rules.set(name, engine.output(name, source, run, { equals: sameUnits }))
         }
       }
     }
@@ -176,7 +176,7 @@ export class Derivation {
     const at = this.reads.binding(object)
     const vif = at === null ? undefined : this.reads.vifAt(at.host, at.ofport)
     const keys = vif === undefined ? [object] : [object, `${vif.host}/${vif.name}`]
-    return [...this.#rules.values()].flatMap((rule) =>
+    return Array.from(this.#rules.values()).flatMap((rule) =>
       keys
         .filter((key) => rule.committed(key) !== undefined)
         .map((key) => {

@@ -1,13 +1,13 @@
 // A packet described by its ends, as its sender would make it: which of its addresses it uses, what its next hop is, and
 // which MAC it learns for that by ARP, asked of the same tables that will carry the packet.
 import { match, type MatchFields } from '../../ofproto/fields/build.ts'
-import { bitsToBytes } from '../../ofproto/fields/bits.ts'
+import { bitsToBytes, bytesToBits } from '../../ofproto/fields/bits.ts'
 import type { Match } from '../../ofproto/fields/match.ts'
 import { ETH_TYPE, IP_PROTO } from '../../ofproto/fields/protocols.ts'
 import { composeDhcp, DHCP_CLIENT_PORT, DHCP_SERVER_PORT, messageTypes } from '../../packet/dhcp.ts'
 import type { Port, Reads, Subnet } from '../app.ts'
-import { mac } from '../address.ts'
-import { eui64, formatIp, parseCidr, parseIp, within, type Ip, type IpVersion } from '../northbound/address.ts'
+import { asPrefix, linkLocal, mac } from '../address.ts'
+import { formatIp, parseCidr, parseIp, within, type Ip, type IpVersion } from '../northbound/address.ts'
 
 export interface Ends {
   /** The id of the port that sends. */
@@ -45,8 +45,7 @@ const ECHO_REQUEST = 8
 const ECHO_REQUEST_V6 = 128
 /** From the range of ephemeral ports (RFC 6335 §6). */
 const SOME_PORT = 50_000
-const ANY_LENGTH_LINK_LOCAL = 'fe80::/10'
-const LINK_LOCAL = 'fe80::/64'
+const LINK_LOCAL = 'fe80::/10'
 
 export function senderOf(read: Reads, id: string): Sender {
   const port = read.port(id)
@@ -61,11 +60,7 @@ const inside = (cidr: string, { version, value }: Ip): boolean => {
   return range?.version === version && within(range, value)
 }
 
-const linkLocalOf = (port: Port): Ip => {
-  const range = parseCidr(LINK_LOCAL)
-  if (range === undefined) throw new RangeError(LINK_LOCAL)
-  return { version: 6, value: eui64(range, port.mac_address) }
-}
+const linkLocalOf = (port: Port): Ip => ({ version: 6, value: bytesToBits(linkLocal(mac(port.mac_address))) })
 
 interface Owned {
   readonly ip: Ip
@@ -98,7 +93,7 @@ function target(read: Reads, { port }: Sender, { to, protocol }: Ends): Ip {
 
 /** The sender's own address towards `to`: on the same subnet, else its first. */
 function sourceFor(read: Reads, { port }: Sender, to: Ip): Owned {
-  if (to.version === 6 && inside(ANY_LENGTH_LINK_LOCAL, to)) return { ip: linkLocalOf(port), subnet: undefined }
+  if (to.version === 6 && inside(LINK_LOCAL, to)) return { ip: linkLocalOf(port), subnet: undefined }
   const own = addressesOf(read, port, to.version)
   const found = own.find(({ subnet }) => subnet !== undefined && inside(subnet.cidr, to)) ?? own[0]
   if (found === undefined) throw new TraceError('from', `port ${port.id} has no IPv${to.version} address`)
@@ -134,9 +129,7 @@ function macByIntent(read: Reads, network: string, ip: Ip): number | null {
     const port = read.port(id)
     if (port === undefined) continue
     if (port.fixed_ips.some(({ ip_address }) => ip_address === text)) return mac(port.mac_address)
-    const pair = port.allowed_address_pairs.find(({ ip_address }) =>
-      inside(ip_address.includes('/') ? ip_address : `${ip_address}/${ip.version === 4 ? 32 : 128}`, ip),
-    )
+    const pair = port.allowed_address_pairs.find(({ ip_address }) => inside(asPrefix(ip_address), ip))
     if (pair !== undefined) return mac(pair.mac_address)
     if (ip.version === 6 && linkLocalOf(port).value === ip.value) return mac(port.mac_address)
   }
@@ -217,13 +210,13 @@ function transportFields(ends: Ends): MatchFields {
   }
 }
 
-/** `resolve`: the MAC that is answered to an ARP request; null for silence. */
-export function describeEnds(
-  read: Reads,
-  sender: Sender,
-  ends: Ends,
-  resolve: (request: Match) => number | null,
-): Described {
+/** The MAC that is answered to an ARP request. `unknown`: the request leaves for a physical network; null: silence. */
+export type Answer = number | 'unknown' | null
+
+/** Of a machine on a physical network; locally administered, and nobody's here. */
+const SOMEBODY = 0x0200_0000_0000
+
+export function describeEnds(read: Reads, sender: Sender, ends: Ends, resolve: (request: Match) => Answer): Described {
   if (ends.protocol === 'dhcp') return discover(sender)
   const to = target(read, sender, ends)
   const own = sourceFor(read, sender, to)
@@ -233,7 +226,9 @@ export function describeEnds(
   }
   const hop = nextHop(to, own)
   const question = hop.version === 4 ? arpRequest(sender, own.ip, hop) : null
-  const destination = groupMac(to) ?? (question && resolve(question)) ?? macByIntent(read, sender.port.network_id, hop)
+  const answer = question === null ? null : resolve(question)
+  const known = typeof answer === 'number' ? answer : macByIntent(read, sender.port.network_id, hop)
+  const destination = groupMac(to) ?? known ?? (answer === 'unknown' ? SOMEBODY : null)
   if (destination === null) {
     const address = formatIp(hop.version, hop.value)
     if (question === null) throw new TraceError('to', `no port of the sender's network has the address ${address}`)

@@ -152,7 +152,7 @@ function established(fabric: Fabric, start: Start): Start {
 /** The answer of `ends.from` to the first packet of a connection that `ends.to` opens. */
 function replying(fabric: Fabric, ends: Ends, describe: (ends: Ends) => Start): Start {
   if (!('port' in ends.to)) throw new TraceError('state', 'a reply is traced between two ports: to is none')
-  const opener = describe({
+  const opener = describeOpener(describe, {
     ...ends,
     from: ends.to.port,
     to: { port: ends.from },
@@ -166,6 +166,17 @@ function replying(fabric: Fabric, ends: Ends, describe: (ends: Ends) => Start): 
   const bytes = received && answerTo(received.bytes)
   if (!received || !bytes) return { ...opener, failed: NOT_OPENED }
   return { host: received.host, arrival: { bytes, inPort: received.ofport }, failed: null }
+}
+
+/** The other way round, so that `from` is what the question has as `to`. */
+function describeOpener(describe: (ends: Ends) => Start, ends: Ends): Start {
+  try {
+    return describe(ends)
+  } catch (error) {
+    if (!(error instanceof TraceError)) throw error
+    const swapped: Readonly<Record<string, string>> = { from: 'to', to: 'from' }
+    throw new TraceError(swapped[error.field] ?? error.field, error.message)
+  }
 }
 
 /** What a machine learns by asking. */

@@ -39,9 +39,9 @@ export class HostRecord {
     return this.channel !== null && this.control.state === 'ready' && this.confirmed >= this.desired
   }
 
-  /** Time has passed; what is due is done. */
-  tick(now: number): void {
-    this.control.tick(now)
+  /** Time has passed; what is due is done, an audit only if it may be. */
+  tick(now: number, mayAudit: boolean): void {
+    this.control.tick(now, mayAudit)
     // A guest that hears where its gateway is now must find the flows in place.
     if (this.current) for (const packet of this.announcements.due(now)) this.send(packet)
   }

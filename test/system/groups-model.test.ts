@@ -4,17 +4,8 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Arrival } from '../../controller/model/switch.ts'
-import {
-  apply,
-  Conversation,
-  edited,
-  edits,
-  rowsOf,
-  sayings,
-  talks,
-  worlds,
-  type World,
-} from '../../controller/model/policy-world.ts'
+import { Conversation, sayings, talks } from '../../controller/model/policy-talk.ts'
+import { apply, edited, edits, rowsOf, worlds, type World } from '../../controller/model/policy-world.ts'
 import { simulate, type Simulated } from '../../controller/model/testing.ts'
 import { formatTrace } from '../../controller/model/trace.ts'
 import type { Item } from '../../controller/pipeline/value.ts'

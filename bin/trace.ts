@@ -7,8 +7,8 @@ const HELP = `usage: weft trace --from PORT --to PORT|ADDRESS [PACKET]     what 
        weft trace --from PORT --dhcp
        weft trace --host HOST --flow FLOW                    the same for a packet as ovs-ofctl writes it
 
-Follows the packet through the tables that the controller wants on the hosts, and names the flow, object and security group
-rule that decides at each step. Ports are named by id or name. PACKET is a ping unless these say otherwise:
+Follows the packet through the tables that the controller wants on the hosts, and names the flow, object and security
+group rule that decides at each step. Ports are named by id or name. PACKET is a ping unless these say otherwise:
 
   --tcp PORT, --udp PORT, --sctp PORT     to this port
   --source-port PORT                      50000 unless given
@@ -25,7 +25,7 @@ rule that decides at each step. Ports are named by id or name. PACKET is a ping 
 ${CLIENT_HELP}
 
 weft trace --from web --to db --tcp 5432
-weft trace --host compute1 --flow 'in_port=5,tcp,dl_src=fa:16:3e:00:00:05,dl_dst=fa:16:3e:00:00:06,nw_src=10.0.0.5,nw_dst=10.0.0.6,tp_dst=80'
+weft trace --host compute1 --flow 'in_port=5,arp,arp_op=1,dl_src=fa:16:3e:00:00:05,arp_spa=10.0.0.5,arp_tpa=10.0.0.6'
 `
 
 const text = { type: 'string' } as const

@@ -322,7 +322,7 @@ export interface App {
   readonly constant?: Omit<Contribution, 'scope'>
   readonly rules: readonly Rule[]
   /** What holds for a router: what is new in it is announced. */
-  announce?(read: Reads, router: string): readonly Announcement[]
+  announce?(this: void, read: Reads, router: string): readonly Announcement[]
   packetIn?(read: Reads, packet: PacketIn): readonly PacketOut[]
   /** What a packet-in is to be reported as. */
   report?(read: Reads, packet: PacketIn): Report | null

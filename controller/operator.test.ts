@@ -1,5 +1,5 @@
-// What operators and members learn from the API about hosts: traces, explanations, counters. The fleet is real, its hosts
-// are known and not connected.
+// What operators and members learn from the API about hosts: traces, explanations, counters. The fleet is real, its
+// hosts are known and not connected.
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { apps } from '../apps/index.ts'

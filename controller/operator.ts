@@ -1,5 +1,5 @@
-// What operators ask through the API (northbound/operator.ts), answered from what the controller wants on the hosts and,
-// where they ask for it, from the switches themselves.
+// What operators ask through the API (northbound/operator.ts), answered from what the controller wants on the hosts
+// and, where they ask for it, from the switches themselves.
 import type { Match } from '../ofproto/fields/match.ts'
 import { decodeMessage } from '../ofproto/messages/index.ts'
 import type { App } from './app.ts'

@@ -22,8 +22,8 @@ interface PolicyQueries {
   /** By security group or address group and prefix, as memberOf() reads it: members of the sets that rules refer to. */
   readonly members: readonly [Grouping<string, Port, string>, Grouping<string, AddressGroup, string>]
   /** The groups with one of the ports, and the sets that these groups refer to. */
-  groupsOf(ports: readonly string[]): ReadonlySet<string>
-  setsOf(group: string): ReadonlySet<string>
+  groupsOf(this: void, ports: readonly string[]): ReadonlySet<string>
+  setsOf(this: void, group: string): ReadonlySet<string>
 }
 
 /** A port whose connections its host remembers: those of its prefixes, in the zone of a network. */
@@ -59,7 +59,7 @@ const addressesOf = (row: Port): string[] =>
   [...row.fixed_ips, ...row.allowed_address_pairs].map(({ ip_address }) => asPrefix(ip_address))
 
 /** The prefixes by which a port is a member of its groups. One that has an IPv6 address has a link-local one too. */
-export function prefixesOf(row: Port): readonly string[] {
+function prefixesOf(row: Port): readonly string[] {
   const addresses = addressesOf(row)
   const isIpv6 = addresses.some((text) => text.includes(':'))
   return isIpv6 ? [...addresses, linkLocalPrefix(row.mac_address)] : addresses

@@ -109,22 +109,35 @@ function writeText(bytes: Uint8Array, at: number, size: number, value: string): 
   for (let i = 0; i < Math.min(size - 1, value.length); i += 1) bytes[at + i] = value.charCodeAt(i)
 }
 
-/** An option longer than 255 bytes goes out in pieces (RFC 3396). */
-function optionBytes(tag: number, value: Uint8Array): number[] {
-  const out: number[] = []
-  let at = 0
-  do {
-    const piece = value.subarray(at, at + 255)
-    out.push(tag, piece.length, ...piece)
-    at += 255
-  } while (at < value.length)
-  return out
+/** An option longer than 255 bytes goes out in pieces (RFC 3396), each with number and length before it. */
+const LONGEST = 255
+
+function optionsLength(options: DhcpMessage['options']): number {
+  let length = 1
+  for (const { length: size } of options.values()) length += size + 2 * Math.max(1, Math.ceil(size / LONGEST))
+  return length
+}
+
+function writeOptions(bytes: Uint8Array, start: number, options: DhcpMessage['options']): void {
+  let at = start
+  for (const [tag, value] of options) {
+    let from = 0
+    do {
+      const size = Math.min(LONGEST, value.length - from)
+      bytes[at] = tag
+      bytes[at + 1] = size
+      // Mostly a few bytes, for which set() would cost more than it does.
+      for (let i = 0; i < size; i += 1) bytes[at + 2 + i] = value[from + i] as number
+      at += 2 + size
+      from += size
+    } while (from < value.length)
+  }
+  bytes[at] = END
 }
 
 /** The message as a UDP payload; options in the order of the map. */
 export function composeDhcp(message: DhcpMessage): Uint8Array {
-  const options = [...Array.from(message.options, ([tag, value]) => optionBytes(tag, value)).flat(), END]
-  const bytes = new Uint8Array(Math.max(MINIMUM, FIXED + options.length))
+  const bytes = new Uint8Array(Math.max(MINIMUM, FIXED + optionsLength(message.options)))
   const view = new DataView(bytes.buffer)
   view.setUint8(0, message.op)
   view.setUint8(1, 1)
@@ -141,6 +154,6 @@ export function composeDhcp(message: DhcpMessage): Uint8Array {
   writeText(bytes, 44, 64, message.serverName)
   writeText(bytes, 108, 128, message.bootFile)
   view.setUint32(236, MAGIC)
-  bytes.set(options, FIXED)
+  writeOptions(bytes, FIXED, message.options)
   return bytes
 }

@@ -11,7 +11,7 @@ export interface Ipv6 {
 }
 
 export const ETHERTYPE_IPV6 = 0x86dd
-export const PROTOCOL_ICMPV6 = 58
+const PROTOCOL_ICMPV6 = 58
 const HEADER = 40
 const HOP_LIMIT = 64
 /** RFC 4443 §2.4 (c): with the original as long as the error fits the minimum MTU: 1280 - 40 (IPv6) - 8 (ICMPv6). */

@@ -14,6 +14,7 @@ import {
   punt,
   type App,
   type Contribution,
+  type Network,
   type PacketIn,
   type PacketOut,
   type Port,
@@ -30,9 +31,7 @@ import {
 } from '../../packet/dhcp.ts'
 import {
   BROADCAST_MAC,
-  composeFrame,
-  composeIpv4,
-  composeUdp,
+  composeUdpFrame,
   ETHERTYPE_IPV4,
   parseFrame,
   parseIpv4,
@@ -91,6 +90,30 @@ function offerFor(read: Reads, port: Port): Offer | null {
   return null
 }
 
+/** What a port is told whatever it asks, and what that follows from. */
+interface Grant {
+  readonly from: readonly (Network | Subnet | undefined)[]
+  readonly offer: Offer | null
+  readonly options: ReadonlyMap<number, Uint8Array>
+  readonly server: number | null
+}
+
+const NONE: ReadonlyMap<number, Uint8Array> = new Map()
+
+/** Of ports that have asked: a row never changes, so what follows from the same rows is the same. */
+const grants = new WeakMap<Port, Grant>()
+
+function grantFor(read: Reads, port: Port): Grant {
+  const from = [read.network(port.network_id), ...port.fixed_ips.map(({ subnet_id }) => read.subnet(subnet_id))]
+  const known = grants.get(port)
+  if (known?.from.every((row, i) => row === from[i])) return known
+  const offer = offerFor(read, port)
+  const options = offer === null ? NONE : optionsOf(offer)
+  const grant = { from, offer, options, server: numberIn(options, tags.server) }
+  grants.set(port, grant)
+  return grant
+}
+
 /** RFC 3442: a client that reads option 121 ignores option 3, so the default route stands in both. */
 function routesOf(subnet: Subnet): Route[] {
   const extra = subnet.host_routes.flatMap(({ destination, nexthop }) => {
@@ -139,9 +162,7 @@ function numberIn(options: ReadonlyMap<number, Uint8Array>, tag: number): number
 }
 
 /** The answer that RFC 2131 §4.3 prescribes; null for silence. */
-export function reply(message: DhcpMessage, offer: Offer): DhcpMessage | null {
-  const granted = optionsOf(offer)
-  const server = numberIn(granted, tags.server)
+function reply(message: DhcpMessage, offer: Offer, { options: granted, server }: Grant): DhcpMessage | null {
   const client = message.options.get(tags.client)
   const answer = (kind: number, yourAddress: number, options: Iterable<readonly [number, Uint8Array]>) => ({
     ...message,
@@ -185,26 +206,26 @@ export function reply(message: DhcpMessage, offer: Offer): DhcpMessage | null {
 function frameFor(message: DhcpMessage, offer: Offer): Uint8Array {
   const destination =
     message.clientAddress !== 0 ? message.clientAddress : message.broadcast ? BROADCAST : message.yourAddress
-  const addresses = { source: offer.server, destination }
-  const udp = { sourcePort: DHCP_SERVER_PORT, destinationPort: DHCP_CLIENT_PORT, payload: composeDhcp(message) }
-  const packet = { ...addresses, protocol: PROTOCOL_UDP, ttl: 64, dscp: 0, payload: composeUdp(udp, addresses) }
-  return composeFrame({
-    destination: destination === BROADCAST ? BROADCAST_MAC : message.clientMac,
-    source: subnetMac(offer.subnet.id),
-    etherType: ETHERTYPE_IPV4,
-    payload: composeIpv4(packet),
-  })
+  return composeUdpFrame(
+    {
+      destination: destination === BROADCAST ? BROADCAST_MAC : message.clientMac,
+      source: subnetMac(offer.subnet.id),
+    },
+    { source: offer.server, destination, ttl: 64, dscp: 0 },
+    { sourcePort: DHCP_SERVER_PORT, destinationPort: DHCP_CLIENT_PORT, payload: composeDhcp(message) },
+  )
 }
 
 function packetIn(read: Reads, packet: PacketIn): readonly PacketOut[] {
   const port = read.port(read.vifAt(packet.host, packet.inPort)?.port ?? '')
-  const offer = port && offerFor(read, port)
+  const grant = port && grantFor(read, port)
+  const offer = grant?.offer
   const frame = parseFrame(packet.data)
   const ip = frame && parseIpv4(frame.payload)
   const udp = ip && parseUdp(ip)
   const message = udp && parseDhcp(udp.payload)
   if (!offer || !message || message.op !== 1 || message.clientMac !== mac(offer.port.mac_address)) return []
-  const answered = reply(message, offer)
+  const answered = reply(message, offer, grant)
   return answered === null ? [] : [{ outPort: packet.inPort, data: frameFor(answered, offer) }]
 }
 

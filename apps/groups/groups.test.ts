@@ -18,8 +18,8 @@ import {
 import { decodeMessage } from '../../ofproto/messages/index.ts'
 
 type Rows = { readonly [T in keyof Inputs]?: readonly object[] }
-const keyOf = (table: string, row: Record<string, unknown>): string =>
-  table === 'vif' || table === 'zone' ? `${row['host']}/${row['name'] ?? row['object']}` : String(row['id'])
+const keyOf = (table: string, row: Record<string, string>): string =>
+  table === 'vif' || table === 'zone' ? `${row['host']}/${row['name'] ?? row['object']}` : (row['id'] ?? '')
 
 /** Two hosts, and what a change of rows costs on each of them. */
 class World {
@@ -34,10 +34,10 @@ class World {
   change(rows: Rows, removed: Rows = {}): Record<string, number> {
     const tables = this.derivation.inputs as unknown as Record<string, Map<string, object>>
     for (const [table, list] of Object.entries(rows)) {
-      for (const row of list) tables[table]?.set(keyOf(table, row as Record<string, unknown>), row)
+      for (const row of list) tables[table]?.set(keyOf(table, row as Record<string, string>), row)
     }
     for (const [table, list] of Object.entries(removed)) {
-      for (const row of list) tables[table]?.delete(keyOf(table, row as Record<string, unknown>))
+      for (const row of list) tables[table]?.delete(keyOf(table, row as Record<string, string>))
     }
     const { units, scopes } = this.derivation.commit()
     this.deployment.update(units, scopes)

@@ -54,12 +54,8 @@ function remoteOf(rule: SecurityGroupRule, of: Of): Match {
 
 /** By the connection, of a protocol that conntrack follows. */
 function tracked(rule: SecurityGroupRule, protocol: number): Match[] {
-  const on = {
-    ...valid(),
-    eth_type: ETHER_TYPES[rule.ethertype],
-    ct_nw_proto: protocol,
-    ...remoteOf(rule, 'connection'),
-  }
+  const any = { ...valid(), eth_type: ETHER_TYPES[rule.ethertype], ...remoteOf(rule, 'connection') }
+  const on = { ...any, ct_nw_proto: protocol }
   if (protocol === ICMP[rule.ethertype]) {
     const icmp = icmpOf(rule, ['ct_tp_src', 'ct_tp_dst'])
     return icmp === null ? [on] : [{ ...on, ...icmp }, ...later(rule, on)]
@@ -68,13 +64,13 @@ function tracked(rule: SecurityGroupRule, protocol: number): Match[] {
   if (ports === null) return [on]
   const byPort = ports.flatMap((range): Match[] => [
     { ...on, ct_tp_dst: [...range] },
-    ...(protocol === SCTP ? sctp(on, range) : []),
+    ...(protocol === SCTP ? sctp(any, range) : []),
   ])
   return [...byPort, ...later(rule, on)]
 }
 
 /** The userspace datapath follows SCTP without its ports (lib/conntrack.c, extract_l4()): those of the packet decide. */
-function sctp({ ct_nw_proto: _, ...on }: Match, range: readonly [number, number]): Match[] {
+function sctp(on: Match, range: readonly [number, number]): Match[] {
   const packet = { ...on, nw_proto: SCTP }
   return [
     { ...packet, ...valid({ reply: false }), sctp_dst: [...range] },

@@ -1,5 +1,6 @@
 // A packet from what a flow text says of it, as flow_compose() of OVS: the headers that the match wants, zeros for the
-// rest, right lengths and checksums (but for SCTP's). First a skeleton of the headers, then each field is written as actions write it.
+// rest, right lengths and checksums (but for SCTP's). First a skeleton of the headers, then each field is written as
+// actions write it.
 import { toBits } from '../../ofproto/fields/bits.ts'
 import { FlowMatch } from '../../ofproto/fields/flow-match.ts'
 import type { Match } from '../../ofproto/fields/match.ts'

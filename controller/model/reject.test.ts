@@ -133,7 +133,7 @@ test('nobody is told about a reset or a broadcast', () => {
 test('a rule with a log is reported with the port and the packet that it decided about', () => {
   const handle = packetHandler(apps, derivation.reads)
   const reports = fabric
-    .follow('host1', { bytes: tcpFrame(ends(2, 3), [4000, 80], TCP_FLAGS.syn), inPort: 256 + 2 })
+    .follow('host1', { inPort: 256 + 2, bytes: tcpFrame(ends(2, 3), [4000, 80], TCP_FLAGS.syn) })
     .visits.flatMap((visit) =>
       visit.trace.packetIns.flatMap(({ cookie, metadata, bytes: data }) => {
         const handled = handle({ host: visit.host, cookie, metadata, data })

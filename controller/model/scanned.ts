@@ -1,6 +1,6 @@
 // A modelled switch that is made for one question and thrown away: its flows stay the wire bytes that the controller
-// holds anyway. A lookup walks through the frames of a table and compares bytes; only the few that pass are decoded, and
-// looked up as in any model. So an operator's trace costs milliseconds on a host of 20,000 flows, and nothing while
+// holds anyway. A lookup walks through the frames of a table and compares bytes; only the few that pass are decoded,
+// and looked up as in any model. So an operator's trace costs milliseconds on a host of 20,000 flows, and nothing while
 // nobody asks.
 import { bitsToBytes, fullMask, ones } from '../../ofproto/fields/bits.ts'
 import { FlowMatch } from '../../ofproto/fields/flow-match.ts'

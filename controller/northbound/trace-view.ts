@@ -1,5 +1,5 @@
-// A trace as the API shows it: with the objects behind flows, registers and ports. Operators see everything. A member sees the
-// stages, what of his own decided there, and the outcome; nothing of hosts, tunnels and others' objects.
+// A trace as the API shows it: with the objects behind flows, registers and ports. Operators see everything. A member
+// sees the stages, what of his own decided there, and the outcome; nothing of hosts, tunnels and others' objects.
 import { objectDigits } from '../pipeline/cookie.ts'
 import type { Decision, Hop, Outcome, Output, Place, Register, Report, TracedStep } from '../trace/report.ts'
 import type { Cache } from './cache.ts'

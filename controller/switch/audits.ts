@@ -9,6 +9,8 @@ import type { Xids } from './xids.ts'
 
 /** An audit for which there is a sign comes this long after the last one at the earliest. */
 const SOON_MS = 1_000
+/** The same for flows of others, which may change them all the time; each audit reads the whole switch. */
+const SOON_FOREIGN_MS = 5_000
 
 export interface AuditOptions {
   readonly owns: Ownership
@@ -66,6 +68,11 @@ export class Audits {
   soon(): void {
     this.suspicious = true
     this.atMs = Math.min(this.atMs, this.lastMs + SOON_MS)
+  }
+
+  /** Others have changed flows of theirs. */
+  soonForeign(): void {
+    this.atMs = Math.min(this.atMs, this.lastMs + SOON_FOREIGN_MS)
   }
 
   reply(xid: number, frame: Uint8Array, more: boolean): boolean {

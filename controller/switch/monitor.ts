@@ -26,24 +26,27 @@ export function monitorRequest(xid: number): Uint8Array {
   })
 }
 
-/** Whether somebody changed a flow that is Weft's; null when `frame` is not from a flow monitor. */
-export function isMonitored(
+/** Whose flows somebody changed; null when `frame` is not from a flow monitor. */
+export function changed(
   frame: Uint8Array,
   view: DataView,
   owns: Ownership,
   known: (key: string) => boolean,
-): boolean | null {
+): 'weft' | 'foreign' | 'nothing' | null {
   if (frame.length < UPDATES_AT || view.getUint16(8) !== EXPERIMENTER) return null
   if (view.getUint32(16) !== ONF || view.getUint32(20) !== FLOW_MONITOR) return null
+  let found: 'foreign' | 'nothing' = 'nothing'
   const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.length)
   for (let at = UPDATES_AT; at + 8 <= bytes.length;) {
     const length = view.getUint16(at)
-    if (length < 8 || at + length > bytes.length) return true
+    if (length < 8 || at + length > bytes.length) return 'weft'
     if (view.getUint16(at + 2) !== ABBREVIATED && length >= MATCH_AT) {
-      if (owns.flow(view.getBigUint64(at + 16)) === 'weft') return true
-      if (known(flowKey(view.getUint8(at + 14), view.getUint16(at + 6), bytes, at + MATCH_AT, at + length))) return true
+      if (owns.flow(view.getBigUint64(at + 16)) === 'weft') return 'weft'
+      if (known(flowKey(view.getUint8(at + 14), view.getUint16(at + 6), bytes, at + MATCH_AT, at + length)))
+        return 'weft'
+      found = 'foreign'
     }
     at += length
   }
-  return false
+  return found
 }

@@ -344,6 +344,23 @@ describe('audits', () => {
     expect(lab.device.flows.size).toBe(1)
   })
 
+  test('flows of others that a flow monitor tells of are reported within seconds, however often they change', () => {
+    const lab = started(fromPort(1))
+    const audits = lab.session.counters.audits
+    lab.device.receive(fromPort(7, { cookie: FOREIGN }).frame)
+    const mod = [...lab.device.flows.values()].find(({ cookie }) => cookie === FOREIGN) as never
+    const tellFor = (milliseconds: number): void => {
+      for (let past = 0; past < milliseconds; past += 500) {
+        lab.device.tell(mod)
+        lab.run().pass(500)
+      }
+    }
+    tellFor(5_500)
+    expect(lab.of('foreign')).toHaveLength(1)
+    tellFor(14_500)
+    expect(lab.session.counters.audits - audits).toBeLessThanOrEqual(20 / 5)
+  })
+
   test('what the switch writes in other bytes that mean the same is no drift', () => {
     const lab = new Lab()
     const longer = [{ kind: 'output' as const, port: 2, maxLength: 0xffff }]

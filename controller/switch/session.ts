@@ -9,7 +9,7 @@ import { ownerOf, type Dump, type Ownership } from './dump.ts'
 import type { SwitchCounters, SwitchEvent } from './events.ts'
 import { Flight } from './flight.ts'
 import { Installed } from './installed.ts'
-import { isMonitored, monitorRequest } from './monitor.ts'
+import { changed, monitorRequest } from './monitor.ts'
 import { plan, type Operation, type Step } from './plan.ts'
 import { Refusals, type Refusal } from './refusals.ts'
 import { equal } from './wire.ts'
@@ -249,10 +249,10 @@ export class SwitchSession {
       return true
     }
     const known = (key: string): boolean => this.installed.get(key) !== undefined
-    const news = isMonitored(frame, view, this.options.owns, known)
-    if (news === null) return false
-    if (news) this.audits.soon()
-    return true
+    const whose = changed(frame, view, this.options.owns, known)
+    if (whose === 'weft') this.audits.soon()
+    else if (whose === 'foreign') this.audits.soonForeign()
+    return whose !== null
   }
 
   private onRead(): void {

@@ -1,5 +1,5 @@
-// Which security group rules have let a packet pass, or not: read from the steps of a trace. A policy is asked for the port
-// that sends the packet and for the port that gets it; the first verdict counts.
+// Which security group rules have let a packet pass, or not: read from the steps of a trace. A policy is asked for the
+// port that sends the packet and for the port that gets it; the first verdict counts.
 import { VERDICT } from './registers.ts'
 import type { Decision, Hop, TracedStep } from './report.ts'
 

@@ -1,5 +1,5 @@
-// A packet described by its ends, as its sender would make it: which of its addresses it uses, what its next hop is, and
-// which MAC it learns for that by ARP, asked of the same tables that will carry the packet.
+// A packet described by its ends, as its sender would make it: which of its addresses it uses, what its next hop is,
+// and which MAC it learns for that by ARP, asked of the same tables that will carry the packet.
 import { match, type MatchFields } from '../../ofproto/fields/build.ts'
 import { bitsToBytes, bytesToBits } from '../../ofproto/fields/bits.ts'
 import type { Match } from '../../ofproto/fields/match.ts'

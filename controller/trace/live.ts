@@ -1,5 +1,5 @@
-// The live check of a trace: the same question, asked of the flows that the hosts have installed; and for each flow of the
-// trace, what its host has in its place and how many packets that has seen.
+// The live check of a trace: the same question, asked of the flows that the hosts have installed; and for each flow of
+// the trace, what its host has in its place and how many packets that has seen.
 import { describe, means } from '../switch/describe.ts'
 import type { Item } from '../pipeline/value.ts'
 import type { InstalledFlow } from './installed.ts'

@@ -1,5 +1,5 @@
-// What an operator reads of a packet's way: host by host and table by table, in the words of the pipeline. Names are as
-// in the JSON of the API, which shows this as it is (northbound/trace-routes.ts adds names of objects, or leaves out what the asker may not see).
+// What an operator reads of a packet's way: host by host and table by table, in the words of the pipeline. Objects are
+// ids here, or pieces of them: northbound/trace-view.ts adds their names, or leaves out what the asker may not see.
 
 /** The app and the object (the first 12 hexadecimal digits of its UUID) that caused a flow. */
 interface Origin {

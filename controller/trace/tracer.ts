@@ -1,5 +1,5 @@
-// `POST /v1/trace`: what happens to a packet, on a model of the tables that the controller wants on the hosts now: the very
-// items that the switch sessions hold. Everything is made for one question and thrown away after it.
+// `POST /v1/trace`: what happens to a packet, on a model of the tables that the controller wants on the hosts now: the
+// very items that the switch sessions hold. Everything is made for one question and thrown away after it.
 import type { Match } from '../../ofproto/fields/match.ts'
 import { parseMatch } from '../../ofproto/fields/match-text.ts'
 import { ETH_TYPE } from '../../ofproto/fields/protocols.ts'
@@ -20,8 +20,8 @@ import { reportOf, type Names } from './journey.ts'
 import type { Report } from './report.ts'
 
 /**
- * Where the packet stands in its connection: it begins one; it is of one that both ends have agreed on; or it answers the
- * first packet of one that was opened from the other end. What came before is sent through the model first.
+ * Where the packet stands in its connection: it begins one; it is of one that both ends have agreed on; or it answers
+ * the first packet of one that was opened from the other end. What came before is sent through the model first.
  */
 export type ConnectionState = 'new' | 'established' | 'reply'
 

@@ -19,6 +19,7 @@ export class WeftSide implements Side {
   /** Of networks, their subnets and ports. */
   readonly #ids = new Map<string, string>()
   readonly #active = new Set<string>()
+  #observed = Promise.withResolvers<void>()
   #events: WebSocket | null = null
   #router = ''
   #group = ''
@@ -47,6 +48,8 @@ export class WeftSide implements Side {
       if (type !== 'observed' || kind !== 'port') return
       if (status === 'ACTIVE') this.#active.add(id as string)
       else this.#active.delete(id as string)
+      this.#observed.resolve()
+      this.#observed = Promise.withResolvers()
     })
   }
 
@@ -116,7 +119,7 @@ export class WeftSide implements Side {
 
   async bound(ports: readonly PlannedPort[]): Promise<void> {
     const ids = ports.map(({ name }) => this.#id(name))
-    await until('the ports are active', () => ids.every((id) => this.#active.has(id)), PATIENCE_SECONDS)
+    while (!ids.every((id) => this.#active.has(id))) await this.#observed.promise
     await this.#settled()
   }
 

@@ -1,6 +1,6 @@
 // `npm run bench -- scale`: the real controller and up to 1,000 simulated hosts (test/fleet) with 100 ports each: from nothing
 // to all confirmed, then single changes while others go on, and what it all costs. BENCH_HOSTS=100,300 takes other sizes.
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FleetProcess } from '../fleet/process.ts'
@@ -15,6 +15,8 @@ const SAMPLES = 200
 /** Edits a second that others make meanwhile: half over the API, half by plugging. */
 const CHURN_PER_SECOND = 20
 const POLL_MILLISECONDS = 200
+const QUIET_EDITS = 100
+const IDLE_MILLISECONDS = 10_000
 /** Nothing has changed for so long: it is over. */
 const QUIET_MILLISECONDS = 3_000
 /** The same for what one port causes. */
@@ -43,6 +45,7 @@ interface ScaleResult {
   readonly rule: Latency
   readonly plug: Latency
   readonly commit: Latency
+  readonly editCpuMilliseconds: number
   readonly editFlowMods: number
   readonly editHosts: number
   readonly editBytes: number
@@ -99,6 +102,9 @@ async function measure(hosts: number): Promise<ScaleResult> {
     const idle = costOf(controller.pid)
     const quiet = await quietEdits(lab)
     return { hosts, ports: cloud.ports.length, readySeconds, ...cold, empty, idle, ...quiet, ...(await busyEdits(lab)) }
+  } catch (error) {
+    console.error(readFileSync(controller.logFile, 'utf8').split('\n').slice(-20).join('\n'))
+    throw error
   } finally {
     await fleet.stop()
     await controller.stop()
@@ -158,24 +164,30 @@ async function editRule(lab: Lab, security_group_id: string, port_range_min: num
 
 const pick = <T>(from: readonly T[], i: number): T => from[(i * 7919) % from.length] as T
 
-/** What one edit makes the controller send when there is no other. */
+/** What one edit costs the controller, and makes it send, when there is no other. */
 async function quietEdits(lab: Lab) {
-  const { cloud, fleet } = lab
+  const { cloud, controller, fleet } = lab
+  const cpuSeconds = (): number => costOf(controller.pid).cpuSeconds
+  const idleBefore = cpuSeconds()
+  await sleep(IDLE_MILLISECONDS)
+  const idleShare = (cpuSeconds() - idleBefore) / IDLE_MILLISECONDS
   const before = await fleet.ask('totals')
-  const edits = 20
+  const [begin, cpuBefore] = [performance.now(), cpuSeconds()]
   let hosts = 0
-  for (let i = 0; i < edits; i += 1) {
+  for (let i = 0; i < QUIET_EDITS; i += 1) {
     const { id } = pick(cloud.ports, i)
     await fleet.ask('watch', id)
     await editPort(lab, id, true)
     hosts += (await fleet.ask('watched', id)).hosts
     await fleet.ask('unwatch', id)
   }
+  const cpu = cpuSeconds() - cpuBefore - idleShare * (performance.now() - begin)
   const after = await fleet.ask('totals')
   return {
-    editFlowMods: (after.flowMods - before.flowMods) / edits,
-    editBytes: (after.bytes - before.bytes) / edits,
-    editHosts: hosts / edits,
+    editCpuMilliseconds: Math.max(0, (cpu * 1000) / QUIET_EDITS),
+    editFlowMods: (after.flowMods - before.flowMods) / QUIET_EDITS,
+    editBytes: (after.bytes - before.bytes) / QUIET_EDITS,
+    editHosts: hosts / QUIET_EDITS,
   }
 }
 
@@ -183,7 +195,9 @@ async function quietEdits(lab: Lab) {
 async function busyEdits(lab: Lab) {
   const { cloud, controller, fleet } = lab
   const stop = new AbortController()
+  // What goes wrong in it shows when it is awaited.
   const churning = churn(lab, stop.signal)
+  churning.catch(() => stop.abort())
   await metricsOf(controller)
   const edits: number[] = []
   const plugs: number[] = []
@@ -280,6 +294,7 @@ function print(result: ScaleResult): void {
     'one port edited: sent',
     `${result.editFlowMods.toFixed(1)} flow-mods, ${result.editBytes.toFixed(0)} bytes, to ${result.editHosts.toFixed(1)} hosts`,
   )
+  line('', `${result.editCpuMilliseconds.toFixed(1)} ms of the controller’s CPU time, over the API`)
   console.log(`  while ${CHURN_PER_SECOND} other changes a second go on:`)
   line('a port edited over the API, until all confirmed', ms(result.edit))
   line('a rule added or removed, until all confirmed', ms(result.rule))

@@ -25,7 +25,8 @@ function obey({ ports, manager, latencyMilliseconds = 0 }: FleetProcessOptions):
     } catch (error) {
       answer = { id, error: String(error) }
     }
-    if (process.connected) process.send?.(answer)
+    // Whoever asked may be gone by now.
+    process.send?.(answer, undefined, undefined, () => {})
   })
   process.on('disconnect', () => process.exit())
 }

@@ -56,9 +56,10 @@ export class ControllerProcess implements AsyncDisposable {
     return this.#process.pid
   }
 
-  /** Follows /v1/events from now on, until the socket is closed or the process ends. */
-  async follow(onEvent: (event: Json) => void): Promise<WebSocket> {
-    const events = new WebSocket(`ws+unix:${this.#socket}:/v1/events`)
+  /** Follows /v1/events from now on, or from after the cursor, until the socket is closed or the process ends. */
+  async follow(onEvent: (event: Json) => void, cursor?: number): Promise<WebSocket> {
+    const query = cursor === undefined ? '' : `?cursor=${cursor}`
+    const events = new WebSocket(`ws+unix:${this.#socket}:/v1/events${query}`)
     events.on('message', (data: Buffer) => onEvent(JSON.parse(data.toString()) as Json))
     await once(events, 'open')
     return events

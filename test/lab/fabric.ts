@@ -15,7 +15,7 @@ export const CONTROLLER_ADDRESS = '192.168.50.100'
 const DHCP_SCRIPT = `#!/bin/sh
 case "$1" in
 bound|renew)
-  ip addr flush dev $interface
+  ip -4 addr flush dev $interface
   ip addr add $ip/$mask dev $interface
   [ -n "$mtu" ] && ip link set $interface mtu $mtu
   if [ -n "$staticroutes" ]; then

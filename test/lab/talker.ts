@@ -32,15 +32,9 @@ function datagrams(socket: Datagrams): void {
   else socket.connect(port, address, () => (send = () => socket.send(payload)))
 }
 
-if (protocol === 'udp') datagrams(createSocket(address.includes(':') ? 'udp6' : 'udp4'))
+if (protocol === 'udp') datagrams(createSocket('udp4'))
 else if (role === 'listen') createServer(stream).listen(port)
-else
-  connect(port, address)
-    .on('connect', function (this: Socket) {
-      console.log('connected')
-      stream(this)
-    })
-    .on('error', failed)
+else stream(connect(port, address))
 
 setInterval(() => {
   send()

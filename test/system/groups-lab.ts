@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Cloud, type Guest } from '../lab/cloud.ts'
 import type { Json } from '../lab/controller.ts'
 import type { Machine } from '../lab/fabric.ts'
-import { startDaemon, until, type Daemon } from '../lab/run.ts'
+import { startDaemon, until } from '../lab/run.ts'
 
 const TALKER = join(import.meta.dirname, '../lab/talker.ts')
 /** Lines of a talker, each 20 ms, that tell silence from a busy machine: it counts only while the talker runs. */
@@ -13,7 +13,7 @@ const SILENCE = 25
 /** A TCP sender that was cut off waits ever longer before it tries again. */
 const RESUMED_SECONDS = 40
 
-export async function create(cloud: Cloud, kind: string, body: Json): Promise<string> {
+async function create(cloud: Cloud, kind: string, body: Json): Promise<string> {
   const name = kind.replaceAll('-', '_')
   const answer = await cloud.controller.call('POST', `/v2.0/${kind}s?wait=realized`, { [name]: body })
   return (answer[name] as { readonly id: string }).id
@@ -40,37 +40,34 @@ export const addRule = (
 
 export const removeRule = (cloud: Cloud, id: string): Promise<Json> => cloud.remove('security-group-rule', id)
 
-export interface Talker {
+export interface Talker extends AsyncDisposable {
   /** Bytes received so far, at each tick. */
   counts(): readonly number[]
-  /** What went wrong. */
-  errors(): readonly string[]
 }
 
 let serial = 0
 
-/** One end of a conversation. */
-export async function talker(machine: Machine, ...args: readonly string[]): Promise<Talker & { daemon: Daemon }> {
+/** One end of a conversation, once it runs. */
+export async function talker(machine: Machine, ...args: readonly string[]): Promise<Talker> {
   serial += 1
   const log = join(machine.folder, `talker.${serial}`)
   const daemon = await startDaemon(process.execPath, [TALKER, ...args], { namespace: machine.namespace, log })
-  const lines = (): string[] => readFileSync(log, 'utf8').split('\n').slice(0, -1)
-  return {
-    daemon,
-    counts: () =>
-      lines()
-        .filter((line) => /^\d+$/.test(line))
-        .map(Number),
-    errors: () => lines().filter((line) => line.startsWith('error')),
-  }
+  const counts = (): number[] =>
+    readFileSync(log, 'utf8')
+      .split('\n')
+      .slice(0, -1)
+      .filter((line) => /^\d+$/.test(line))
+      .map(Number)
+  await until('the talker runs', () => counts().length > 0)
+  return { counts, [Symbol.asyncDispose]: () => daemon.stop('SIGKILL') }
 }
 
 /** A conversation that goes on: `client` speaks first. */
 export class Conversation implements AsyncDisposable {
-  readonly #ends: readonly (Talker & { daemon: Daemon })[]
+  readonly #ends: readonly Talker[]
   readonly #name: string
 
-  private constructor(name: string, ends: readonly (Talker & { daemon: Daemon })[]) {
+  private constructor(name: string, ends: readonly Talker[]) {
     this.#name = name
     this.#ends = ends
   }
@@ -84,13 +81,12 @@ export class Conversation implements AsyncDisposable {
   ): Promise<Conversation> {
     const common = [String(port), String(bytes)]
     const far = await talker(server.vm, protocol, 'listen', ...common)
-    await until('the server runs', () => far.counts().length > 0)
     const near = await talker(client.vm, protocol, 'connect', ...common, server.port.address)
     return new Conversation(`${protocol} from ${client.port.address} to ${server.port.address}`, [near, far])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#ends.map(({ daemon }) => daemon.stop('SIGKILL')))
+    await Promise.all(this.#ends.map((end) => end[Symbol.asyncDispose]()))
   }
 
   /** Both ends receive. */
@@ -110,4 +106,16 @@ export class Conversation implements AsyncDisposable {
     const since = this.#ends.map((end) => end.counts().length)
     await until(`${this.#name} is cut`, () => this.#ends.every((end, i) => silent(end, since[i] ?? 0)))
   }
+}
+
+/** What became of an attempt: 'connected', the code of an error, or 'silence' after a second. */
+export async function attempt(from: Machine, protocol: 'tcp' | 'udp', address: string, port: number): Promise<string> {
+  const end = (word: string): string => `(e) => { console.log(${word}); process.exit() }`
+  const script =
+    protocol === 'tcp'
+      ? `require('net').connect(${port}, '${address}').on('connect', ${end("'connected'")}).on('error', ${end('e.code')})`
+      : `const s = require('dgram').createSocket('udp4'); s.on('error', ${end('e.code')});
+         s.connect(${port}, '${address}', () => setInterval(() => s.send('x'), 50))`
+  const text = await from.exec(process.execPath, '-e', `${script}; setTimeout(${end("'silence'")}, 1000)`)
+  return text.trim()
 }

@@ -166,25 +166,99 @@ describe('migration', () => {
     await cloud.fabric.unplug(twin)
     await until('the alarm is over', async () => (await alarms(cloud.host(2))) === '')
   })
+
+  test('of two interfaces of one host that claim one port the first by name has it, and an alarm names both', async () => {
+    const { vm, port } = await cloud.guest(cloud.host(1), red, subnet)
+    const twin = await cloud.fabric.addVm(cloud.host(1), 'double', port.mac, port.id)
+    const alarms = async () => (await cloud.agent(cloud.host(1))).configurations.alarms.join('\n')
+    await until('an alarm', async () => (await alarms()).includes(port.id))
+    const [first, second] = [vm, twin].map(({ interface: name }) => `host2/${name}`).toSorted()
+    expect(await alarms()).toContain(`${first} and ${second}: ${first} has it`)
+    await cloud.fabric.unplug(twin)
+    await until('the alarm is over', async () => (await alarms()) === '')
+    await warm(vm, anchor.port.address)
+  })
 })
+
+/** Events as they come, until the scope is left. */
+async function events(cursor?: number): Promise<Disposable & { readonly seen: Json[] }> {
+  const seen: Json[] = []
+  const socket = await cloud.controller.follow((event) => void seen.push(event), cursor)
+  return { seen, [Symbol.dispose]: () => socket.terminate() }
+}
+
+/** Waits for an event with these properties; an agent's are those of the agent. */
+const told = ({ seen }: { readonly seen: readonly Json[] }, what: string, expected: Json): Promise<void> =>
+  until(`an event of ${what}`, () =>
+    seen.some((event) => {
+      const said: Json = { ...event, ...(event['agent'] as Json | undefined) }
+      return Object.entries(expected).every(([name, value]) => said[name] === value)
+    }),
+  )
 
 describe('a host that is lost', () => {
   test('is shown as not alive, its ports as DOWN; what was changed meanwhile is done when it is back', async () => {
     const host = cloud.host(2)
     const { vm, port } = await cloud.guest(host, red, subnet)
     await warm(vm, anchor.port.address)
+    using heard = await events()
     await host.ovs.stopSwitch('SIGKILL')
     await host.ovs.stopDatabase('SIGKILL')
     await until('it is not alive', async () => !(await cloud.agent(host)).alive, 30)
+    await told(heard, 'the host', { type: 'observed', kind: 'agent', host: 'host3', alive: false })
     await cloud.becomes(port, 'DOWN')
+    await told(heard, 'its port', { type: 'observed', kind: 'port', id: port.id, status: 'DOWN' })
+    const before = heard.seen.length
     const change = { port: { allowed_address_pairs: [{ ip_address: '10.1.0.233' }] } }
     const answer = await cloud.controller.request('PUT', `/v2.0/ports/${port.id}?wait=realized&timeout=1`, change)
     expect(answer.status).toBe(202)
     expect(answer.body['unrealized']).toEqual([{ host: 'host3', reason: 'its switch is not connected' }])
+    await told(heard, 'the change', { type: 'updated', kind: 'ports', id: port.id })
     await host.ovs.startDatabase()
     await host.ovs.startSwitch()
     await cloud.becomes(port, 'ACTIVE')
+    await told(heard, 'the host', { type: 'observed', kind: 'agent', host: 'host3', alive: true })
+    await told(heard, 'its port', { type: 'observed', kind: 'port', id: port.id, status: 'ACTIVE' })
     expect(await host.ovs.ofctl('dump-flows', 'br-int')).toContain('10.1.0.233')
     await warm(vm, anchor.port.address)
+    // Who was away meanwhile gets the changes of objects after the last one that it saw.
+    const { cursor } = heard.seen[before - 1] as { cursor: number }
+    using again = await events(cursor)
+    await told(again, 'the change', { type: 'updated', kind: 'ports', id: port.id })
+  })
+})
+
+describe('requests that are refused', () => {
+  test('change nothing, neither in the API nor on any host', async () => {
+    const other = await cloud.subnet(await cloud.network(), '10.8.0.0/24')
+    const router = await cloud.router([subnet, other])
+    await cloud.settled()
+    const sent = async () => (await cloud.agents()).map(({ configurations: { flowMods } }) => flowMods)
+    const tables = () =>
+      Promise.all(cloud.fabric.hosts.map(({ ovs }) => ovs.ofctl('--no-stats', 'dump-flows', 'br-int')))
+    const [sentBefore, before] = [await sent(), await tables()]
+    using heard = await events()
+    const taken = [{ subnet_id: subnet.id, ip_address: anchor.port.address }]
+    const refusals = [
+      [409, 'IpAddressAlreadyAllocated', 'POST', 'ports', { port: { network_id: red.id, fixed_ips: taken } }],
+      [409, 'MacAddressInUse', 'POST', 'ports', { port: { network_id: red.id, mac_address: anchor.port.mac } }],
+      [409, 'NetworkInUse', 'DELETE', `networks/${red.id}`],
+      [409, 'SubnetInUse', 'DELETE', `subnets/${subnet.id}`],
+      [409, 'RouterInUse', 'DELETE', `routers/${router}`],
+      [404, 'NetworkNotFound', 'POST', 'ports', { port: { network_id: randomUUID() } }],
+      [400, 'InvalidInput', 'PUT', `ports/${anchor.port.id}`, { port: { mac_address: 'no MAC' } }],
+      [400, 'InvalidInput', 'PUT', `ports/${anchor.port.id}`, { port: { admin_state_up: 'perhaps' } }],
+      [400, 'HTTPBadRequest', 'PUT', `routers/${router}/add_router_interface`, { subnet_id: subnet.id }],
+    ] as const
+    for (const [status, type, method, path, body] of refusals) {
+      const answer = await cloud.controller.request(method, `/v2.0/${path}`, body)
+      expect({ path, status: answer.status, ...(answer.body['NeutronError'] as Json) }).toMatchObject({ status, type })
+    }
+    // A change that is made afterwards is the first that events and hosts hear of.
+    await cloud.update('network', red.id, { name: 'red' })
+    await told(heard, 'the change', { type: 'updated', kind: 'networks', id: red.id })
+    expect(heard.seen.filter(({ type }) => type !== 'observed')).toHaveLength(1)
+    expect(await sent()).toEqual(sentBefore)
+    expect(await tables()).toEqual(before)
   })
 })

@@ -30,6 +30,9 @@ const map = (host: Hypervisor, mappings: string) =>
 const ports = async (host: Hypervisor, bridge: string): Promise<string[]> =>
   (await host.ovs.vsctl('list-ports', bridge)).split('\n').filter(Boolean)
 
+/** Machines on the wire are in no security group, and speak first in some tests. */
+const OPEN = { default_ingress_action: 'allow' }
+
 /** A network on the wire, 10.N.0.0/24, with a guest on each of two hosts and a machine. */
 async function segment(n: number, vlan: number | null): Promise<Segment> {
   const network = await cloud.network({
@@ -40,8 +43,8 @@ async function segment(n: number, vlan: number | null): Promise<Segment> {
   const subnet = await cloud.subnet(network, `10.${n}.0.0/24`)
   const machineAddress = `10.${n}.0.99`
   const [a, b, machine] = await Promise.all([
-    cloud.guest(cloud.host(0), network, subnet),
-    cloud.guest(cloud.host(1), network, subnet),
+    cloud.guest(cloud.host(0), network, subnet, OPEN),
+    cloud.guest(cloud.host(1), network, subnet, OPEN),
     wire.machine(`machine${n}`, `${machineAddress}/24`, vlan),
   ])
   return { network, subnet, a, b, machine, machineAddress }

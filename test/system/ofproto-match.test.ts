@@ -1,6 +1,5 @@
 // Matches and packets against the installed OVS: what ovs-ofctl makes of random texts, bytes and packets is what we make
 // of them. One process for thousands of cases; the seed is in the message of a failure.
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,6 +17,7 @@ import { items, type Item } from '../../ofproto/text/tokens.ts'
 import { DecodeError } from '../../ofproto/wire/errors.ts'
 import { Reader } from '../../ofproto/wire/reader.ts'
 import { Writer } from '../../ofproto/wire/writer.ts'
+import { ofctl, parseFlows } from '../lab/ofctl.ts'
 
 const seed = Number(process.env['WEFT_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const here = `WEFT_SEED=${seed}`
@@ -30,12 +30,6 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-function ofctl(args: readonly string[], input = ''): string {
-  const { status, stdout, stderr } = spawnSync('ovs-ofctl', args, { encoding: 'utf8', input, maxBuffer: 2 ** 28 })
-  if (status !== 0) throw new Error(`${here} ovs-ofctl ${args.join(' ')}: ${stderr.slice(-500)}`)
-  return stdout
-}
-
 function hexOf(match: Match): string {
   const w = new Writer()
   matchCodec.write(w, match)
@@ -45,25 +39,15 @@ function hexOf(match: Match): string {
 /** Offset of the match in a flow_mod. */
 const FLOW_MOD_MATCH = 48
 
-/** What ovs-ofctl prints and sends for the matches. */
+/** What ovs-ofctl prints and makes of the matches. */
 function flows(texts: readonly string[]): { text: string; hex: string }[] {
-  const file = join(folder, 'flows')
-  writeFileSync(file, texts.map((text) => `${text}${text === '' ? '' : ','}actions=drop\n`).join(''))
-  // At verbosity 5 every message is followed by a hex dump of its bytes.
-  const out = ofctl(['-mmmmm', '-O', 'OpenFlow13', 'parse-flows', file])
-  return out
-    .split(/^(?=OFPT_FLOW_MOD)/m)
-    .slice(1)
-    .map((block) => {
-      const [line = '', ...dump] = block.split('\n')
-      const bytes = dump.map((row) => row.slice(10, 58).replaceAll(/[ -]/g, '')).join('')
-      const length = Number.parseInt(bytes.slice(2 * FLOW_MOD_MATCH + 4, 2 * FLOW_MOD_MATCH + 8), 16)
-      const padded = (length + 7) & ~7
-      return {
-        text: line.replace(/^.*?: ADD /, '').replace(/ ?actions=drop$/, ''),
-        hex: bytes.slice(2 * FLOW_MOD_MATCH, 2 * (FLOW_MOD_MATCH + padded)),
-      }
-    })
+  return parseFlows(texts.map((text) => `${text}${text === '' ? '' : ','}actions=drop`)).map(({ text, bytes }) => {
+    const length = new DataView(bytes.buffer).getUint16(FLOW_MOD_MATCH + 2)
+    return {
+      text: text.replace(/^.*?: ADD /, '').replace(/ ?actions=drop$/, ''),
+      hex: Buffer.from(bytes.subarray(FLOW_MOD_MATCH, FLOW_MOD_MATCH + ((length + 7) & ~7))).toString('hex'),
+    }
+  })
 }
 
 /** An entry as parse-oxm reads it, `80000b04(0800/ffff)`, or with the header's name as it prints it. */

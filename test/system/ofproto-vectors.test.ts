@@ -1,13 +1,7 @@
 // The golden vectors are what the installed OVS says, not what we do: it prints their bytes again.
-import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
+import { ofctl } from '../lab/ofctl.ts'
 import { commandVectors, matchVectors, messageVectors } from '../vectors/vectors.ts'
-
-function ofctl(args: readonly string[], input: Uint8Array | string = ''): string {
-  const { stdout, status } = spawnSync('ovs-ofctl', args, { input, encoding: 'latin1', maxBuffer: 2 ** 28 })
-  expect(status).toBe(0)
-  return stdout
-}
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 

@@ -1,5 +1,5 @@
-// Traces of real hosts: what the controller says of a packet is what the packet then does, and what a host has instead of
-// the wanted flows shows in the live check.
+// Traces of real hosts: what the controller says of a packet is what the packet then does, and what a host has instead
+// of the wanted flows shows in the live check.
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Cloud, warm, type Guest, type Network } from '../lab/cloud.ts'

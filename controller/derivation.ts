@@ -81,7 +81,6 @@ export class Derivation {
   readonly reads: Reads
   readonly tables: Layout
   readonly #engine = new Engine()
-  /** The names of the outputs of rules, whose values are units. */
   /** By name. */
   readonly #rules = new Map<string, Output<string, readonly Unit[]>>()
   readonly #scopes: Output<string, ReadonlySet<string>>

@@ -32,15 +32,23 @@ export const BROADCAST_MAC = 0xffff_ffff_ffff
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-/** The Internet checksum (RFC 1071) of `parts` laid end to end; every part but the last has an even length. */
-export function checksum(...parts: readonly Uint8Array[]): number {
+/** The sum of the 16-bit words from `from` to `to`; an odd byte at the end is the upper half of a word. */
+function sumOf(bytes: Uint8Array, from: number, to: number): number {
   let sum = 0
-  for (const part of parts) {
-    for (let i = 0; i < part.length; i += 2) sum += ((part[i] ?? 0) << 8) | (part[i + 1] ?? 0)
-  }
-  while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x1_0000)
-  return ~sum & 0xffff
+  const even = to - ((to - from) & 1)
+  for (let i = from; i < even; i += 2) sum += ((bytes[i] as number) << 8) | (bytes[i + 1] as number)
+  return even < to ? sum + ((bytes[even] as number) << 8) : sum
 }
+
+function complement(sum: number): number {
+  let folded = sum
+  while (folded > 0xffff) folded = (folded & 0xffff) + Math.floor(folded / 0x1_0000)
+  return ~folded & 0xffff
+}
+
+/** The Internet checksum (RFC 1071) of `parts` laid end to end; every part but the last has an even length. */
+export const checksum = (...parts: readonly Uint8Array[]): number =>
+  complement(parts.reduce((sum, part) => sum + sumOf(part, 0, part.length), 0))
 
 export function parseFrame(bytes: Uint8Array): Frame | null {
   if (bytes.length < 14) return null
@@ -53,15 +61,22 @@ export function parseFrame(bytes: Uint8Array): Frame | null {
   }
 }
 
+const ETHERNET = 14
+const IPV4 = 20
+const UDP = 8
+
+function writeEthernet(view: DataView, { destination, source, etherType }: Omit<Frame, 'payload'>): void {
+  view.setUint16(0, destination / 0x1_0000_0000)
+  view.setUint32(2, destination % 0x1_0000_0000)
+  view.setUint16(6, source / 0x1_0000_0000)
+  view.setUint32(8, source % 0x1_0000_0000)
+  view.setUint16(12, etherType)
+}
+
 export function composeFrame(frame: Frame): Uint8Array {
-  const bytes = new Uint8Array(14 + frame.payload.length)
-  const view = viewOf(bytes)
-  view.setUint16(0, frame.destination / 0x1_0000_0000)
-  view.setUint32(2, frame.destination % 0x1_0000_0000)
-  view.setUint16(6, frame.source / 0x1_0000_0000)
-  view.setUint32(8, frame.source % 0x1_0000_0000)
-  view.setUint16(12, frame.etherType)
-  bytes.set(frame.payload, 14)
+  const bytes = new Uint8Array(ETHERNET + frame.payload.length)
+  writeEthernet(new DataView(bytes.buffer), frame)
+  bytes.set(frame.payload, ETHERNET)
   return bytes
 }
 
@@ -85,18 +100,22 @@ export function parseIpv4(bytes: Uint8Array): Ipv4 | null {
   }
 }
 
+/** The header at `at`, of a packet that reaches to the end of the bytes. */
+function writeIpv4(bytes: Uint8Array, view: DataView, at: number, packet: Omit<Ipv4, 'payload'>): void {
+  view.setUint8(at, 0x45)
+  view.setUint8(at + 1, packet.dscp << 2)
+  view.setUint16(at + 2, bytes.length - at)
+  view.setUint8(at + 8, packet.ttl)
+  view.setUint8(at + 9, packet.protocol)
+  view.setUint32(at + 12, packet.source)
+  view.setUint32(at + 16, packet.destination)
+  view.setUint16(at + 10, complement(sumOf(bytes, at, at + IPV4)))
+}
+
 export function composeIpv4(packet: Ipv4): Uint8Array {
-  const bytes = new Uint8Array(20 + packet.payload.length)
-  const view = viewOf(bytes)
-  view.setUint8(0, 0x45)
-  view.setUint8(1, packet.dscp << 2)
-  view.setUint16(2, bytes.length)
-  view.setUint8(8, packet.ttl)
-  view.setUint8(9, packet.protocol)
-  view.setUint32(12, packet.source)
-  view.setUint32(16, packet.destination)
-  view.setUint16(10, checksum(bytes.subarray(0, 20)))
-  bytes.set(packet.payload, 20)
+  const bytes = new Uint8Array(IPV4 + packet.payload.length)
+  writeIpv4(bytes, new DataView(bytes.buffer), 0, packet)
+  bytes.set(packet.payload, IPV4)
   return bytes
 }
 
@@ -111,6 +130,14 @@ export function pseudoHeader(packet: Pick<Ipv4, 'source' | 'destination' | 'prot
   return bytes
 }
 
+type Ends = Pick<Ipv4, 'source' | 'destination'>
+
+/** The checksum of a datagram and the pseudo-header before it (RFC 768). */
+function udpChecksum(bytes: Uint8Array, from: number, to: number, { source, destination }: Ends): number {
+  const ends = (source >>> 16) + (source & 0xffff) + (destination >>> 16) + (destination & 0xffff)
+  return complement(ends + PROTOCOL_UDP + (to - from) + sumOf(bytes, from, to))
+}
+
 export function parseUdp(packet: Ipv4): Udp | null {
   const { payload } = packet
   if (packet.protocol !== PROTOCOL_UDP || payload.length < 8) return null
@@ -119,19 +146,37 @@ export function parseUdp(packet: Ipv4): Udp | null {
   if (length < 8 || length > payload.length) return null
   const datagram = payload.subarray(0, length)
   // A zero checksum means that the sender computed none.
-  if (view.getUint16(6) !== 0 && checksum(pseudoHeader(packet, length), datagram) !== 0) return null
+  if (view.getUint16(6) !== 0 && udpChecksum(datagram, 0, length, packet) !== 0) return null
   return { sourcePort: view.getUint16(0), destinationPort: view.getUint16(2), payload: datagram.subarray(8) }
 }
 
-/** The datagram as an IPv4 payload. `packet` names the addresses that its checksum covers. */
-export function composeUdp(udp: Udp, packet: { source: number; destination: number }): Uint8Array {
-  const bytes = new Uint8Array(8 + udp.payload.length)
-  const view = viewOf(bytes)
-  view.setUint16(0, udp.sourcePort)
-  view.setUint16(2, udp.destinationPort)
-  view.setUint16(4, bytes.length)
-  bytes.set(udp.payload, 8)
+/** The datagram at `at`, which reaches to the end of the bytes. */
+function writeUdp(bytes: Uint8Array, view: DataView, at: number, udp: Udp, ends: Ends): void {
+  view.setUint16(at, udp.sourcePort)
+  view.setUint16(at + 2, udp.destinationPort)
+  view.setUint16(at + 4, bytes.length - at)
+  bytes.set(udp.payload, at + UDP)
   // A computed zero is sent as all ones.
-  view.setUint16(6, checksum(pseudoHeader({ ...packet, protocol: PROTOCOL_UDP }, bytes.length), bytes) || 0xffff)
+  view.setUint16(at + 6, udpChecksum(bytes, at, bytes.length, ends) || 0xffff)
+}
+
+/** The datagram as an IPv4 payload. `packet` names the addresses that its checksum covers. */
+export function composeUdp(udp: Udp, packet: Ends): Uint8Array {
+  const bytes = new Uint8Array(UDP + udp.payload.length)
+  writeUdp(bytes, new DataView(bytes.buffer), 0, udp, packet)
+  return bytes
+}
+
+/** A datagram with all that goes around it, in one buffer: what the controller answers most. */
+export function composeUdpFrame(
+  frame: Pick<Frame, 'source' | 'destination'>,
+  packet: Omit<Ipv4, 'payload' | 'protocol'>,
+  udp: Udp,
+): Uint8Array {
+  const bytes = new Uint8Array(ETHERNET + IPV4 + UDP + udp.payload.length)
+  const view = new DataView(bytes.buffer)
+  writeEthernet(view, { ...frame, etherType: ETHERTYPE_IPV4 })
+  writeUdp(bytes, view, ETHERNET + IPV4, udp, packet)
+  writeIpv4(bytes, view, ETHERNET, { ...packet, protocol: PROTOCOL_UDP })
   return bytes
 }

@@ -31,9 +31,7 @@ import {
 } from '../../packet/dhcp.ts'
 import {
   BROADCAST_MAC,
-  composeFrame,
-  composeIpv4,
-  composeUdp,
+  composeUdpFrame,
   ETHERTYPE_IPV4,
   parseFrame,
   parseIpv4,
@@ -208,15 +206,14 @@ function reply(message: DhcpMessage, offer: Offer, { options: granted, server }:
 function frameFor(message: DhcpMessage, offer: Offer): Uint8Array {
   const destination =
     message.clientAddress !== 0 ? message.clientAddress : message.broadcast ? BROADCAST : message.yourAddress
-  const addresses = { source: offer.server, destination }
-  const udp = { sourcePort: DHCP_SERVER_PORT, destinationPort: DHCP_CLIENT_PORT, payload: composeDhcp(message) }
-  const packet = { ...addresses, protocol: PROTOCOL_UDP, ttl: 64, dscp: 0, payload: composeUdp(udp, addresses) }
-  return composeFrame({
-    destination: destination === BROADCAST ? BROADCAST_MAC : message.clientMac,
-    source: subnetMac(offer.subnet.id),
-    etherType: ETHERTYPE_IPV4,
-    payload: composeIpv4(packet),
-  })
+  return composeUdpFrame(
+    {
+      destination: destination === BROADCAST ? BROADCAST_MAC : message.clientMac,
+      source: subnetMac(offer.subnet.id),
+    },
+    { source: offer.server, destination, ttl: 64, dscp: 0 },
+    { sourcePort: DHCP_SERVER_PORT, destinationPort: DHCP_CLIENT_PORT, payload: composeDhcp(message) },
+  )
 }
 
 function packetIn(read: Reads, packet: PacketIn): readonly PacketOut[] {

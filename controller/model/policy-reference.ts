@@ -176,6 +176,7 @@ export class Reference {
 
   /** Whether a packet gets from a port to another; connections that it opens on the way are remembered. */
   passes(rules: Rules, zone: string, packet: Packet, source: Place, target: Place): boolean {
+    if (source.port.port_security_enabled && !isOwn(source.port, packet.from)) return false
     const hosts = source.host === target.host ? [source.host] : [source.host, target.host]
     return hosts.every((host) =>
       this.#passesHost(rules, `${host} ${zone}`, packet, [

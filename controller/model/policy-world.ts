@@ -26,6 +26,8 @@ export interface Station {
   readonly n: number
   readonly i: number
   readonly security: boolean
+  /** May also send from its second address. */
+  readonly paired: boolean
   /** Numbers of groups; null: stored before there were groups. */
   readonly groups: readonly number[] | null
   readonly ingress: RuleAction
@@ -51,6 +53,7 @@ const station: fc.Arbitrary<Station> = fc.record({
   n: fc.constantFrom(...NETWORKS),
   i: fc.integer({ min: 2, max: 5 }),
   security: fc.oneof({ weight: 7, arbitrary: fc.constant<boolean>(true) }, fc.constant(false)),
+  paired: fc.boolean(),
   groups: fc.oneof(
     { weight: 7, arbitrary: fc.shuffledSubarray(GROUPS, { minLength: 1 }) },
     fc.constantFrom<(readonly number[] | null)[]>([], null),
@@ -59,10 +62,16 @@ const station: fc.Arbitrary<Station> = fc.record({
   egress: fallback,
 })
 
-export function portOf({ n, i, security, groups, ingress, egress }: Station): Port {
+/** Not that of any port; the prefix is the station's own if it is paired. */
+const second = ({ n, i }: Station): string => `10.0.${n}.${65 + 4 * i}`
+
+export function portOf(station: Station): Port {
+  const { n, i, security, paired, groups, ingress, egress } = station
   const row = port(n, i)
+  const pair = { ip_address: `10.0.${n}.${64 + 4 * i}/30`, mac_address: row.mac_address }
   return {
     ...row,
+    allowed_address_pairs: paired ? [pair] : [],
     fixed_ips: [...row.fixed_ips, { subnet_id: uuid('t', n), ip_address: `2001:db8:${n}::${i}` }],
     port_security_enabled: security,
     ...(groups !== null && {
@@ -251,7 +260,8 @@ export function apply({ derivation: { inputs }, settle }: Simulated, before: Wor
 export interface Talk {
   readonly from: number
   readonly to: number
-  readonly family: 'IPv4' | 'IPv6' | 'link-local'
+  /** 'second': IPv4 to and from the second addresses; of a station that is not paired, a lie. */
+  readonly family: 'IPv4' | 'second' | 'IPv6' | 'link-local'
   readonly protocol: 'tcp' | 'udp' | 'icmp' | 'sctp' | 'gre'
   readonly client: number
   readonly server: number
@@ -260,7 +270,7 @@ export interface Talk {
 export const talks: fc.Arbitrary<Talk> = fc.record({
   from: which,
   to: which,
-  family: fc.constantFrom('IPv4', 'IPv4', 'IPv6', 'link-local'),
+  family: fc.constantFrom('IPv4', 'IPv4', 'IPv4', 'second', 'IPv6', 'link-local'),
   protocol: fc.constantFrom('tcp', 'tcp', 'udp', 'udp', 'icmp', 'sctp', 'gre'),
   client: fc.constantFrom(1000, 1001),
   server: fc.constantFrom(80, 81, 53, 2000),
@@ -271,8 +281,11 @@ export const sayings = fc.constantFrom<Saying[]>(
   ...(['forth', 'forth', 'forth', 'back', 'back', 'error forth', 'error back', 'fragments'] as const),
 )
 
+const speaksIpv4 = ({ family }: Talk): boolean => family === 'IPv4' || family === 'second'
+
 const addressOf = (row: Station, family: Talk['family']): string => {
   if (family === 'link-local') return linkLocalOf(portOf(row))
+  if (family === 'second') return second(row)
   return family === 'IPv4' ? `10.0.${row.n}.${row.i}` : `2001:db8:${row.n}::${row.i}`
 }
 
@@ -332,7 +345,7 @@ export class Conversation {
   }
 
   #plain(way: 'forth' | 'back'): Said {
-    const { protocol, client, server, family } = this.#talk
+    const { protocol, client, server } = this.#talk
     const ends = this.#ends(way)
     const between = way === 'forth' ? ([client, server] as const) : ([server, client] as const)
     const opens = this.#opens(way)
@@ -343,7 +356,7 @@ export class Conversation {
       sctp: () => sctpFrame(ends, between),
       gre: () => ipFrame(ends, protocols.gre, new Uint8Array(8)),
     }[protocol]()
-    const isIpv4 = family === 'IPv4'
+    const isIpv4 = speaksIpv4(this.#talk)
     const request = isIpv4 ? 8 : 128
     const icmp = [way === 'forth' ? request : isIpv4 ? 0 : 129, 0] as const
     const packet: Packet = {
@@ -392,7 +405,7 @@ export class Conversation {
     const [about] = cause?.frames ?? []
     if (cause === null || about === undefined) return null
     const ends = this.#ends(way)
-    const isIpv4 = this.#talk.family === 'IPv4'
+    const isIpv4 = speaksIpv4(this.#talk)
     return {
       ...this.#route(way),
       frames: [unreachableFrame(ends, about)],

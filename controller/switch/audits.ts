@@ -27,6 +27,8 @@ export class Audits {
   private dump: Dump | null = null
   private atMs = 0
   private lastMs = 0
+  /** There is a sign that something is wrong. */
+  private suspicious = false
   private foreignKeys = ''
 
   constructor(options: AuditOptions, desired: ReadonlyMap<string, Item>, installed: Installed) {
@@ -39,14 +41,20 @@ export class Audits {
     return this.dump !== null
   }
 
-  isDue(nowMs: number): boolean {
-    return this.dump === null && nowMs >= this.atMs
+  /** When the next is due, from now on; Infinity while one is under way. */
+  get dueMs(): number {
+    return this.dump === null ? this.atMs : Infinity
+  }
+
+  get isUrgent(): boolean {
+    return this.suspicious
   }
 
   /** The requests that read the switch. */
   start(nowMs: number, xids: Xids): Uint8Array {
     const { owns } = this.options
     this.lastMs = nowMs
+    this.suspicious = false
     this.dump = new Dump(owns, this.installed, this.desired)
     return this.dump.encode(xids)
   }
@@ -58,6 +66,7 @@ export class Audits {
 
   /** Something may be wrong. */
   soon(): void {
+    this.suspicious = true
     this.atMs = Math.min(this.atMs, this.lastMs + SOON_MS)
   }
 

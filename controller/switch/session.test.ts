@@ -312,6 +312,27 @@ describe('audits', () => {
     expect(lab.count('flow_mod')).toBe(3)
   })
 
+  test('an audit that is due waits for its turn, one for which there is a sign does not', () => {
+    const lab = started()
+    const wait = (): void => {
+      for (const end = lab.nowMs + 40_000; lab.nowMs < end;) lab.session.tick((lab.nowMs += 500), false)
+    }
+    const before = lab.session.counters.audits
+    wait()
+    expect(lab.session.counters.audits).toBe(before)
+    expect(lab.session.auditDueMs).toBeLessThan(lab.nowMs)
+    lab.session.tick(lab.nowMs, true)
+    expect(lab.session.counters.audits).toBe(before + 1)
+    expect(lab.session.auditDueMs).toBe(Infinity)
+    lab.run()
+    lab.device.flows.clear()
+    lab.device.refuse = () => errors.tableFull
+    lab.session.desire(2, have(fromPort(99)))
+    lab.run()
+    lab.session.tick((lab.nowMs += 2_000), false)
+    expect(lab.session.counters.audits).toBe(before + 2)
+  })
+
   test('a flow monitor makes the audit come at once', () => {
     const lab = started(fromPort(1))
     lab.pass(2_000)

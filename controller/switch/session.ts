@@ -84,6 +84,11 @@ export class SwitchSession {
     return this.desired
   }
 
+  /** When the next audit is due; Infinity while there is none to wait for. */
+  get auditDueMs(): number {
+    return this.phase === 'ready' ? this.audits.dueMs : Infinity
+  }
+
   /** Nothing is on its way and nothing waits to be sent. */
   get settled(): boolean {
     return this.phase === 'ready' && this.flight === null && this.dirty.size === 0
@@ -141,14 +146,15 @@ export class SwitchSession {
     return mine
   }
 
-  tick(nowMs: number): void {
+  /** `mayAudit`: whether an audit that is due may start; one for which there is a sign does not wait to be told. */
+  tick(nowMs: number, mayAudit = true): void {
     // What this process has slept is not the switch's delay: its answers may be waiting to be read.
     this.progressMs += Math.max(0, nowMs - this.nowMs - LONGEST_TICK_MS)
     this.nowMs = nowMs
     const waitedMs = nowMs - this.progressMs
     if (this.isWaiting && waitedMs >= this.options.stallMs) return this.stall(waitedMs)
     if (this.phase !== 'ready') return
-    if (this.audits.isDue(nowMs)) {
+    if (this.audits.dueMs <= nowMs && (mayAudit || this.audits.isUrgent)) {
       this.counters.audits += 1
       this.request(this.audits.start(nowMs, this.xids))
     }

@@ -26,7 +26,7 @@ const operand = (field: Field): fc.Arbitrary<readonly [string, unknown]> =>
 
 /** Fields that apps match, more often than others. */
 const plain = fields.filter(({ name }) =>
-  /^(eth|ip|ipv6|arp)_|^x?reg[0-3]$|_(src|dst)$|icmp|nw_|tun_id|in_port_oxm|metadata/.test(name),
+  /^(eth|ip|ipv6|arp|ct)_|^x?reg[0-3]$|_(src|dst)$|icmp|nw_|tun_id|in_port_oxm|metadata/.test(name),
 )
 const anyFields: fc.Arbitrary<MatchFields> = fc
   .array(fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...plain) }, fc.constantFrom(...fields)).chain(operand), {
@@ -67,6 +67,15 @@ test('what apps match is plain', () => {
     { xreg0: 5n, reg5: [0, 1], eth_dst: 0x0200_0000_0001 },
     { xreg0: 5n, arp_op: 1, arp_tpa: 0x0a000001, arp_sha: 2 },
     { in_port_oxm: 1, eth_type: 0x86dd, ipv6_src: [new Uint8Array(16), new Uint8Array(16).fill(255, 0, 8)] },
+    {
+      eth_type: 0x0800,
+      ct_state: [0x21, 0x31],
+      ct_mark: 0,
+      ct_nw_src: [0x0a000000, 0xff000000],
+      ct_nw_proto: 6,
+      ct_tp_dst: [80, 0xfffe],
+      metadata: 5n,
+    },
     { xreg1: 7n, eth_type: 0x0800, ip_dst: [0x0a000000, 0xff000000], nw_proto: 1, icmp_type: 8, icmp_code: 0 },
   ] satisfies MatchFields[]) {
     expect(plainMatch(asked)).toEqual(foldedMatch(asked))

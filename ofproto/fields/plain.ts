@@ -1,6 +1,6 @@
 // Matches on fields that stand for themselves: most of what applications ask for. Their entries only have to be put into
 // OVS's order, which is a seventh of the work by way of FlowMatch, where fields fold into each other.
-import { maskKind, MatchChecker, numericOnes } from './check.ts'
+import { inconsistentTuple, maskKind, MatchChecker, numericOnes } from './check.ts'
 import type { FieldEntry, Match } from './match.ts'
 import { indexes } from './row.ts'
 import { fields, type AnyValue, type Field, type FieldName } from './table.ts'
@@ -12,7 +12,8 @@ const order: readonly FieldName[] = [
   ...(['icmpv6_type', 'icmpv6_code', 'arp_op', 'arp_spa', 'arp_tpa', 'arp_sha', 'arp_tha'] as const),
   ...(['tun_id', 'tun_src', 'tun_dst'] as const),
   ...indexes[16].map((n) => `reg${n}` as const),
-  ...(['pkt_mark', 'metadata'] as const),
+  ...(['pkt_mark', 'ct_state', 'ct_zone', 'ct_mark', 'ct_nw_src', 'ct_ipv6_src', 'ct_nw_dst', 'ct_ipv6_dst'] as const),
+  ...(['ct_nw_proto', 'ct_tp_src', 'ct_tp_dst', 'metadata'] as const),
 ]
 
 /** Its rank in the order; for a wide register that of its first half; absent for a field that folds. By field id. */
@@ -22,6 +23,8 @@ const ranks: readonly number[] = fields.map(({ name }) =>
 const isWide: readonly boolean[] = fields.map(({ name }) => /^xreg\d$/.test(name))
 const byRank: readonly Field[] = order.map((name) => fields.find((field) => field.name === name) as Field)
 
+/** The bits of ct_state that there are. */
+const CT_STATE = 0xff
 const U32 = 0xffff_ffffn
 const U64 = 0xffff_ffff_ffff_ffffn
 
@@ -47,6 +50,7 @@ export class PlainMatch {
   // Parallel arrays, sorted by insertion: a match has few entries.
   private readonly ranks: number[] = []
   private readonly entries: FieldEntry[] = []
+  private hasTuple = false
 
   has(name: FieldName): boolean {
     return this.entries.some(({ kind }) => kind === name)
@@ -56,6 +60,10 @@ export class PlainMatch {
   add(field: Field, value: AnyValue, mask: AnyValue | null): boolean {
     const rank = ranks[field.id] as number
     if (rank < 0 || !fits(field, value) || (mask !== null && !fits(field, mask))) return false
+    if (field.name === 'ct_state' && (mask === null || (mask as number) > CT_STATE || (value as number) > CT_STATE)) {
+      return false
+    }
+    if (field.prerequisite === 'CT') this.hasTuple = true
     if (isWide[field.id] !== true) return this.put(rank, value, mask)
     const bits = value as bigint
     const maskBits = mask === null ? U64 : (mask as bigint)
@@ -95,6 +103,13 @@ export class PlainMatch {
       const field = byRank[this.ranks[i] as number] as Field
       if (checker.add(this.entries[i] as FieldEntry, field) !== null) return null
     }
-    return this.entries
+    return this.hasTuple && !this.isTupleWhole() ? null : this.entries
+  }
+
+  /** Of the family of the packets, and with the protocol that its ports are of. */
+  private isTupleWhole(): boolean {
+    const ported = this.has('ct_tp_src') || this.has('ct_tp_dst') || this.has('ct_nw_proto')
+    const protocol = this.entries.find(({ kind }) => kind === 'ct_nw_proto')
+    return inconsistentTuple(this.entries) === null && (!ported || (protocol !== undefined && protocol.value !== 0))
   }
 }

@@ -6,7 +6,7 @@ import { connect } from 'node:net'
 import { dial, OpenVSwitch, Replica, Transaction } from '../../ovsdb/index.ts'
 import { Db } from './ovsdb-rows.ts'
 import { JsonFramer } from '../../ovsdb/rpc/framer.ts'
-import { Lab, vswitchSchema, type OvsdbServer } from '../system/ovsdb-lab.ts'
+import { Lab, vswitchSchema, type OvsdbServer } from '../lab/ovsdb.ts'
 
 const rowCount = 100_000
 const rounds = 5

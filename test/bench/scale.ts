@@ -15,6 +15,8 @@ const SAMPLES = 200
 /** Edits a second that others make meanwhile: half over the API, half by plugging. */
 const CHURN_PER_SECOND = 20
 const POLL_MILLISECONDS = 200
+const QUIET_EDITS = 100
+const IDLE_MILLISECONDS = 10_000
 /** Nothing has changed for so long: it is over. */
 const QUIET_MILLISECONDS = 3_000
 /** The same for what one port causes. */
@@ -43,6 +45,7 @@ interface ScaleResult {
   readonly rule: Latency
   readonly plug: Latency
   readonly commit: Latency
+  readonly editCpuMilliseconds: number
   readonly editFlowMods: number
   readonly editHosts: number
   readonly editBytes: number
@@ -161,24 +164,30 @@ async function editRule(lab: Lab, security_group_id: string, port_range_min: num
 
 const pick = <T>(from: readonly T[], i: number): T => from[(i * 7919) % from.length] as T
 
-/** What one edit makes the controller send when there is no other. */
+/** What one edit costs the controller, and makes it send, when there is no other. */
 async function quietEdits(lab: Lab) {
-  const { cloud, fleet } = lab
+  const { cloud, controller, fleet } = lab
+  const cpuSeconds = (): number => costOf(controller.pid).cpuSeconds
+  const idleBefore = cpuSeconds()
+  await sleep(IDLE_MILLISECONDS)
+  const idleShare = (cpuSeconds() - idleBefore) / IDLE_MILLISECONDS
   const before = await fleet.ask('totals')
-  const edits = 20
+  const [begin, cpuBefore] = [performance.now(), cpuSeconds()]
   let hosts = 0
-  for (let i = 0; i < edits; i += 1) {
+  for (let i = 0; i < QUIET_EDITS; i += 1) {
     const { id } = pick(cloud.ports, i)
     await fleet.ask('watch', id)
     await editPort(lab, id, true)
     hosts += (await fleet.ask('watched', id)).hosts
     await fleet.ask('unwatch', id)
   }
+  const cpu = cpuSeconds() - cpuBefore - idleShare * (performance.now() - begin)
   const after = await fleet.ask('totals')
   return {
-    editFlowMods: (after.flowMods - before.flowMods) / edits,
-    editBytes: (after.bytes - before.bytes) / edits,
-    editHosts: hosts / edits,
+    editCpuMilliseconds: Math.max(0, (cpu * 1000) / QUIET_EDITS),
+    editFlowMods: (after.flowMods - before.flowMods) / QUIET_EDITS,
+    editBytes: (after.bytes - before.bytes) / QUIET_EDITS,
+    editHosts: hosts / QUIET_EDITS,
   }
 }
 
@@ -285,6 +294,7 @@ function print(result: ScaleResult): void {
     'one port edited: sent',
     `${result.editFlowMods.toFixed(1)} flow-mods, ${result.editBytes.toFixed(0)} bytes, to ${result.editHosts.toFixed(1)} hosts`,
   )
+  line('', `${result.editCpuMilliseconds.toFixed(1)} ms of the controller’s CPU time, over the API`)
   console.log(`  while ${CHURN_PER_SECOND} other changes a second go on:`)
   line('a port edited over the API, until all confirmed', ms(result.edit))
   line('a rule added or removed, until all confirmed', ms(result.rule))

@@ -23,6 +23,8 @@ export async function run(
 
 export interface Daemon {
   readonly pid: number
+  /** Does nothing to one that has ended. */
+  signal(signal: NodeJS.Signals): void
   /** Ends it and waits until it is gone. */
   stop(signal?: NodeJS.Signals): Promise<void>
 }
@@ -50,6 +52,7 @@ export async function startDaemon(
   await once(child, 'spawn')
   return {
     pid: child.pid as number,
+    signal: (signal) => void child.kill(signal),
     async stop(signal = 'SIGTERM') {
       if (child.exitCode !== null || child.signalCode !== null) return
       const ended = once(child, 'exit')
@@ -62,7 +65,7 @@ export async function startDaemon(
 }
 
 /** Waits until `ready` gives true; rejects after some seconds. */
-export async function until(what: string, ready: () => boolean | Promise<boolean>, seconds = 10): Promise<void> {
+export async function until(what: string, ready: () => boolean | Promise<boolean>, seconds = 30): Promise<void> {
   const deadline = performance.now() + seconds * 1000
   while (!(await ready())) {
     if (performance.now() > deadline) throw new Error(`waited ${seconds} s in vain: ${what}`)

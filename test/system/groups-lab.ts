@@ -13,7 +13,7 @@ const SILENCE = 25
 /** A TCP sender that was cut off waits ever longer before it tries again. */
 const RESUMED_SECONDS = 40
 
-export async function create(cloud: Cloud, kind: string, body: Json): Promise<string> {
+async function create(cloud: Cloud, kind: string, body: Json): Promise<string> {
   const name = kind.replaceAll('-', '_')
   const answer = await cloud.controller.call('POST', `/v2.0/${kind}s?wait=realized`, { [name]: body })
   return (answer[name] as { readonly id: string }).id

@@ -151,7 +151,7 @@ test('rules for IPv6 decide between link-local addresses of one network', async 
     await reaches(addresses, 1)
     expect(await sender.vm.ping(far, '-s', '8000')).toBe(1)
   })
-  await using _server = await talker(across.vm, 'tcp', 'listen', '5400')
+  const server = await talker(across.vm, 'tcp', 'listen', '5400')
   await withRule(
     'ingress',
     { ethertype: 'IPv6', protocol: 'tcp', port_range_min: 5400, port_range_max: 5400 },
@@ -160,4 +160,5 @@ test('rules for IPv6 decide between link-local addresses of one network', async 
     },
   )
   expect(await attempt(sender.vm, 'tcp', far, 5400)).toBe('silence')
+  await server[Symbol.asyncDispose]()
 })

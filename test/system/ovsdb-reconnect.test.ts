@@ -17,7 +17,8 @@ import {
   type ClientStatus,
   type Database,
 } from '../../ovsdb/index.ts'
-import { Lab, run, until, vswitchSchema, type OvsdbServer } from './ovsdb-lab.ts'
+import { Lab, vswitchSchema, type OvsdbServer } from '../lab/ovsdb.ts'
+import { run, until } from '../lab/run.ts'
 
 const Db = pick(OpenVSwitch, { QoS: ['type', 'external_ids'] })
 type Tables = (typeof Db)['tables']
@@ -91,7 +92,7 @@ describe('a standalone database', () => {
       { op: 'update', table: 'QoS', where: [['type', '==', 'b']], row: { type: 'B' } },
       { op: 'insert', table: 'QoS', row: { type: 'd' } },
     ]
-    await run('ovsdb-tool', 'transact', server.file, JSON.stringify(operations))
+    await run('ovsdb-tool', ['transact', server.file, JSON.stringify(operations)])
     await server.start()
     await client.connected()
     expect(changes.sort()).toEqual(['- > d', 'a > -', 'b > B'])
@@ -128,7 +129,7 @@ describe('a standalone database', () => {
       },
     })
     await writeFile(lab.path('small.ovsschema'), JSON.stringify(schema('a')))
-    await run('ovsdb-tool', 'create', lab.path('small.db'), lab.path('small.ovsschema'))
+    await run('ovsdb-tool', ['create', lab.path('small.db'), lab.path('small.ovsschema')])
     const server = await lab.serve('small', lab.path('small.db'))
     const Small = database('small', { T: { a: optional(string) } })
     const changes: unknown[] = []
@@ -182,12 +183,12 @@ describe('a cluster of three', () => {
     const ports = await freePorts(3)
     const address = (i: number): string => `tcp:127.0.0.1:${ports[i]}`
     const file = (i: number): string => lab.path(`m${i}.db`)
-    await run('ovsdb-tool', 'create-cluster', file(0), vswitchSchema, address(0))
+    await run('ovsdb-tool', ['create-cluster', file(0), vswitchSchema, address(0)])
     members = [await lab.serve('m0', file(0))]
     for (const i of [1, 2]) {
-      await run('ovsdb-tool', 'join-cluster', file(i), 'Open_vSwitch', address(i), address(0))
+      await run('ovsdb-tool', ['join-cluster', file(i), 'Open_vSwitch', address(i), address(0)])
       members.push(await lab.serve(`m${i}`, file(i)))
-      await run('ovsdb-client', '-t', '30', 'wait', members[i]?.remote ?? '', 'Open_vSwitch', 'connected')
+      await run('ovsdb-client', ['-t', '30', 'wait', members[i]?.remote ?? '', 'Open_vSwitch', 'connected'])
     }
   })
 
@@ -261,7 +262,7 @@ describe('a cluster of three', () => {
   test('is not left for another cluster with a database of the same name', async () => {
     const other = lab.path('other.db')
     const [port] = await freePorts(1)
-    await run('ovsdb-tool', 'create-cluster', other, vswitchSchema, `tcp:127.0.0.1:${port}`)
+    await run('ovsdb-tool', ['create-cluster', other, vswitchSchema, `tcp:127.0.0.1:${port}`])
     const alone = await lab.serve('other', other)
     const at = await leader()
     const { client, statuses } = follow([at.remote, alone.remote, at.remote])

@@ -1,5 +1,4 @@
 // Every transport in both directions against real ovsdb-servers; probes, back-pressure and peers that mean harm.
-import { readFile, writeFile } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
@@ -14,7 +13,9 @@ import {
   type Connection,
   type TlsIdentity,
 } from '../../ovsdb/index.ts'
-import { Lab, run, until, type OvsdbServer } from './ovsdb-lab.ts'
+import { makeAuthority, readIdentity } from '../lab/certificates.ts'
+import { Lab, type OvsdbServer } from '../lab/ovsdb.ts'
+import { until } from '../lab/run.ts'
 
 const Db = pick(OpenVSwitch, { Open_vSwitch: ['external_ids', 'manager_options'], Manager: '*', QoS: ['type'] })
 type Tables = (typeof Db)['tables']
@@ -30,27 +31,12 @@ afterEach(async () => {
 
 /** A certificate authority and one identity signed by it, for both ends. */
 async function certify(name: string): Promise<{ tls: TlsIdentity; args: string[] }> {
-  const file = (suffix: string): string => lab.path(`${name}${suffix}`)
-  const subject = (cn: string): string[] => [
-    '-nodes',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-subj',
-    `/CN=${cn}`,
-  ]
-  await run('openssl', 'req', '-x509', ...subject(`${name}-ca`), '-keyout', file('-ca.key'), '-out', file('-ca.pem'))
-  await run('openssl', 'req', ...subject(name), '-keyout', file('.key'), '-out', file('.csr'))
-  await writeFile(file('.ext'), 'extendedKeyUsage=serverAuth,clientAuth\n')
-  const signing = ['-CA', file('-ca.pem'), '-CAkey', file('-ca.key'), '-CAcreateserial', '-extfile', file('.ext')]
-  await run('openssl', 'x509', '-req', '-in', file('.csr'), ...signing, '-out', file('.pem'))
-  const [key = '', certificate = '', authority = ''] = await Promise.all(
-    ['.key', '.pem', '-ca.pem'].map((suffix) => readFile(file(suffix), 'utf8')),
-  )
+  const issue = await makeAuthority(lab.folder, `${name}-ca`)
+  const files = await issue(name)
+  const { key, certificate, authority } = files
   return {
-    tls: { key, certificate, authority },
-    args: [`--private-key=${file('.key')}`, `--certificate=${file('.pem')}`, `--ca-cert=${file('-ca.pem')}`],
+    tls: await readIdentity(files),
+    args: [`--private-key=${key}`, `--certificate=${certificate}`, `--ca-cert=${authority}`],
   }
 }
 

@@ -20,7 +20,8 @@ import {
   type RowChange,
   type Uuid,
 } from '../../ovsdb/index.ts'
-import { Lab, run, until, type OvsdbServer } from './ovsdb-lab.ts'
+import { Lab, type OvsdbServer } from '../lab/ovsdb.ts'
+import { run, until } from '../lab/run.ts'
 
 type OvsTables = (typeof OpenVSwitch)['tables']
 
@@ -369,7 +370,7 @@ describe('replica', () => {
   /** The dump of a table as ovsdb-client prints it: rows of columns in alphabetical order, rows by their text. */
   async function dumpOf(table: string): Promise<string[]> {
     const dump = JSON.parse(
-      await run('ovsdb-client', '--format=json', 'dump', server.remote, 'Open_vSwitch', table),
+      await run('ovsdb-client', ['--format=json', 'dump', server.remote, 'Open_vSwitch', table]),
     ) as {
       headings: string[]
       data: unknown[][]

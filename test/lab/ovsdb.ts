@@ -1,29 +1,12 @@
 // Real ovsdb-servers for tests and benchmarks: each in its own temporary folder, on a unix socket or a port that the
 // system chose, ended by its own process handle.
-import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { makeFolder, removeFolder } from './folder.ts'
+import { run, startDaemon, until, type Daemon } from './run.ts'
 
-const execute = promisify(execFile)
 export const vswitchSchema = '/usr/share/openvswitch/vswitch.ovsschema'
-
-/** Runs a command to its end; rejects with its standard error when it fails. */
-export async function run(command: string, ...args: string[]): Promise<string> {
-  const { stdout } = await execute(command, args, { maxBuffer: 1 << 28 })
-  return stdout
-}
-
-/** Asks until the answer is true: for states of real processes, which announce nothing. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, seconds = 30): Promise<void> {
-  const end = performance.now() + seconds * 1000
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`after ${seconds} s still not: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
 
 export class Lab {
   readonly folder: string
@@ -35,7 +18,7 @@ export class Lab {
   }
 
   static async open(): Promise<Lab> {
-    return new Lab(await mkdtemp(join(tmpdir(), 'weft-ovsdb-')))
+    return new Lab(await makeFolder())
   }
 
   path(name: string): string {
@@ -45,9 +28,9 @@ export class Lab {
   /** An Open_vSwitch database with its root row, served on punix:NAME.sock. */
   async vswitch(name: string, ...args: string[]): Promise<OvsdbServer> {
     const file = this.path(`${name}.db`)
-    await run('ovsdb-tool', 'create', file, vswitchSchema)
+    await run('ovsdb-tool', ['create', file, vswitchSchema])
     const server = await this.serve(name, file, ...args)
-    await run('ovs-vsctl', `--db=${server.remote}`, '--no-wait', 'init')
+    await run('ovs-vsctl', [`--db=${server.remote}`, '--no-wait', 'init'])
     return server
   }
 
@@ -66,7 +49,7 @@ export class Lab {
   async close(): Promise<void> {
     for (const cleanup of this.#cleanups.reverse()) await cleanup()
     for (const server of this.#servers) await server.stop()
-    await rm(this.folder, { recursive: true, force: true })
+    removeFolder(this.folder)
   }
 }
 
@@ -78,7 +61,7 @@ export class OvsdbServer {
   readonly #control: string
   readonly #log: string
   readonly #args: readonly string[]
-  #process: ChildProcess | null = null
+  #process: Daemon | null = null
 
   constructor(folder: string, name: string, file: string, args: readonly string[]) {
     this.name = name
@@ -97,36 +80,29 @@ export class OvsdbServer {
       '-vconsole:off',
       `--log-file=${this.#log}`,
     ]
-    const child = spawn('ovsdb-server', [...args, ...this.#args, this.file], { stdio: 'ignore' })
-    this.#process = child
-    await until(`${this.name} serves`, () => {
-      if (child.exitCode !== null) throw new Error(`ovsdb-server ${this.name} ended with ${child.exitCode}`)
-      return existsSync(this.socket) && existsSync(this.#control)
-    })
+    this.#process = await startDaemon('ovsdb-server', [...args, ...this.#args, this.file])
+    const serves = (): boolean => existsSync(this.socket) && existsSync(this.#control)
+    await until(`${this.name} serves`, serves)
     await until(`${this.name} answers`, () => this.control('version').then(Boolean, () => false))
   }
 
   /** Ends the process: SIGTERM lets it leave a cluster's connections in order, SIGKILL is a crash. */
   async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
-    const child = this.#process
-    this.#process = null
-    if (!child || child.exitCode !== null || child.signalCode !== null) return
-    const ended = new Promise((resolve) => child.once('exit', resolve))
     // One that a test has stopped would not see the other signal.
-    child.kill('SIGCONT')
-    child.kill(signal)
-    await ended
+    this.signal('SIGCONT')
+    await this.#process?.stop(signal)
+    this.#process = null
     await rm(this.socket, { force: true })
     await rm(this.#control, { force: true })
   }
 
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
-    this.#process?.kill(signal)
+    this.#process?.signal(signal)
   }
 
   /** ovs-appctl to this server. */
   control(...command: string[]): Promise<string> {
-    return run('ovs-appctl', '-t', this.#control, ...command)
+    return run('ovs-appctl', ['-t', this.#control, ...command])
   }
 
   log(): Promise<string> {
@@ -145,6 +121,6 @@ export class OvsdbServer {
 
   /** ovs-vsctl on this database, without a switch. */
   vsctl(...args: string[]): Promise<string> {
-    return run('ovs-vsctl', `--db=${this.remote}`, '--no-wait', ...args)
+    return run('ovs-vsctl', [`--db=${this.remote}`, '--no-wait', ...args])
   }
 }

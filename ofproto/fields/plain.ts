@@ -60,7 +60,9 @@ export class PlainMatch {
   add(field: Field, value: AnyValue, mask: AnyValue | null): boolean {
     const rank = ranks[field.id] as number
     if (rank < 0 || !fits(field, value) || (mask !== null && !fits(field, mask))) return false
-    if (field.name === 'ct_state' && (mask === null || (mask as number) > CT_STATE)) return false
+    if (field.name === 'ct_state' && (mask === null || (mask as number) > CT_STATE || (value as number) > CT_STATE)) {
+      return false
+    }
     if (field.prerequisite === 'CT') this.hasTuple = true
     if (isWide[field.id] !== true) return this.put(rank, value, mask)
     const bits = value as bigint

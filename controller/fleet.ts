@@ -4,11 +4,12 @@ import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
 import type { Message } from '../ofproto/messages/index.ts'
 import type { Connection } from '../ovsdb/index.ts'
-import { Announcements } from './announcements.ts'
-import type { Announcement, App, PacketOut, Report, Zone } from './app.ts'
+import { alarmsOf } from './alarms.ts'
+import type { Announcement, App, Report, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import { Deployment, type UnitChange } from './deployment.ts'
-import type { Contest, Derivation, Derived, Stranded } from './derivation.ts'
+import type { Derivation, Derived } from './derivation.ts'
+import { HostRecord } from './host-record.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
 import { packetHandler } from './packet-in.ts'
@@ -26,8 +27,6 @@ import { Zones } from './zones.ts'
 
 /** Tables see the ports of first fragments (OFPC_FRAG_NX_MATCH); the length is OpenFlow's default. */
 const switchConfig = { flags: 3, missSendLength: 128 } as const
-const CONTROLLER_PORT = 0xffff_fffd
-const NO_BUFFER = 0xffff_ffff
 const TICK_MILLISECONDS = 250
 /** Reading back a switch of 5,000 flows takes 5 to 10 ms here: that many at once, 8 a second, are up to 8 % of a core. */
 const AUDITS_PER_TICK = 2
@@ -45,38 +44,6 @@ export interface FleetOptions {
   readonly rememberZone: (key: string, zone: Zone | null) => void
   /** Told how long each commit took. */
   readonly committed?: (seconds: number) => void
-}
-
-/** All that is known of one host. */
-export class HostRecord {
-  facts: HostFacts
-  readonly control: SwitchSession
-  session: HostSession | null = null
-  channel: Channel | null = null
-  /** When the present connection of its database began; null while there is none. */
-  connectedAt: Date | null = null
-  readonly knownSince = new Date()
-  heardAt: Date | null = null
-  /** The newest revision that the switch has confirmed, and the newest one meant for it. */
-  confirmed = 0
-  desired = 0
-  /** Things that an operator should look at, in words. */
-  readonly alarms = new Map<string, string>()
-  readonly announcements = new Announcements()
-
-  constructor(facts: HostFacts, control: SwitchSession) {
-    this.facts = facts
-    this.control = control
-  }
-
-  get connected(): boolean {
-    return this.session !== null
-  }
-
-  /** The switch is connected and has all that was last meant for it. */
-  get current(): boolean {
-    return this.channel !== null && this.control.state === 'ready' && this.confirmed >= this.desired
-  }
 }
 
 interface FleetEvents {
@@ -113,7 +80,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
       const now = performance.now()
       const sessions = Array.from(this.hosts.values(), ({ control }) => control)
       const auditing = longestDue(sessions, now, AUDITS_PER_TICK)
-      for (const record of this.hosts.values()) tick(record, now, auditing.has(record.control))
+      for (const record of this.hosts.values()) record.tick(now, auditing.has(record.control))
     }, TICK_MILLISECONDS)
   }
 
@@ -213,13 +180,13 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const begin = performance.now()
     const learnt = [...this.#learnt]
     this.#learnt.clear()
-    const { units, scopes, contests, zones, gone, stranded, announcements } = yield* this.#options.derivation.steps()
-    for (const contest of contests) this.#onContest(contest)
-    for (const [host, change] of stranded) this.#onStranded(host, change)
-    for (const announcement of announcements) this.#announce(announcement)
+    const derived = yield* this.#options.derivation.steps()
+    const { units, scopes, zones, gone, announcements } = derived
+    for (const alarm of alarmsOf(derived)) this.#alarm(...alarm)
     for (const [host, objects] of zones) this.#zones.want(host, objects ?? new Set())
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
     if (units.length > 0 || scopes.length > 0) yield* this.#deploy(units, scopes)
+    for (const announcement of announcements) this.#announce(announcement)
     // After the flows: packets that are still on their way must not bring back what is forgotten.
     for (const { host, zone, prefixes } of gone) this.#zones.forget(host, zone, prefixes.flatMap(singleAddress))
     for (const host of learnt) this.emit('host', host)
@@ -345,27 +312,6 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.emit('host', record.facts.id)
   }
 
-  /** The host of each of the interfaces has an alarm as long as there is more than one. */
-  #onContest({ port, before, after }: Contest): void {
-    const hostOf = (vif: string): string => vif.slice(0, vif.lastIndexOf('/'))
-    const text = `port ${port} is plugged in as ${after.join(' and ')}: ${after[0]} has it`
-    const concerned = new Set(after.map(hostOf))
-    for (const host of new Set([...before, ...after].map(hostOf))) {
-      this.#alarm(host, `contest ${port}`, after.length > 1 && concerned.has(host) ? text : null)
-    }
-  }
-
-  /** An alarm for each physical network that ports of the host are on and that the host cannot reach. */
-  #onStranded(host: string, { before, after }: Stranded): void {
-    for (const name of new Set([...before, ...after])) {
-      const why = `weft-bridge-mappings has no bridge for it, or one that does not exist`
-      const text = `ports on physical network '${name}' are DOWN: ${why}`
-      if (before.includes(name) !== after.includes(name)) {
-        this.#alarm(host, `physical network ${name}`, after.includes(name) ? text : null)
-      }
-    }
-  }
-
   #alarm(id: string, about: string, text: string | null): void {
     const record = this.hosts.get(id)
     if (record === undefined) return
@@ -476,7 +422,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const metadata = new Map(match.flatMap((entry) => (entry.kind === 'unknown' ? [] : [[entry.kind, entry.value]])))
     try {
       const handled = this.#handle({ host, cookie, metadata, data })
-      for (const packet of handled?.packets ?? []) this.#sendOut(packet, channel)
+      for (const packet of handled?.packets ?? []) this.hosts.get(packet.host ?? host)?.send(packet)
       if (!handled?.report) return
       this.#options.log.info({ host, ...handled.report }, 'matched')
       this.emit('report', host, handled.report)
@@ -484,26 +430,4 @@ export class Fleet extends EventEmitter<FleetEvents> {
       this.#options.log.error({ host, err: error }, 'packet not handled')
     }
   }
-
-  #sendOut(packet: PacketOut, from: Channel): void {
-    const channel = packet.host === undefined ? from : this.hosts.get(packet.host)?.channel
-    if (channel) sendOut(channel, packet)
-  }
-}
-
-function tick({ control, channel, current, announcements }: HostRecord, now: number, mayAudit: boolean): void {
-  control.tick(now, mayAudit)
-  // A guest that hears where its gateway is now must find the flows in place.
-  if (channel !== null && current) for (const packet of announcements.due(now)) sendOut(channel, packet)
-}
-
-function sendOut(channel: Channel, { outPort, data }: PacketOut): void {
-  channel.send({
-    kind: 'packet_out',
-    xid: channel.nextXid(),
-    bufferId: NO_BUFFER,
-    inPort: CONTROLLER_PORT,
-    actions: [{ kind: 'output', port: outPort, maxLength: 0 }],
-    data,
-  })
 }

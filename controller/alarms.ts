@@ -1,0 +1,33 @@
+// What an operator should look at, as far as it follows from intent and hosts: derived anew with each commit.
+import type { Contest, Derived, Stranded } from './derivation.ts'
+
+/** Of a host; about what; in words, or null when it is over. */
+type Alarm = readonly [host: string, about: string, text: string | null]
+
+const hostOf = (vif: string): string => vif.slice(0, vif.lastIndexOf('/'))
+
+/** The host of each of the interfaces has an alarm as long as there is more than one. */
+function contested({ port, before, after }: Contest): Alarm[] {
+  const text = `port ${port} is plugged in as ${after.join(' and ')}: ${after[0]} has it`
+  const concerned = new Set(after.map(hostOf))
+  const hosts = new Set([...before, ...after].map(hostOf))
+  return Array.from(hosts, (host) => [host, `contest ${port}`, concerned.has(host) && after.length > 1 ? text : null])
+}
+
+const NO_WAY = 'weft-bridge-mappings has no bridge for it, or one that does not exist'
+
+/** An alarm for each physical network that ports of the host are on and that the host cannot reach. */
+function stranded(host: string, { before, after }: Stranded): Alarm[] {
+  const begun = after.filter((name) => !before.includes(name))
+  const over = before.filter((name) => !after.includes(name))
+  const about = (name: string): string => `physical network ${name}`
+  return [
+    ...begun.map((name): Alarm => [host, about(name), `ports on physical network '${name}' are DOWN: ${NO_WAY}`]),
+    ...over.map((name): Alarm => [host, about(name), null]),
+  ]
+}
+
+export const alarmsOf = (derived: Derived): readonly Alarm[] => [
+  ...derived.contests.flatMap(contested),
+  ...derived.stranded.flatMap(([host, change]) => stranded(host, change)),
+]

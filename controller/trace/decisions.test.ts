@@ -62,7 +62,7 @@ test('a trace names the rules that decide', () => {
         expect(outcome.kind).toBe(kind)
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 60 },
   )
   expect(Math.min(seen.named, seen.default)).toBeGreaterThan(20)
 })

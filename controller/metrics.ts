@@ -23,7 +23,9 @@ export function measureHosts(registry: Registry, fleet: Fleet): void {
     name: 'weft_commit_pending',
     help: '1 while it is being worked out what changed rows mean for hosts, which do not know of it yet',
     registers: [registry],
-    collect: () => busy.set(fleet.busy ? 1 : 0),
+    collect() {
+      busy.set(fleet.busy ? 1 : 0)
+    },
   })
   const hosts = new Gauge({
     name: 'weft_hosts',

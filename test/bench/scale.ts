@@ -65,7 +65,7 @@ export async function run(): Promise<void> {
     results.push(await measure(hosts))
     print(results.at(-1) as ScaleResult)
   }
-  if (wanted === undefined) writeFileSync(PLOT, plot(results))
+  if (results.length > 1) writeFileSync(PLOT, plot(results))
 }
 
 const PLOT = join(import.meta.dirname, '../../docs/scale.svg')

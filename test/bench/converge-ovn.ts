@@ -1,11 +1,13 @@
 // OVN in `converge`: what Neutron's driver would write, with ovn-monitor-all as large installations set it.
 import type { DummyHosts } from '../lab/dummy-hosts.ts'
+import type { OvnNorthbound } from '../lab/ovn-northbound.ts'
 import { Ovn } from '../lab/ovn.ts'
 import type { Side } from './converge-side.ts'
 import type { PlannedNetwork, PlannedPort, Topology } from './topology.ts'
 
 const ROUTER = 'router'
-const GROUP = 'pg_default'
+/** The group that all ports are in. */
+export const GROUP = 'pg_default'
 const CHANGED = ['ingress', 'ip4 && tcp && tcp.dst == 22'] as const
 
 export class OvnSide implements Side {
@@ -27,8 +29,12 @@ export class OvnSide implements Side {
     return this.#ovn.stop()
   }
 
+  get northbound(): OvnNorthbound {
+    return this.#ovn.northbound
+  }
+
   async build({ networks }: Topology): Promise<void> {
-    const { northbound } = this.#ovn
+    const { northbound } = this
     await northbound.addRouter(ROUTER)
     await northbound.addDefaultGroup(GROUP)
     for (const network of networks) {
@@ -40,12 +46,12 @@ export class OvnSide implements Side {
   }
 
   addPort(network: PlannedNetwork, port: PlannedPort): Promise<void> {
-    return this.#ovn.northbound.addPorts(network.name, network, [port], GROUP)
+    return this.northbound.addPorts(network.name, network, [port], GROUP)
   }
 
   async removePort(network: PlannedNetwork, { name }: PlannedPort): Promise<void> {
-    await this.#ovn.northbound.removePort(network.name, name)
-    await this.#ovn.northbound.synchronized()
+    await this.northbound.removePort(network.name, name)
+    await this.northbound.synchronized()
   }
 
   idOf({ name }: PlannedPort): string {
@@ -53,18 +59,18 @@ export class OvnSide implements Side {
   }
 
   async bound(ports: readonly PlannedPort[]): Promise<void> {
-    await this.#ovn.northbound.up(ports.map(({ name }) => name))
-    await this.#ovn.northbound.synchronized()
+    await this.northbound.up(ports.map(({ name }) => name))
+    await this.northbound.synchronized()
   }
 
   async setRule(there: boolean): Promise<void> {
-    const { northbound } = this.#ovn
+    const { northbound } = this
     await (there ? northbound.addRule(GROUP, ...CHANGED) : northbound.removeRule(GROUP, ...CHANGED))
     await northbound.synchronized()
   }
 
   async setInterface(network: PlannedNetwork, there: boolean): Promise<void> {
-    const { northbound } = this.#ovn
+    const { northbound } = this
     if (there) await northbound.addInterface(ROUTER, network.name, network)
     else await northbound.removeInterface(ROUTER, network.name)
     await northbound.synchronized()
@@ -72,7 +78,7 @@ export class OvnSide implements Side {
 
   async restart(): Promise<void> {
     await this.#ovn.restart()
-    await this.#ovn.northbound.synchronized()
+    await this.northbound.synchronized()
   }
 
   processes(): readonly (readonly [string, number])[] {

@@ -2,7 +2,7 @@
 // Weft and in OVN: the same networks, ports, router and group, written by the interface that clouds use (REST; the
 // northbound database), on the same kind of hosts, one side after the other. A host is an ovsdb-server and an ovs-vswitchd
 // with the dummy datapath.
-import { DummyHosts, type DummyHost } from '../lab/dummy-hosts.ts'
+import type { DummyHost } from '../lab/dummy-hosts.ts'
 import { OvnSide } from './converge-ovn.ts'
 import { printConvergence, type Measured } from './converge-report.ts'
 import type { Side } from './converge-side.ts'
@@ -10,19 +10,11 @@ import { WeftSide } from './converge-weft.ts'
 import type { Sizes } from './main.ts'
 import { since, usage } from './processes.ts'
 import { median, timed } from './statistics.ts'
-import { plan, type PlannedNetwork, type PlannedPort, type Topology } from './topology.ts'
+import type { PlannedNetwork, PlannedPort, Topology } from './topology.ts'
+import { bind, flowsOn, receivedBy, trial } from './trial.ts'
 
 /** `ports`: of each network. */
 const defaults = { hosts: 10, networks: 20, ports: 100, rounds: 5 }
-
-/** Says on all hosts at once which ports the interfaces are. */
-async function bind(side: Side, hosts: readonly DummyHost[], ports: readonly PlannedPort[]): Promise<void> {
-  const bindOn = async (host: DummyHost, n: number): Promise<void> => {
-    const here = ports.filter((port) => port.host === n)
-    if (here.length > 0) await host.bind(here.map((port) => [port.interface, side.idOf(port)] as const))
-  }
-  await Promise.all(hosts.map(bindOn))
-}
 
 /** Of each step, done in turn and again: the median of its milliseconds. */
 async function repeated<K extends string>(
@@ -36,10 +28,6 @@ async function repeated<K extends string>(
   }
   return Object.fromEntries(Array.from(times, ([name, each]) => [name, median(each)])) as Record<K, number>
 }
-
-/** OpenFlow messages that a host has got so far. */
-const receivedBy = async (hosts: readonly DummyHost[]): Promise<number> =>
-  median(await Promise.all(hosts.map((host) => host.received())))
 
 /** Binds everything; what it took and what came of it. */
 async function converge(side: Side, hosts: readonly DummyHost[], { networks }: Topology) {
@@ -57,7 +45,7 @@ async function converge(side: Side, hosts: readonly DummyHost[], { networks }: T
     milliseconds,
     usage: since(before.usage, usage(processes())),
     messages: (await receivedBy(hosts)) - before.received,
-    flows: median(await Promise.all(hosts.map((host) => host.flows()))),
+    flows: await flowsOn(hosts),
   }
 }
 
@@ -90,25 +78,16 @@ async function measure(side: Side, hosts: readonly DummyHost[], topology: Topolo
   return { side: side.name, times, ...rest, restartMessages: (await receivedBy(hosts)) - received }
 }
 
-/** Fresh hosts, with all interfaces in place before anything is measured. */
-async function trial(size: typeof defaults, start: (hosts: DummyHosts) => Promise<Side>): Promise<Measured> {
-  const topology = plan({ ...size, spare: size.rounds })
-  const ports = [...topology.networks.flatMap((network) => network.ports), ...topology.spare]
-  await using all = await DummyHosts.start(size.hosts)
-  for (const [n, host] of all.hosts.entries()) {
-    await host.addInterfaces(ports.filter((port) => port.host === n).map((port) => port.interface))
-  }
-  await using side = await start(all)
-  return await measure(side, all.hosts, topology, size.rounds)
-}
-
 export async function run(sizes: Sizes): Promise<void> {
   const size = { ...defaults, ...sizes }
   const { hosts, networks, ports, rounds } = size
   console.log(
     `converge: ${hosts} hosts, ${networks} networks of ${ports} ports, one router, one group with 4 rules; medians of ${rounds}`,
   )
-  const ovn = await trial(size, (all) => OvnSide.start(all))
-  const weft = await trial(size, (all) => WeftSide.start(all))
+  const measured = (side: Side, all: readonly DummyHost[], topology: Topology): Promise<Measured> =>
+    measure(side, all, topology, rounds)
+  const sized = { ...size, spare: rounds }
+  const ovn = await trial(sized, (all) => OvnSide.start(all), measured)
+  const weft = await trial(sized, (all) => WeftSide.start(all), measured)
   printConvergence(weft, ovn)
 }

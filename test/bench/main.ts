@@ -7,6 +7,7 @@ const benchmarks: Record<string, () => Promise<{ run(sizes: Sizes): Promise<void
   dataplane: () => import('./dataplane.ts'),
   derivation: () => import('./derivation.ts'),
   engine: () => import('./engine.ts'),
+  groups: () => import('./groups.ts'),
   install: () => import('./install.ts'),
   ofproto: () => import('./ofproto.ts'),
   ovsdb: () => import('./ovsdb.ts'),

@@ -141,7 +141,7 @@ async function coldStart({ cloud, controller, fleet }: Lab) {
 /** A write over the API that every host concerned has confirmed: its answer, and the milliseconds that it took. */
 async function realize({ controller }: Lab, method: string, path: string, body?: object) {
   const begin = performance.now()
-  const answer = await controller.call(method, `/v2.0/${path}?wait=realized`, body)
+  const answer = await controller.call(method, `/v2.0/${path}?wait=realized&timeout=300`, body)
   if (answer['unrealized'] !== undefined) throw new Error(`${path}: ${JSON.stringify(answer['unrealized'])}`)
   return { answer, milliseconds: performance.now() - begin }
 }

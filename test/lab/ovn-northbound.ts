@@ -43,6 +43,7 @@ const Northbound = database('OVN_Northbound', {
     match: scalar(string),
     action: scalar(oneOf('allow-related', 'drop')),
   },
+  Address_Set: { name: scalar(string), addresses: set(string) },
 })
 type Tables = (typeof Northbound)['tables']
 
@@ -104,7 +105,13 @@ export class OvnNorthbound {
 
   /** All hypervisors have confirmed all that was written before. */
   async synchronized(): Promise<void> {
-    const sequence = await this.#commit(() => {})
+    await this.#commit(() => {})
+    await this.confirmed()
+  }
+
+  /** The same, for what is written over this connection: each of its transactions asks for the confirmation. */
+  async confirmed(): Promise<void> {
+    const sequence = this.#sequence
     const confirmed = (): number => this.#replica.table('NB_Global').values().next().value?.hv_cfg ?? 0
     await this.#when(() => confirmed() >= sequence)
   }
@@ -205,14 +212,51 @@ export class OvnNorthbound {
 
   /** `match`: beyond the ports of the group. */
   async addRule(group: string, direction: 'ingress' | 'egress', match: string): Promise<void> {
+    await this.addRules(group, direction, [{ match, priority: priorities.allow }])
+  }
+
+  async addRules(
+    group: string,
+    direction: 'ingress' | 'egress',
+    rules: readonly { readonly match: string; readonly priority: number }[],
+  ): Promise<void> {
     await this.#commit((tx) => {
-      const acl = tx.insert('ACL', {
-        direction: direction === 'egress' ? 'from-lport' : 'to-lport',
-        match: ruleMatch(group, direction, match),
-        action: 'allow-related',
-        priority: priorities.allow,
-      })
-      tx.mutate('Port_Group', [['name', '==', group]], [['acls', 'insert', [acl]]])
+      const acls = rules.map(({ match, priority }) =>
+        tx.insert('ACL', {
+          direction: direction === 'egress' ? 'from-lport' : 'to-lport',
+          match: ruleMatch(group, direction, match),
+          action: 'allow-related',
+          priority,
+        }),
+      )
+      tx.mutate('Port_Group', [['name', '==', group]], [['acls', 'insert', acls]])
+    })
+  }
+
+  async setAction(
+    group: string,
+    direction: 'ingress' | 'egress',
+    match: string,
+    action: 'allow-related' | 'drop',
+  ): Promise<void> {
+    await this.#commit((tx) => {
+      tx.update('ACL', [['match', '==', ruleMatch(group, direction, match)]], { action })
+    })
+  }
+
+  async setMember(group: string, port: string, there: boolean): Promise<void> {
+    await this.#commit((tx) => {
+      tx.mutate('Port_Group', [['name', '==', group]], [['ports', there ? 'insert' : 'delete', this.#portsNamed(port)]])
+    })
+  }
+
+  async addAddressSet(name: string, addresses: readonly string[]): Promise<void> {
+    await this.#commit((tx) => tx.insert('Address_Set', { name, addresses }))
+  }
+
+  async setAddress(name: string, address: string, there: boolean): Promise<void> {
+    await this.#commit((tx) => {
+      tx.mutate('Address_Set', [['name', '==', name]], [['addresses', there ? 'insert' : 'delete', [address]]])
     })
   }
 

@@ -1,0 +1,125 @@
+// `npm run bench -- groups [hosts=N] [ports=N] [rules=N] [addresses=N] [rounds=N]`: one security group that all ports are in,
+// with rules that refer to it and to an address group: how long until all hosts have a change, and what they are sent for it;
+// beside OVN, with the same intent on the same kind of hosts (converge.ts).
+import type { DummyHost } from '../lab/dummy-hosts.ts'
+import { OvnSide } from './converge-ovn.ts'
+import type { Side } from './converge-side.ts'
+import { WeftSide } from './converge-weft.ts'
+import { OvnGroups } from './groups-ovn.ts'
+import type { GroupSide } from './groups-side.ts'
+import { WeftGroups } from './groups-weft.ts'
+import type { Sizes } from './main.ts'
+import { median, quantile, timed } from './statistics.ts'
+import type { PlannedPort, Topology } from './topology.ts'
+import { bind, flowsOn, trial } from './trial.ts'
+
+/** `ports` and `addresses`: in all. */
+const defaults = { hosts: 10, ports: 1000, rules: 100, addresses: 1000, rounds: 20 }
+/** Both sides make them with the group: everything out, and in from members, of both families. */
+const GROUPS_OWN_RULES = 4
+/** Rounds in which messages are counted instead of time. */
+const COUNTED = 3
+
+type Step = readonly [name: string, change: () => Promise<void>]
+interface Cost {
+  readonly milliseconds: number[]
+  /** By round and host. */
+  readonly messages: number[]
+}
+interface Measured {
+  readonly name: string
+  /** On one host: before the rules, and with them. */
+  readonly flows: readonly [before: number, after: number]
+  readonly filled: number
+  readonly costs: ReadonlyMap<string, Cost>
+}
+
+/** Each undoes what one before it did, so that all rounds are alike. */
+function stepsOf(groups: GroupSide, member: PlannedPort, address: string): readonly Step[] {
+  return [
+    ['rule added', () => groups.setRule(true)],
+    ['rule removed', () => groups.setRule(false)],
+    ['rule changed to deny', () => groups.setAction('deny')],
+    ['rule changed to allow', () => groups.setAction('allow')],
+    ['rule inserted at place 1', () => groups.setFirst(true)],
+    ['rule removed from place 1', () => groups.setFirst(false)],
+    ['member leaves', () => groups.setMember(member, false)],
+    ['member joins', () => groups.setMember(member, true)],
+    ['address added', () => groups.setAddress(address, true)],
+    ['address removed', () => groups.setAddress(address, false)],
+  ]
+}
+
+async function measure<S extends Side>(
+  groups: GroupSide<S>,
+  hosts: readonly DummyHost[],
+  topology: Topology,
+  { rules, addresses, rounds }: typeof defaults,
+): Promise<Measured> {
+  const { side } = groups
+  const ports = topology.networks.flatMap((network) => network.ports)
+  await side.build(topology)
+  await bind(side, hosts, ports)
+  await side.bound(ports)
+  const before = await flowsOn(hosts)
+  const listed = Array.from({ length: addresses + 1 }, (_, i) => `198.18.${i >> 8}.${i & 255}`)
+  const filled = await timed(() => groups.fill(rules - GROUPS_OWN_RULES, listed.slice(1)))
+  const steps = stepsOf(groups, ports[0] as PlannedPort, listed[0] as string)
+  const costs = new Map(steps.map(([name]): [string, Cost] => [name, { milliseconds: [], messages: [] }]))
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [name, change] of steps) costs.get(name)?.milliseconds.push(await timed(change))
+  }
+  const received = (): Promise<number[]> => Promise.all(hosts.map((host) => host.received()))
+  for (let round = 0; round < COUNTED; round += 1) {
+    let last = await received()
+    for (const [name, change] of steps) {
+      await change()
+      const now = await received()
+      costs.get(name)?.messages.push(...now.map((count, i) => count - (last[i] ?? 0)))
+      last = now
+    }
+  }
+  return { name: side.name, flows: [before, await flowsOn(hosts)], filled, costs }
+}
+
+const row = (name: string, ...cells: readonly (string | number)[]): void =>
+  console.log(`  ${name.padEnd(28)}${cells.map((cell) => String(cell).padStart(13)).join('')}`)
+
+const fixed = (value: number): string => value.toFixed(value < 100 ? 1 : 0)
+
+function print(weft: Measured, ovn: Measured): void {
+  row('', `${weft.name}, ms`, 'p99', `${ovn.name}, ms`, 'p99', 'ratio', 'messages', ovn.name)
+  for (const [name, cost] of weft.costs) {
+    const other = ovn.costs.get(name) as Cost
+    const [a, b] = [median(cost.milliseconds), median(other.milliseconds)]
+    const [aLast, bLast] = [quantile(cost.milliseconds, 0.99), quantile(other.milliseconds, 0.99)]
+    const times = [fixed(a), fixed(aLast), fixed(b), fixed(bLast), (b / a).toFixed(1)]
+    row(name, ...times, median(cost.messages), median(other.messages))
+  }
+  for (const { name, flows, filled } of [weft, ovn]) {
+    const [before, after] = flows
+    console.log(
+      `  ${name}: all rules ${fixed(filled)} ms; flows on a host ${after}, ${after - before} of them for the rules`,
+    )
+  }
+}
+
+export async function run(sizes: Sizes): Promise<void> {
+  const size = { ...defaults, ...sizes }
+  const { hosts, ports, rules, addresses, rounds } = size
+  console.log(
+    `groups: ${hosts} hosts, ${ports} ports in a group of ${rules} rules, ${addresses} addresses in a list; ${rounds} rounds`,
+  )
+  const cloud = { hosts, networks: 1, ports, spare: 0 }
+  const weft = await trial(
+    cloud,
+    (all) => WeftSide.start(all),
+    (side, ...rest) => measure(new WeftGroups(side), ...rest, size),
+  )
+  const ovn = await trial(
+    cloud,
+    (all) => OvnSide.start(all),
+    (side, ...rest) => measure(new OvnGroups(side), ...rest, size),
+  )
+  print(weft, ovn)
+}

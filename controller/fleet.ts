@@ -168,6 +168,11 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#commits.schedule()
   }
 
+  /** Rows have changed, and hosts have not been told yet what follows. */
+  get busy(): boolean {
+    return this.#commits.busy
+  }
+
   /** Settles when hosts have been told what follows from all that has changed by now. */
   committed(): Promise<void> {
     return this.#commits.done()

@@ -3,12 +3,14 @@
 // process, however it ends; what a killed run left behind is removed by the next.
 import { connect, type AddressInfo, type Server } from 'node:net'
 import { join } from 'node:path'
+import { attempt, Conversation } from '../test/lab/conversation.ts'
 import { CONTROLLER_ADDRESS, Fabric, type Vm } from '../test/lab/fabric.ts'
 import { startDaemon, until, type Daemon } from '../test/lab/run.ts'
 import { relay } from './relay.ts'
 
 const API_PORT = 9696
 const HOSTS = 3
+const WEB_PORT = 8080
 const check = process.argv.includes('--check')
 const root = join(import.meta.dirname, '..')
 
@@ -28,8 +30,7 @@ async function verify(what: string, test: () => Promise<string | boolean>): Prom
 
 interface Plugged {
   readonly vm: Vm
-  readonly address: string
-  readonly network: number
+  readonly port: { readonly id: string; readonly address: string }
 }
 
 class Demo {
@@ -106,7 +107,6 @@ class Demo {
       port: { id: string; mac_address: string; fixed_ips: { ip_address: string }[] }
       name: string
       host: number
-      network: number
     }[] = []
     for (const network of [1, 2]) {
       const { network: net } = await this.call<{ network: { id: string } }>('POST', '/v2.0/networks', {
@@ -121,16 +121,19 @@ class Demo {
         const { port } = await this.call<{ port: (typeof planned)[number]['port'] }>('POST', '/v2.0/ports', {
           port: { name, network_id: net.id },
         })
-        planned.push({ port, name, host, network })
+        planned.push({ port, name, host })
       }
     }
     say('\nPlugging in 6 virtual machines (ovs-vsctl add-port br-int … external_ids:iface-id=PORT)')
     const plugged: Plugged[] = []
-    for (const { port, name, host, network } of planned) {
+    for (const { port, name, host } of planned) {
       const hypervisor = fabric.hosts[host - 1]
       const address = port.fixed_ips[0]?.ip_address
       if (hypervisor === undefined || address === undefined) throw new Error('the fabric is incomplete')
-      plugged.push({ vm: await fabric.addVm(hypervisor, name, port.mac_address, port.id), address, network })
+      plugged.push({
+        vm: await fabric.addVm(hypervisor, name, port.mac_address, port.id),
+        port: { id: port.id, address },
+      })
     }
     return plugged
   }
@@ -142,7 +145,7 @@ async function tcp(from: Plugged, to: Plugged): Promise<string | boolean> {
     await until('iperf3 listens', () =>
       to.vm.exec('ss', '-Hltn', 'sport = :5201').then((text) => text.includes('5201')),
     )
-    const report = JSON.parse(await from.vm.exec('iperf3', '-J', '-t', '1', '-c', to.address)) as {
+    const report = JSON.parse(await from.vm.exec('iperf3', '-J', '-t', '1', '-c', to.port.address)) as {
       end: { sum_received: { bits_per_second: number } }
     }
     const rate = report.end.sum_received.bits_per_second
@@ -153,14 +156,17 @@ async function tcp(from: Plugged, to: Plugged): Promise<string | boolean> {
 }
 
 async function verifyTraffic(vms: readonly Plugged[]): Promise<void> {
-  for (const { vm, address } of vms) {
+  for (const {
+    vm,
+    port: { address },
+  } of vms) {
     await verify(`${vm.name} gets ${address} by DHCP`, async () => (await vm.dhcp())['ip'] === address)
   }
   for (const from of vms) {
     const others = vms.filter((to) => to !== from)
     await verify(`${from.vm.name} on ${from.vm.host.name} reaches all others`, async () => {
       // The first packet to a tunnel endpoint waits for the underlay's ARP.
-      const shares = await Promise.all(others.map(({ address }) => from.vm.ping(address, '-c', '5')))
+      const shares = await Promise.all(others.map(({ port }) => from.vm.ping(port.address, '-c', '5')))
       return shares.every((share) => share > 0)
     })
   }
@@ -169,17 +175,48 @@ async function verifyTraffic(vms: readonly Plugged[]): Promise<void> {
   await verify(`TCP from ${a.vm.name} to ${f.vm.name}, routed across hosts`, () => tcp(a, f))
   await verify(`${a.vm.name} pings its gateway`, async () => (await a.vm.ping('10.0.1.1')) === 1)
   await verify(`traceroute from ${a.vm.name} shows the router, then ${f.vm.name}`, async () => {
-    const text = await a.vm.exec('traceroute', '-n', '-q', '1', '-w', '2', f.address)
-    return new RegExp(`10\\.0\\.1\\.1[^]*${f.address.replaceAll('.', '\\.')}`).test(
+    const text = await a.vm.exec('traceroute', '-n', '-q', '1', '-w', '2', f.port.address)
+    return new RegExp(`10\\.0\\.1\\.1[^]*${f.port.address.replaceAll('.', '\\.')}`).test(
       text.split('\n').slice(1).join('\n'),
     )
   })
 }
 
+/** The last machine in a group of its own, which lets in what its rules say, at once, and as long as they say so. */
+async function verifySecurityGroup(demo: Demo, client: Plugged, server: Plugged): Promise<void> {
+  const { security_group: group } = await demo.call<{ security_group: { id: string } }>(
+    'POST',
+    '/v2.0/security-groups',
+    { security_group: { name: 'web' } },
+  )
+  await demo.call('PUT', `/v2.0/ports/${server.port.id}?wait=realized`, { port: { security_groups: [group.id] } })
+  const connection = `TCP from ${client.vm.name} to port ${WEB_PORT} of ${server.vm.name}`
+  await verify(`${connection} is dropped: no rule of its group allows it`, async () => {
+    return (await attempt(client.vm, 'tcp', server.port.address, WEB_PORT)) === 'silence'
+  })
+  const { security_group_rule: rule } = await demo.call<{ security_group_rule: { id: string } }>(
+    'POST',
+    '/v2.0/security-group-rules?wait=realized',
+    {
+      security_group_rule: {
+        security_group_id: group.id,
+        direction: 'ingress',
+        protocol: 'tcp',
+        port_range_min: WEB_PORT,
+        port_range_max: WEB_PORT,
+      },
+    },
+  )
+  await using conversation = await Conversation.start('tcp', client, server, WEB_PORT)
+  await verify(`${connection} passes: a rule allows it`, () => conversation.goesOn().then(() => true))
+  await demo.call('DELETE', `/v2.0/security-group-rules/${rule.id}?wait=realized`)
+  await verify('the connection is cut: the rule is gone', () => conversation.isSilent().then(() => true))
+}
+
 function showCommands(demo: Demo, vms: readonly Plugged[]): void {
-  const [first] = vms
+  const [first, last] = [vms[0], vms.at(-1)]
   const [host] = demo.fabric.hosts
-  if (first === undefined || host === undefined) return
+  if (first === undefined || last === undefined || host === undefined) return
   say(`
 ${bold('It is running.')} Ctrl-C ends it and cleans up.
 
@@ -191,6 +228,8 @@ ${bold('It is running.')} Ctrl-C ends it and cleans up.
 Try, in another terminal:
   openstack --os-auth-type none --os-endpoint ${demo.url} port list
   openstack --os-auth-type none --os-endpoint ${demo.url} network agent list
+  bin/weft trace --url ${demo.url} --from ${first.port.id} --to ${last.port.id} --tcp ${WEB_PORT}   # why ${first.vm.name} does not reach ${last.vm.name}
+  openstack --os-auth-type none --os-endpoint ${demo.url} security group rule create --ingress --protocol tcp --dst-port ${WEB_PORT} web   # so it does
   ip netns exec ${first.vm.namespace} ping 10.0.2.1          # from ${first.vm.name}
   OVS_RUNDIR=${host.ovs.folder} ovs-ofctl -O OpenFlow13 dump-flows br-int --no-stats   # on ${host.name}
   ovs-vsctl --db=${host.ovs.database} show`)
@@ -220,6 +259,10 @@ async function run(demo: Demo): Promise<void> {
   const vms = await demo.build()
   say('\nWhat passes')
   await verifyTraffic(vms)
+  say('\nWhat a security group lets pass')
+  const [client, server] = [vms[0], vms.at(-1)]
+  if (client === undefined || server === undefined) throw new Error('virtual machines are missing')
+  await verifySecurityGroup(demo, client, server)
   if (check) say(failures === 0 ? '\nAll passed.' : `\n${failures} failed.`)
   else if (failures === 0) showCommands(demo, vms)
 }

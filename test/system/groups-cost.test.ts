@@ -2,7 +2,8 @@
 // packets are not, how many flows many connections need. And that a restart of the controller costs nothing.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Cloud, warm, type Guest } from '../lab/cloud.ts'
-import { addRule, attempt, Conversation, emptyGroup, talker, type Talker } from './groups-lab.ts'
+import { attempt, Conversation, talker, type Talker } from '../lab/conversation.ts'
+import { addRule, emptyGroup } from './groups-lab.ts'
 
 let cloud: Cloud
 /** Filtered, on both hosts; one network. */

@@ -4,8 +4,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Cloud, warm, type Guest } from '../lab/cloud.ts'
+import { attempt } from '../lab/conversation.ts'
 import { startDaemon, until, type Daemon } from '../lab/run.ts'
-import { addRule, attempt, emptyGroup, removeRule } from './groups-lab.ts'
+import { addRule, emptyGroup, removeRule } from './groups-lab.ts'
 
 const TEXT = 'what the server has\n'
 

@@ -2,8 +2,9 @@
 // fragments, refusals, members.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Cloud, warm, type Guest, type Network, type Subnet } from '../lab/cloud.ts'
+import { attempt, talker } from '../lab/conversation.ts'
 import { until } from '../lab/run.ts'
-import { addRule, attempt, emptyGroup, removeRule, talker } from './groups-lab.ts'
+import { addRule, emptyGroup, removeRule } from './groups-lab.ts'
 
 let cloud: Cloud
 let red: Network

@@ -1,7 +1,8 @@
 // Rules that change under conversations: on one host, across hosts and through a router, TCP and UDP, either end's rules.
 import { afterAll, beforeAll, test } from 'vitest'
 import { Cloud, warm, type Guest } from '../lab/cloud.ts'
-import { addRule, Conversation, emptyGroup, removeRule } from './groups-lab.ts'
+import { Conversation } from '../lab/conversation.ts'
+import { addRule, emptyGroup, removeRule } from './groups-lab.ts'
 
 let cloud: Cloud
 let clients: string

@@ -3,6 +3,7 @@
 // of its ports. One edit is compared with computing everything again, in the same run.
 import { performance } from 'node:perf_hooks'
 import { Engine } from '../../controller/engine/index.ts'
+import { quantile } from './statistics.ts'
 
 const portCount = 100_000
 const hostCount = 1000
@@ -66,11 +67,6 @@ function build() {
 const heapMegabytes = (): number => {
   globalThis.gc?.()
   return process.memoryUsage().heapUsed / 1e6
-}
-
-function quantile(samples: readonly number[], q: number): number {
-  const sorted = [...samples].sort((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN
 }
 
 function time(work: () => void): number {

@@ -7,6 +7,7 @@ import { dial, OpenVSwitch, Replica, Transaction } from '../../ovsdb/index.ts'
 import { Db } from './ovsdb-rows.ts'
 import { JsonFramer } from '../../ovsdb/rpc/framer.ts'
 import { Lab, vswitchSchema, type OvsdbServer } from '../lab/ovsdb.ts'
+import { median } from './statistics.ts'
 
 const rowCount = 100_000
 const rounds = 5
@@ -125,11 +126,6 @@ function line(
 }
 
 const show = (value: number): string => value.toFixed(value < 10 ? 3 : 0).padStart(8)
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? 0
-}
 
 /** A reply as ovsdb-server writes it, in chunks as sockets deliver them. */
 function parsing(): void {

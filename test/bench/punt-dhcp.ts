@@ -19,7 +19,8 @@ import { Ovs } from '../lab/ovs.ts'
 import { until } from '../lab/run.ts'
 import { ServeProcess } from '../lab/serve.ts'
 import { areActive, makePorts } from './punt-ports.ts'
-import { costOf, quantile } from './watch-process.ts'
+import { quantile } from './statistics.ts'
+import { costOf } from './watch-process.ts'
 
 /** As a host may have; a port's meter lets 10 a second pass, so 1,000 of all. */
 const PORTS = 100

@@ -1,7 +1,7 @@
 // Packet-ins from many switches at once, as cbench makes them: each switch keeps a number of them unanswered and sends the
 // next when one is answered. With one unanswered it measures latency, with several throughput.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { quantile } from './watch-process.ts'
+import { quantile } from './statistics.ts'
 
 /** What has not been answered for so long never will be. */
 const LOST_MILLISECONDS = 1_000

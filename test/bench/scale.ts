@@ -8,7 +8,8 @@ import { makeFolder, removeFolder } from '../lab/folder.ts'
 import { ServeProcess } from '../lab/serve.ts'
 import { cloudOf, fillStore, type Cloud } from './scale-topology.ts'
 import { lineChart } from './plot.ts'
-import { costOf, lagOf, metricsOf, quantile, type Cost } from './watch-process.ts'
+import { quantile } from './statistics.ts'
+import { costOf, lagOf, metricsOf, type Cost } from './watch-process.ts'
 
 const SIZES = [100, 300, 1000]
 const SAMPLES = 200

@@ -45,9 +45,3 @@ export function lagOf(metrics: ReadonlyMap<string, number>): { readonly p99: num
   }
   return { p99: of('p99'), max: of('max') }
 }
-
-/** The value that so much of all are at most. */
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
-}

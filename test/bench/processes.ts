@@ -1,5 +1,5 @@
-// What processes use, as the kernel counts it (proc(5)).
-import { readFileSync } from 'node:fs'
+// What processes of some names use together.
+import { costOf } from './watch-process.ts'
 
 export interface Usage {
   readonly processes: number
@@ -9,17 +9,9 @@ export interface Usage {
   readonly seconds: number
 }
 
-/** USER_HZ on every Linux architecture that OVS runs on. */
-const TICKS_PER_SECOND = 100
-
 function usageOf(pid: number): Usage {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  // The name in brackets may hold spaces; what follows is state and numbers: utime and stime are fields 14 and 15.
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  const ticks = Number(fields[11]) + Number(fields[12])
-  const kilobytes = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1])
-  return { processes: 1, bytes: kilobytes * 1024, seconds: ticks / TICKS_PER_SECOND }
+  const { residentBytes, cpuSeconds } = costOf(pid)
+  return { processes: 1, bytes: residentBytes, seconds: cpuSeconds }
 }
 
 /** Of processes by name; those of one name are added up. */

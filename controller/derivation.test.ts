@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { apps } from '../apps/index.ts'
 import { Deployment } from './deployment.ts'
-import { Derivation, type Inputs } from './derivation.ts'
+import { Derivation } from './derivation.ts'
+import type { Inputs } from './topology.ts'
 import {
   addressGroup,
   gateway,

@@ -4,30 +4,28 @@ import { EventEmitter } from 'node:events'
 import type { Logger } from 'pino'
 import type { Message } from '../ofproto/messages/index.ts'
 import type { Connection } from '../ovsdb/index.ts'
-import { Announcements } from './announcements.ts'
-import type { Announcement, App, PacketOut, Report, Zone } from './app.ts'
+import { singleAddress } from './address.ts'
+import { alarmOfSwitch, alarmsOf } from './alarms.ts'
+import type { Announcement, App, Report, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
-import { Deployment, type UnitChange } from './deployment.ts'
-import type { Contest, Derivation, Derived, Stranded } from './derivation.ts'
+import type { Delta } from './deployment.ts'
+import type { Derivation } from './derivation.ts'
+import { HostRecord } from './host-record.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
 import { packetHandler } from './packet-in.ts'
 import { isOurMeter } from './pipeline/meters.ts'
-import { isOurs, objectBits, objectIn } from './pipeline/cookie.ts'
-import { Realized } from './realized.ts'
+import { isOurs } from './pipeline/cookie.ts'
+import { Rollout } from './rollout.ts'
 import { Slices } from './slices.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
 import { longestDue } from './switch/turns.ts'
-import { cookieOf } from './switch/wire.ts'
-import { singleAddress } from './address.ts'
 import { Zones } from './zones.ts'
 
 /** Tables see the ports of first fragments (OFPC_FRAG_NX_MATCH); the length is OpenFlow's default. */
 const switchConfig = { flags: 3, missSendLength: 128 } as const
-const CONTROLLER_PORT = 0xffff_fffd
-const NO_BUFFER = 0xffff_ffff
 const TICK_MILLISECONDS = 250
 /** Reading back a switch of 5,000 flows takes 5 to 10 ms here: that many at once, 8 a second, are up to 8 % of a core. */
 const AUDITS_PER_TICK = 2
@@ -47,38 +45,6 @@ export interface FleetOptions {
   readonly committed?: (seconds: number) => void
 }
 
-/** All that is known of one host. */
-export class HostRecord {
-  facts: HostFacts
-  readonly control: SwitchSession
-  session: HostSession | null = null
-  channel: Channel | null = null
-  /** When the present connection of its database began; null while there is none. */
-  connectedAt: Date | null = null
-  readonly knownSince = new Date()
-  heardAt: Date | null = null
-  /** The newest revision that the switch has confirmed, and the newest one meant for it. */
-  confirmed = 0
-  desired = 0
-  /** Things that an operator should look at, in words. */
-  readonly alarms = new Map<string, string>()
-  readonly announcements = new Announcements()
-
-  constructor(facts: HostFacts, control: SwitchSession) {
-    this.facts = facts
-    this.control = control
-  }
-
-  get connected(): boolean {
-    return this.session !== null
-  }
-
-  /** The switch is connected and has all that was last meant for it. */
-  get current(): boolean {
-    return this.channel !== null && this.control.state === 'ready' && this.confirmed >= this.desired
-  }
-}
-
 interface FleetEvents {
   /** A host's connections, facts or alarms changed. */
   host: [id: string]
@@ -91,18 +57,16 @@ interface FleetEvents {
 export class Fleet extends EventEmitter<FleetEvents> {
   readonly hosts = new Map<string, HostRecord>()
   readonly #options: FleetOptions
-  readonly #deployment = new Deployment()
   readonly #handle: ReturnType<typeof packetHandler>
   /** Switches whose host is not known yet. */
   readonly #strangers = new Map<bigint, Channel>()
-  readonly #realized = new Realized()
+  readonly #rollout = new Rollout()
   readonly #byChannel = new Map<Channel, HostRecord>()
   readonly #ticker: NodeJS.Timeout
   readonly #zones: Zones
   readonly #commits = new Slices(() => this.#commit())
   /** Hosts whose facts have changed since the last commit. */
   readonly #learnt = new Set<string>()
-  #revision = 0
 
   constructor(options: FleetOptions) {
     super()
@@ -113,7 +77,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
       const now = performance.now()
       const sessions = Array.from(this.hosts.values(), ({ control }) => control)
       const auditing = longestDue(sessions, now, AUDITS_PER_TICK)
-      for (const record of this.hosts.values()) tick(record, now, auditing.has(record.control))
+      for (const record of this.hosts.values()) record.tick(now, auditing.has(record.control))
     }, TICK_MILLISECONDS)
   }
 
@@ -157,7 +121,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#options.remember(id, null)
     this.#learnt.add(id)
     this.schedule()
-    this.emit('progress', this.#realized.confirm(id, this.#revision))
+    this.emit('progress', this.#rollout.forget(id))
     return true
   }
 
@@ -204,6 +168,11 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#commits.schedule()
   }
 
+  /** Rows have changed, and hosts have not been told yet what follows. */
+  get busy(): boolean {
+    return this.#commits.busy
+  }
+
   /** Settles when hosts have been told what follows from all that has changed by now. */
   committed(): Promise<void> {
     return this.#commits.done()
@@ -213,55 +182,36 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const begin = performance.now()
     const learnt = [...this.#learnt]
     this.#learnt.clear()
-    const { units, scopes, contests, zones, gone, stranded, announcements } = yield* this.#options.derivation.steps()
-    for (const contest of contests) this.#onContest(contest)
-    for (const [host, change] of stranded) this.#onStranded(host, change)
-    for (const announcement of announcements) this.#announce(announcement)
+    const derived = yield* this.#options.derivation.steps()
+    const { units, scopes, zones, gone, announcements } = derived
+    for (const alarm of alarmsOf(derived)) this.#alarm(...alarm)
     for (const [host, objects] of zones) this.#zones.want(host, objects ?? new Set())
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
-    if (units.length > 0 || scopes.length > 0) yield* this.#deploy(units, scopes)
+    if (units.length > 0 || scopes.length > 0) {
+      yield* this.#rollout.steps(units, scopes, (...told) => this.#tell(...told))
+      this.emit('progress', [...new Set(units.map(({ object }) => object))])
+    }
+    for (const announcement of announcements) this.#announce(announcement)
     // After the flows: packets that are still on their way must not bring back what is forgotten.
     for (const { host, zone, prefixes } of gone) this.#zones.forget(host, zone, prefixes.flatMap(singleAddress))
     for (const host of learnt) this.emit('host', host)
     this.#options.committed?.((performance.now() - begin) / 1000)
   }
 
-  *#deploy(units: Derived['units'], scopes: Derived['scopes']): Generator<void, void> {
-    this.#revision += 1
-    const revision = this.#revision
-    const before = this.#hostsOf(units)
-    yield* this.#deployment.steps(units, scopes)
-    const after = this.#hostsOf(units)
-    const told = this.#deployment.take()
-    yield* this.#realized.touch(units, revision, (scope) => {
-      const hosts = new Set([...(before.get(scope) ?? []), ...(after.get(scope) ?? [])])
-      return [...hosts].filter((host) => told.has(host))
-    })
-    for (const [id, delta] of told) {
-      const record = this.hosts.get(id)
-      if (record === undefined) continue
-      record.desired = revision
-      record.control.desire(revision, delta)
-      yield
-    }
-    this.emit('progress', [...new Set(units.map(({ object }) => object))])
+  #tell(host: string, revision: number, delta: Delta): void {
+    const record = this.hosts.get(host)
+    if (record === undefined) return
+    record.desired = revision
+    record.control.desire(revision, delta)
   }
 
-  /** The hosts that have the units' scopes now. */
-  #hostsOf(units: readonly UnitChange[]): ReadonlyMap<string, readonly string[]> {
-    const scopes = new Set(units.map(({ scope }) => scope))
-    return new Map(Array.from(scopes, (scope) => [scope, [...this.#deployment.hostsOf(scope)]]))
-  }
-
-  /** What hosts are to have because of the objects, which are told by what a cookie holds of their ids. */
-  causedBy(objects: ReadonlySet<string>): ReturnType<Deployment['select']> {
-    const cookies = new Set(Array.from(objects, objectBits))
-    return this.#deployment.select((item) => item.kind === 'flow' && cookies.has(objectIn(cookieOf(item))))
+  causedBy(objects: ReadonlySet<string>): ReturnType<Rollout['causedBy']> {
+    return this.#rollout.causedBy(objects)
   }
 
   /** Hosts that have not confirmed what the object causes there, each with the reason. */
   unconfirmed(object: string): readonly { readonly host: string; readonly reason: string }[] {
-    const hosts = new Set([...this.#realized.unconfirmed(object), ...this.#zones.waitingFor(object)])
+    const hosts = new Set([...this.#rollout.unconfirmed(object), ...this.#zones.waitingFor(object)])
     const untracked = this.#untracked(object)
     if (untracked !== null) hosts.add(untracked)
     return Array.from(hosts, (host) => {
@@ -290,7 +240,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const host = reads.binding(port)?.host
     if (network === undefined || host === undefined || reads.policy(port)?.stateful !== true) return null
     const [zone = network] = reads.zoneMates(network)
-    const ready = !this.#zones.waitingFor(zone).has(host) && !this.#realized.unconfirmed(zone).has(host)
+    const ready = !this.#zones.waitingFor(zone).has(host) && !this.#rollout.unconfirmed(zone).has(host)
     return ready ? null : host
   }
 
@@ -343,27 +293,6 @@ export class Fleet extends EventEmitter<FleetEvents> {
     record.connectedAt = null
     this.#options.log.warn({ host: record.facts.id, reason }, 'host disconnected')
     this.emit('host', record.facts.id)
-  }
-
-  /** The host of each of the interfaces has an alarm as long as there is more than one. */
-  #onContest({ port, before, after }: Contest): void {
-    const hostOf = (vif: string): string => vif.slice(0, vif.lastIndexOf('/'))
-    const text = `port ${port} is plugged in as ${after.join(' and ')}: ${after[0]} has it`
-    const concerned = new Set(after.map(hostOf))
-    for (const host of new Set([...before, ...after].map(hostOf))) {
-      this.#alarm(host, `contest ${port}`, after.length > 1 && concerned.has(host) ? text : null)
-    }
-  }
-
-  /** An alarm for each physical network that ports of the host are on and that the host cannot reach. */
-  #onStranded(host: string, { before, after }: Stranded): void {
-    for (const name of new Set([...before, ...after])) {
-      const why = `weft-bridge-mappings has no bridge for it, or one that does not exist`
-      const text = `ports on physical network '${name}' are DOWN: ${why}`
-      if (before.includes(name) !== after.includes(name)) {
-        this.#alarm(host, `physical network ${name}`, after.includes(name) ? text : null)
-      }
-    }
   }
 
   #alarm(id: string, about: string, text: string | null): void {
@@ -421,16 +350,15 @@ export class Fleet extends EventEmitter<FleetEvents> {
     switch (event.kind) {
       case 'confirmed':
         record.confirmed = event.revision
-        this.emit('progress', this.#realized.confirm(id, event.revision))
+        this.emit('progress', this.#rollout.confirm(id, event.revision))
         return
       case 'synchronized':
         log.info({ host: id, ...event }, 'switch compared')
         return
       case 'refused':
-        this.#alarm(id, event.held.key, `${describeError(event.error)}: ${describe(event.held)}`)
-        return
       case 'recovered':
-        this.#alarm(id, event.key, null)
+      case 'foreign':
+        this.#alarm(...alarmOfSwitch(id, event))
         return
       case 'drift': {
         const items = [...event.missing, ...event.unexpected, ...event.changed.map(({ held }) => held)]
@@ -446,15 +374,6 @@ export class Fleet extends EventEmitter<FleetEvents> {
         )
         return
       }
-      case 'foreign':
-        this.#alarm(
-          id,
-          'foreign',
-          event.count === 0
-            ? null
-            : `${event.count} flows of others: ${event.items.slice(0, 3).map(describe).join('; ')}`,
-        )
-        return
       case 'stalled':
         log.warn({ host: id, waitedMs: event.waitedMs }, 'switch does not answer')
         record.channel?.close()
@@ -476,7 +395,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const metadata = new Map(match.flatMap((entry) => (entry.kind === 'unknown' ? [] : [[entry.kind, entry.value]])))
     try {
       const handled = this.#handle({ host, cookie, metadata, data })
-      for (const packet of handled?.packets ?? []) this.#sendOut(packet, channel)
+      for (const packet of handled?.packets ?? []) this.hosts.get(packet.host ?? host)?.send(packet)
       if (!handled?.report) return
       this.#options.log.info({ host, ...handled.report }, 'matched')
       this.emit('report', host, handled.report)
@@ -484,26 +403,4 @@ export class Fleet extends EventEmitter<FleetEvents> {
       this.#options.log.error({ host, err: error }, 'packet not handled')
     }
   }
-
-  #sendOut(packet: PacketOut, from: Channel): void {
-    const channel = packet.host === undefined ? from : this.hosts.get(packet.host)?.channel
-    if (channel) sendOut(channel, packet)
-  }
-}
-
-function tick({ control, channel, current, announcements }: HostRecord, now: number, mayAudit: boolean): void {
-  control.tick(now, mayAudit)
-  // A guest that hears where its gateway is now must find the flows in place.
-  if (channel !== null && current) for (const packet of announcements.due(now)) sendOut(channel, packet)
-}
-
-function sendOut(channel: Channel, { outPort, data }: PacketOut): void {
-  channel.send({
-    kind: 'packet_out',
-    xid: channel.nextXid(),
-    bufferId: NO_BUFFER,
-    inPort: CONTROLLER_PORT,
-    actions: [{ kind: 'output', port: outPort, maxLength: 0 }],
-    data,
-  })
 }

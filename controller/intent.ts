@@ -1,5 +1,6 @@
 // Intent from the store into the engine's tables: everything once, then each change as it is committed.
-import type { Derivation, Inputs } from './derivation.ts'
+import type { Derivation } from './derivation.ts'
+import type { Inputs } from './topology.ts'
 import type { Store } from './store/index.ts'
 
 const PREFIX = 'intent/'

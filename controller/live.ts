@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto'
 import { physicalNetwork, ROUTER_INTERFACE, type Network, type Report } from './app.ts'
 import type { Derivation } from './derivation.ts'
-import type { Fleet, HostRecord } from './fleet.ts'
+import type { Fleet } from './fleet.ts'
+import type { HostRecord } from './host-record.ts'
 import type { LiveAgent, LiveChange, LiveState, Status, WaitRealized } from './northbound/index.ts'
 
 /** Agents are found by UUID; a system-id need not be one, so it is hashed into one (RFC 9562 §5.5, without a namespace). */

@@ -19,6 +19,14 @@ export function commitTimes(registry: Registry): (seconds: number) => void {
 }
 
 export function measureHosts(registry: Registry, fleet: Fleet): void {
+  const busy = new Gauge({
+    name: 'weft_commit_pending',
+    help: '1 while it is being worked out what changed rows mean for hosts, which do not know of it yet',
+    registers: [registry],
+    collect() {
+      busy.set(fleet.busy ? 1 : 0)
+    },
+  })
   const hosts = new Gauge({
     name: 'weft_hosts',
     help: 'Hosts that are known, whose database is connected, and whose switch has confirmed all that is meant for it',

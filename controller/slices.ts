@@ -25,6 +25,11 @@ export class Slices {
     this.#work = work
   }
 
+  /** Something is asked for, or under way. */
+  get busy(): boolean {
+    return this.#scheduled
+  }
+
   /** Soon, and once for all who ask until then. */
   schedule(): void {
     this.#wanted = true

@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest'
 import { apps } from '../index.ts'
 import { Deployment } from '../../controller/deployment.ts'
-import { Derivation, type Inputs } from '../../controller/derivation.ts'
+import { Derivation } from '../../controller/derivation.ts'
+import type { Inputs } from '../../controller/topology.ts'
 import {
   addressGroup,
   groupRule,

@@ -208,17 +208,17 @@ export class Channel {
     this.#closed.resolve(failure)
   }
 
+  /** By setImmediate: what has arrived while this process was busy is read before the peer's silence is judged. */
+  #onTime(): void {
+    this.#take(this.#session.tick(now()))
+    this.#keepTime()
+  }
+
   /** One timer, set anew only when it fires: receiving a message touches no timer. */
   #keepTime(): void {
     const { deadline } = this.#session
     if (deadline === Infinity || this.#failure !== null) return
-    this.#timer = setTimeout(
-      () => {
-        this.#take(this.#session.tick(now()))
-        this.#keepTime()
-      },
-      Math.max(0, deadline - now()) + 1,
-    )
+    this.#timer = setTimeout(() => setImmediate(() => this.#onTime()), Math.max(0, deadline - now()) + 1)
   }
 }
 

@@ -109,10 +109,12 @@ export class DerivedTable<K extends Key, R extends {}> extends Query<K, R | unde
   }
 
   refresh(): void {
-    for (const [node, published] of [...this.#marked]) {
+    // What a follower makes stale here waits: commit() refuses it.
+    const stale = new Map(this.#marked)
+    for (const [node, published] of stale) {
       if (node.kept) this.graph.refresh(node)
-      const before = rowOf<R>(published)
-      const after = node.kept ? rowOf<R>(node.value) : undefined
+      const before = rowOf(published) as R | undefined
+      const after = (node.kept ? rowOf(node.value) : undefined) as R | undefined
       this.#marked.delete(node)
       if (!node.kept) this.graph.releaseIfUnread(node)
       if (before !== after) for (const follower of this.#followers) follower(node.key as K, before, after)
@@ -120,7 +122,7 @@ export class DerivedTable<K extends Key, R extends {}> extends Query<K, R | unde
   }
 }
 
-const rowOf = <R>(value: unknown): R | undefined => (value === none ? undefined : (value as R | undefined))
+const rowOf = (value: unknown): unknown => (value === none ? undefined : value)
 
 /** Keys that a function computes from tracked reads; brought up to date before the outputs of a commit. */
 class DerivedKeys<K extends Key> implements KeySource<K> {

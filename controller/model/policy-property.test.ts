@@ -4,22 +4,8 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { formatPacket } from '../../ofproto/packet/index.ts'
 import { isStateful, Reference } from './policy-reference.ts'
-import {
-  Conversation,
-  edited,
-  edits,
-  apply,
-  portOf,
-  rowsOf,
-  rulesOf,
-  sayings,
-  talks,
-  worlds,
-  type Edit,
-  type Said,
-  type Saying,
-  type World,
-} from './policy-world.ts'
+import { Conversation, sayings, talks, type Said, type Saying } from './policy-talk.ts'
+import { edited, edits, apply, portOf, rowsOf, rulesOf, worlds, type Edit, type World } from './policy-world.ts'
 import { simulate, type Simulated } from './testing.ts'
 import { formatTrace } from './trace.ts'
 

@@ -6,20 +6,19 @@ import type { FieldName } from '../../ofproto/fields/table.ts'
 import { ctStates, formatFlags } from '../../ofproto/fields/flags.ts'
 import { port10 } from '../../ofproto/fields/ports.ts'
 import { packetInReason } from '../../ofproto/messages/packet.ts'
-import { ANY_GROUP, ports, type Bucket } from '../../ofproto/messages/index.ts'
+import { ports, type Bucket } from '../../ofproto/messages/index.ts'
 import { actionList } from './action-set.ts'
+import { chosenBuckets } from './buckets.ts'
 import { trackRequest } from './conntrack/request.ts'
 import { swappedSlots } from './conntrack/swap.ts'
 import type { ModelFlow } from './classifier.ts'
 import { handlers, type PuntOptions, type Walk } from './handlers.ts'
 import type { ModelPacket } from './packet.ts'
-import type { ModelGroup, ModelPort, Tables } from './tables.ts'
+import type { ModelPort, Tables } from './tables.ts'
 import type { Output, Punt, Step, Trace } from './trace.ts'
 
 const MAX_DEPTH = 64
 const MAX_LOOKUPS = 4096
-/** Groups that watch groups (MAX_LIVENESS_RECURSION). */
-const MAX_CHAIN = 128
 /** How often ct may send a packet back into the tables (MAX_RECIRC_DEPTH). */
 const MAX_RECIRCULATIONS = 6
 
@@ -366,23 +365,9 @@ export class Translation implements Walk {
       this.note(`there is no group ${id}`)
       return false
     }
-    for (const bucket of this.#chosen(group)) this.#bucket(id, group.buckets.indexOf(bucket), bucket)
+    for (const bucket of chosenBuckets(this.#tables, group, this.packet))
+      this.#bucket(id, group.buckets.indexOf(bucket), bucket)
     return true
-  }
-
-  #chosen({ type, buckets }: ModelGroup): readonly Bucket[] {
-    if (type === 'all' || type === 'indirect') return buckets
-    const live = buckets.filter((bucket) => this.#isAlive(bucket, 0) && (type === 'ff' || bucket.weight > 0))
-    if (type === 'ff') return live.slice(0, 1)
-    const chosen = this.#tables.select(live, this.packet)
-    return chosen === undefined ? [] : [chosen]
-  }
-
-  #isAlive({ watchPort, watchGroup }: Bucket, depth: number): boolean {
-    if (watchPort === ports.any && watchGroup === ANY_GROUP) return true
-    if (this.#tables.ports.get(watchPort)?.up === true) return true
-    const watched = depth < MAX_CHAIN ? this.#tables.groups.get(watchGroup) : undefined
-    return watched?.buckets.some((bucket) => this.#isAlive(bucket, depth + 1)) ?? false
   }
 
   /** On a copy of the packet; only the flow of a resubmit can reach the stack and the action set. */

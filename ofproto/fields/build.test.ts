@@ -26,7 +26,7 @@ const operand = (field: Field): fc.Arbitrary<readonly [string, unknown]> =>
 
 /** Fields that apps match, more often than others. */
 const plain = fields.filter(({ name }) =>
-  /^(eth|ip|ipv6|arp|ct)_|^x?reg[0-3]$|_(src|dst)$|icmp|nw_|tun_id|in_port_oxm|metadata/.test(name),
+  /^(eth|ip|ipv6|arp|nd|ct)_|^x?reg[0-3]$|_(src|dst)$|icmp|nw_|tun_id|in_port_oxm|metadata/.test(name),
 )
 const anyFields: fc.Arbitrary<MatchFields> = fc
   .array(fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...plain) }, fc.constantFrom(...fields)).chain(operand), {

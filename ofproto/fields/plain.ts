@@ -9,7 +9,18 @@ import { fields, type AnyValue, type Field, type FieldName } from './table.ts'
 const order: readonly FieldName[] = [
   ...(['in_port_oxm', 'eth_src', 'eth_dst', 'eth_type', 'ip_src', 'ip_dst', 'ipv6_src', 'ipv6_dst'] as const),
   ...(['nw_ttl', 'nw_proto', 'tcp_src', 'tcp_dst', 'udp_src', 'udp_dst', 'icmp_type', 'icmp_code'] as const),
-  ...(['icmpv6_type', 'icmpv6_code', 'arp_op', 'arp_spa', 'arp_tpa', 'arp_sha', 'arp_tha'] as const),
+  ...([
+    'icmpv6_type',
+    'icmpv6_code',
+    'nd_target',
+    'nd_sll',
+    'nd_tll',
+    'arp_op',
+    'arp_spa',
+    'arp_tpa',
+    'arp_sha',
+    'arp_tha',
+  ] as const),
   ...(['tun_id', 'tun_src', 'tun_dst'] as const),
   ...indexes[16].map((n) => `reg${n}` as const),
   ...(['pkt_mark', 'ct_state', 'ct_zone', 'ct_mark', 'ct_nw_src', 'ct_ipv6_src', 'ct_nw_dst', 'ct_ipv6_dst'] as const),
@@ -60,7 +71,9 @@ export class PlainMatch {
   add(field: Field, value: AnyValue, mask: AnyValue | null): boolean {
     const rank = ranks[field.id] as number
     if (rank < 0 || !fits(field, value) || (mask !== null && !fits(field, mask))) return false
-    if (field.name === 'ct_state' && (mask === null || (mask as number) > CT_STATE)) return false
+    if (field.name === 'ct_state' && (mask === null || (mask as number) > CT_STATE || (value as number) > CT_STATE)) {
+      return false
+    }
     if (field.prerequisite === 'CT') this.hasTuple = true
     if (isWide[field.id] !== true) return this.put(rank, value, mask)
     const bits = value as bigint

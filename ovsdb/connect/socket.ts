@@ -116,14 +116,13 @@ export function attach(socket: Socket, peer: string, options: ConnectionOptions 
 function keepTime(connection: Connection): void {
   if (connection.deadline === Infinity) return
   let timer: NodeJS.Timeout
+  // By setImmediate: what has arrived while this process was busy is read before the peer's silence is judged.
+  const onTime = (): void => {
+    connection.tick(now())
+    if (!connection.failure) arm()
+  }
   const arm = (): void => {
-    timer = setTimeout(
-      () => {
-        connection.tick(now())
-        if (!connection.failure) arm()
-      },
-      Math.max(0, connection.deadline - now()) + 1,
-    )
+    timer = setTimeout(() => setImmediate(onTime), Math.max(0, connection.deadline - now()) + 1)
   }
   arm()
   void connection.closed.then(() => clearTimeout(timer))

@@ -1,6 +1,6 @@
 // Intent and hosts for benchmarks without a store: networks with a subnet each, their ports, and hosts that have these.
 import type { Port, Vif } from '../../controller/app.ts'
-import type { Inputs } from '../../controller/derivation.ts'
+import type { Inputs } from '../../controller/topology.ts'
 import { host, network, port, router, subnet } from '../../controller/testing.ts'
 
 export interface Size {

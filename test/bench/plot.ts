@@ -1,5 +1,5 @@
 // A chart of lines over logarithmic axes as SVG, for docs/: enough to see what grows with what.
-export interface Series {
+interface Series {
   readonly name: string
   readonly colour: string
   readonly values: readonly number[]

@@ -9,7 +9,7 @@ const LOST_MILLISECONDS = 1_000
 /** A switch that sends packet-ins: its OFPT_PACKET_INs, in turn. */
 export interface Punter {
   readonly frames: readonly Uint8Array[]
-  send(frame: Uint8Array): void
+  readonly send: (frame: Uint8Array) => void
 }
 
 export interface Served {

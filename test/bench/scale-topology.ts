@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { openLmdbStore, type Operation, type Store } from '../../controller/store/index.ts'
 import { ServeProcess } from '../lab/serve.ts'
 
-export const NETWORKS = 10
-export const PORTS_PER_NETWORK = 100
+const NETWORKS = 10
+const PORTS_PER_NETWORK = 100
 const HOSTS_PER_TENANT = 20
 const TENANTS_PER_HOST = 2
 const PORTS_PER_TENANT = NETWORKS * PORTS_PER_NETWORK
@@ -48,7 +48,7 @@ export interface Cloud {
 }
 
 /** The first 12 digits, which cookies hold, differ between all objects; so do the first 16, which name networks. */
-export function uuidOf(kind: number, n: number): string {
+function uuidOf(kind: number, n: number): string {
   const digits = kind.toString(16).padStart(2, '0') + n.toString(16).padStart(10, '0')
   return `${digits.slice(0, 8)}-${digits.slice(8)}-4000-8000-000000000000`
 }

@@ -65,7 +65,7 @@ export async function run(): Promise<void> {
     results.push(await measure(hosts))
     print(results.at(-1) as ScaleResult)
   }
-  if (wanted === undefined) writeFileSync(PLOT, plot(results))
+  if (results.length > 1) writeFileSync(PLOT, plot(results))
 }
 
 const PLOT = join(import.meta.dirname, '../../docs/scale.svg')
@@ -128,7 +128,8 @@ async function coldStart({ cloud, controller, fleet }: Lab) {
     const metrics = await metricsOf(controller)
     const now = performance.timeOrigin + performance.now()
     coldLag = Math.max(coldLag, lagOf(metrics).max)
-    if (metrics.get('weft_hosts{state="current"}') !== cloud.hosts) confirmedMs = 0
+    const current = metrics.get('weft_hosts{state="current"}')
+    if (current !== cloud.hosts || metrics.get('weft_commit_pending') !== 0) confirmedMs = 0
     else if (confirmedMs < lastChangeMs) confirmedMs = now
     if (confirmedMs > 0 && now - lastChangeMs > QUIET_MILLISECONDS) {
       const coldSeconds = (confirmedMs - startedMs) / 1000
@@ -141,7 +142,7 @@ async function coldStart({ cloud, controller, fleet }: Lab) {
 /** A write over the API that every host concerned has confirmed: its answer, and the milliseconds that it took. */
 async function realize({ controller }: Lab, method: string, path: string, body?: object) {
   const begin = performance.now()
-  const answer = await controller.call(method, `/v2.0/${path}?wait=realized`, body)
+  const answer = await controller.call(method, `/v2.0/${path}?wait=realized&timeout=300`, body)
   if (answer['unrealized'] !== undefined) throw new Error(`${path}: ${JSON.stringify(answer['unrealized'])}`)
   return { answer, milliseconds: performance.now() - begin }
 }

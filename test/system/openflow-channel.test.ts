@@ -57,6 +57,22 @@ test('a peer that falls silent is given up after it was probed', async () => {
   expect(Buffer.concat(heard).subarray(16, 18).toString('hex')).toBe('0402')
 })
 
+test('a peer is not given up for what this process has slept: its answer is read first', async () => {
+  const socket = await peer()
+  let ended = false
+  void channels[0]?.closed.then(() => (ended = true))
+  let probes = 0
+  socket.on('data', () => {
+    probes += 1
+    socket.write(encodeMessage({ ...echo(probes), kind: 'echo_reply' } as Message))
+    // Longer than a peer may be silent, with the answer already sent.
+    const end = performance.now() + 500
+    while (performance.now() < end);
+  })
+  await until('some probes are answered', () => probes >= 5 || ended)
+  expect(ended).toBe(false)
+})
+
 test('requests of a channel that ends are told so', async () => {
   const socket = await peer()
   const pending = channels[0]?.barrier()

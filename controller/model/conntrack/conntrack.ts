@@ -136,9 +136,10 @@ export class Conntrack implements Tracker {
     let state: number = CT.inv
     if (connection !== null) {
       const next = continued(carrier, found, connection, reply, before)
-      if (next === null) this.#remove(connection)
-      if (next === null) connection = null
-      else state = next
+      if (next === null) {
+        this.#remove(connection)
+        connection = null
+      } else state = next
     }
     const isFresh = connection === null && !found.related
     const expectation = isFresh ? this.#expected(found.key) : null

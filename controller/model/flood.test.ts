@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { mac } from '../../controller/address.ts'
-import { BROADCAST, simulate } from '../../controller/model/testing.ts'
-import { host, network, port, subnet, vif } from '../../controller/testing.ts'
+import { mac } from '../address.ts'
+import { BROADCAST, simulate } from './testing.ts'
+import { host, network, port, subnet, vif } from '../testing.ts'
 import { composeFrame } from '../../packet/frame.ts'
 
 const HOSTS = 70

@@ -1,0 +1,48 @@
+// What an operator should look at: what follows from intent and hosts, and what switches say of their flows.
+import type { Contest, Derived, Stranded } from './derivation.ts'
+import { describe, describeError } from './switch/describe.ts'
+import type { SwitchEvent } from './switch/events.ts'
+
+/** Of a host; about what; in words, or null when it is over. */
+type Alarm = readonly [host: string, about: string, text: string | null]
+
+const hostOf = (vif: string): string => vif.slice(0, vif.lastIndexOf('/'))
+
+/** The host of each of the interfaces has an alarm as long as there is more than one. */
+function contested({ port, before, after }: Contest): Alarm[] {
+  const text = `port ${port} is plugged in as ${after.join(' and ')}: ${after[0]} has it`
+  const concerned = new Set(after.map(hostOf))
+  const hosts = new Set([...before, ...after].map(hostOf))
+  return Array.from(hosts, (host) => [host, `contest ${port}`, concerned.has(host) && after.length > 1 ? text : null])
+}
+
+const NO_WAY = 'weft-bridge-mappings has no bridge for it, or one that does not exist'
+
+/** An alarm for each physical network that ports of the host are on and that the host cannot reach. */
+function stranded(host: string, { before, after }: Stranded): Alarm[] {
+  const begun = after.filter((name) => !before.includes(name))
+  const over = before.filter((name) => !after.includes(name))
+  const about = (name: string): string => `physical network ${name}`
+  return [
+    ...begun.map((name): Alarm => [host, about(name), `ports on physical network '${name}' are DOWN: ${NO_WAY}`]),
+    ...over.map((name): Alarm => [host, about(name), null]),
+  ]
+}
+
+export const alarmsOf = (derived: Derived): readonly Alarm[] => [
+  ...derived.contests.flatMap(contested),
+  ...derived.stranded.flatMap(([host, change]) => stranded(host, change)),
+]
+
+export function alarmOfSwitch(host: string, event: SwitchEvent & { kind: 'refused' | 'recovered' | 'foreign' }): Alarm {
+  switch (event.kind) {
+    case 'refused':
+      return [host, event.held.key, `${describeError(event.error)}: ${describe(event.held)}`]
+    case 'recovered':
+      return [host, event.key, null]
+    case 'foreign': {
+      const some = event.items.slice(0, 3).map(describe).join('; ')
+      return [host, 'foreign', event.count === 0 ? null : `${event.count} flows of others: ${some}`]
+    }
+  }
+}

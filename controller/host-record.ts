@@ -1,0 +1,59 @@
+// All that the fleet knows of one host.
+import { Announcements } from './announcements.ts'
+import type { PacketOut } from './app.ts'
+import type { Channel } from './connect/channel.ts'
+import type { HostFacts } from './host/facts.ts'
+import type { HostSession } from './host/session.ts'
+import type { SwitchSession } from './switch/session.ts'
+
+const CONTROLLER_PORT = 0xffff_fffd
+const NO_BUFFER = 0xffff_ffff
+
+export class HostRecord {
+  facts: HostFacts
+  readonly control: SwitchSession
+  session: HostSession | null = null
+  channel: Channel | null = null
+  /** When the present connection of its database began; null while there is none. */
+  connectedAt: Date | null = null
+  readonly knownSince = new Date()
+  heardAt: Date | null = null
+  /** The newest revision that the switch has confirmed, and the newest one meant for it. */
+  confirmed = 0
+  desired = 0
+  /** Things that an operator should look at, in words. */
+  readonly alarms = new Map<string, string>()
+  readonly announcements = new Announcements()
+
+  constructor(facts: HostFacts, control: SwitchSession) {
+    this.facts = facts
+    this.control = control
+  }
+
+  get connected(): boolean {
+    return this.session !== null
+  }
+
+  /** The switch is connected and has all that was last meant for it. */
+  get current(): boolean {
+    return this.channel !== null && this.control.state === 'ready' && this.confirmed >= this.desired
+  }
+
+  /** Time has passed; what is due is done, an audit only if it may be. */
+  tick(now: number, mayAudit: boolean): void {
+    this.control.tick(now, mayAudit)
+    // A guest that hears where its gateway is now must find the flows in place.
+    if (this.current) for (const packet of this.announcements.due(now)) this.send(packet)
+  }
+
+  send({ outPort, data }: PacketOut): void {
+    this.channel?.send({
+      kind: 'packet_out',
+      xid: this.channel.nextXid(),
+      bufferId: NO_BUFFER,
+      inPort: CONTROLLER_PORT,
+      actions: [{ kind: 'output', port: outPort, maxLength: 0 }],
+      data,
+    })
+  }
+}

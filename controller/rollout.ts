@@ -1,0 +1,55 @@
+// From what a commit changed to what each host is told, and back: who has not confirmed yet what an object causes.
+import { Deployment, type Delta, type ScopeChange, type UnitChange } from './deployment.ts'
+import { objectBits, objectIn } from './pipeline/cookie.ts'
+import { Realized } from './realized.ts'
+import { cookieOf } from './switch/wire.ts'
+
+type Tell = (host: string, revision: number, delta: Delta) => void
+
+export class Rollout {
+  readonly #deployment = new Deployment()
+  readonly #realized = new Realized()
+  #revision = 0
+
+  /** Hosts that have not confirmed what the object causes there. */
+  unconfirmed(object: string): ReadonlySet<string> {
+    return this.#realized.unconfirmed(object)
+  }
+
+  /** In small steps: works out who is to be told what, then tells them. */
+  *steps(units: readonly UnitChange[], scopes: readonly ScopeChange[], tell: Tell): Generator<void, void> {
+    this.#revision += 1
+    const revision = this.#revision
+    const before = this.#hostsOf(units)
+    yield* this.#deployment.steps(units, scopes)
+    const after = this.#hostsOf(units)
+    const told = this.#deployment.take()
+    yield* this.#realized.touch(units, revision, (scope) => {
+      const hosts = new Set([...(before.get(scope) ?? []), ...(after.get(scope) ?? [])])
+      return [...hosts].filter((host) => told.has(host))
+    })
+    for (const [host, delta] of told) yield tell(host, revision, delta)
+  }
+
+  /** The hosts that have the units' scopes now. */
+  #hostsOf(units: readonly UnitChange[]): ReadonlyMap<string, readonly string[]> {
+    const scopes = new Set(units.map(({ scope }) => scope))
+    return new Map(Array.from(scopes, (scope) => [scope, [...this.#deployment.hostsOf(scope)]]))
+  }
+
+  /** The host has all up to the revision; gives the objects that no host has to confirm any more. */
+  confirm(host: string, revision: number): readonly string[] {
+    return this.#realized.confirm(host, revision)
+  }
+
+  /** Nothing is expected of the host any more; gives the same. */
+  forget(host: string): readonly string[] {
+    return this.#realized.confirm(host, this.#revision)
+  }
+
+  /** What hosts are to have because of the objects, which are told by what a cookie holds of their ids. */
+  causedBy(objects: ReadonlySet<string>): ReturnType<Deployment['select']> {
+    const cookies = new Set(Array.from(objects, objectBits))
+    return this.#deployment.select((item) => item.kind === 'flow' && cookies.has(objectIn(cookieOf(item))))
+  }
+}

@@ -273,7 +273,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
   #learn(facts: HostFacts): HostRecord {
     let record = this.hosts.get(facts.id)
     const before = record?.facts.vifs ?? []
-    if (record === undefined) this.hosts.set(facts.id, (record = new HostRecord(facts, this.#newControl(facts.id))))
+    if (record === undefined) {
+      this.hosts.set(facts.id, (record = new HostRecord(facts, this.#newControl(facts.id))))
+      // Of a host that was forgotten and is back before the next commit, nothing will change.
+      const items = this.#deployment.itemsOf(facts.id)
+      if (items.size > 0) record.control.desire(this.#revision, items)
+    }
     record.facts = facts
     const { host, vif } = this.#options.derivation.inputs
     host.set(facts.id, { id: facts.id, name: facts.name, encapIp: facts.encapIp, uplinks: facts.uplinks })

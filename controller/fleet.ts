@@ -276,8 +276,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     if (record === undefined) {
       this.hosts.set(facts.id, (record = new HostRecord(facts, this.#newControl(facts.id))))
       // Of a host that was forgotten and is back before the next commit, nothing will change.
-      const items = this.#deployment.itemsOf(facts.id)
-      if (items.size > 0) record.control.desire(this.#revision, items)
+      this.#rollout.repeat(facts.id, (...told) => this.#tell(...told))
     }
     record.facts = facts
     const { host, vif } = this.#options.derivation.inputs

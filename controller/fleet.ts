@@ -270,7 +270,11 @@ export class Fleet extends EventEmitter<FleetEvents> {
   #learn(facts: HostFacts): HostRecord {
     let record = this.hosts.get(facts.id)
     const before = record?.facts.vifs ?? []
-    if (record === undefined) this.hosts.set(facts.id, (record = new HostRecord(facts, this.#newControl(facts.id))))
+    if (record === undefined) {
+      this.hosts.set(facts.id, (record = new HostRecord(facts, this.#newControl(facts.id))))
+      // Of a host that was forgotten and is back before the next commit, nothing will change.
+      this.#rollout.repeat(facts.id, (...told) => this.#tell(...told))
+    }
     record.facts = facts
     const { host, vif } = this.#options.derivation.inputs
     host.set(facts.id, { id: facts.id, name: facts.name, encapIp: facts.encapIp, uplinks: facts.uplinks })

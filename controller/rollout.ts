@@ -31,6 +31,12 @@ export class Rollout {
     for (const [host, delta] of told) yield tell(host, revision, delta)
   }
 
+  /** All that the host is to have, if there is anything, to one that has forgotten it. */
+  repeat(host: string, tell: Tell): void {
+    const items = this.#deployment.itemsOf(host)
+    if (items.size > 0) tell(host, this.#revision, items)
+  }
+
   /** The hosts that have the units' scopes now. */
   #hostsOf(units: readonly UnitChange[]): ReadonlyMap<string, readonly string[]> {
     const scopes = new Set(units.map(({ scope }) => scope))

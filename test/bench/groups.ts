@@ -1,6 +1,6 @@
-// `npm run bench -- groups [hosts=N] [ports=N] [rules=N] [addresses=N] [rounds=N]`: one security group that all ports are in,
-// with rules that refer to it and to an address group: how long until all hosts have a change, and what they are sent for it;
-// beside OVN, with the same intent on the same kind of hosts (converge.ts).
+// `npm run bench -- groups [hosts=N] [ports=N] [rules=N] [addresses=N] [rounds=N] [seconds=N]`: one security group that all
+// ports are in, with rules that refer to it and to an address group: how long until all hosts have a change, and what they
+// are sent for it; beside OVN, with the same intent on the same kind of hosts (converge.ts).
 import type { DummyHost } from '../lab/dummy-hosts.ts'
 import { OvnSide } from './converge-ovn.ts'
 import type { Side } from './converge-side.ts'
@@ -13,12 +13,10 @@ import { median, quantile, timed } from './statistics.ts'
 import type { PlannedPort, Topology } from './topology.ts'
 import { bind, flowsOn, trial } from './trial.ts'
 
-/** `ports` and `addresses`: in all. */
-const defaults = { hosts: 10, ports: 1000, rules: 100, addresses: 1000, rounds: 20 }
+/** `ports` and `addresses`: in all; `seconds`: when a side begins no other round. */
+const defaults = { hosts: 10, ports: 1000, rules: 100, addresses: 1000, rounds: 20, seconds: 30 }
 /** Both sides make them with the group: everything out, and in from members, of both families. */
 const GROUPS_OWN_RULES = 4
-/** Rounds in which messages are counted instead of time. */
-const COUNTED = 3
 
 type Step = readonly [name: string, change: () => Promise<void>]
 interface Cost {
@@ -28,9 +26,6 @@ interface Cost {
 }
 interface Measured {
   readonly name: string
-  /** On one host: before the rules, and with them. */
-  readonly flows: readonly [before: number, after: number]
-  readonly filled: number
   readonly costs: ReadonlyMap<string, Cost>
 }
 
@@ -54,32 +49,35 @@ async function measure<S extends Side>(
   groups: GroupSide<S>,
   hosts: readonly DummyHost[],
   topology: Topology,
-  { rules, addresses, rounds }: typeof defaults,
+  { rules, addresses, rounds, seconds }: typeof defaults,
 ): Promise<Measured> {
   const { side } = groups
   const ports = topology.networks.flatMap((network) => network.ports)
   await side.build(topology)
   await bind(side, hosts, ports)
   await side.bound(ports)
-  const before = await flowsOn(hosts)
+  const without = await flowsOn(hosts)
   const listed = Array.from({ length: addresses + 1 }, (_, i) => `198.18.${i >> 8}.${i & 255}`)
   const filled = await timed(() => groups.fill(rules - GROUPS_OWN_RULES, listed.slice(1)))
   const steps = stepsOf(groups, ports[0] as PlannedPort, listed[0] as string)
   const costs = new Map(steps.map(([name]): [string, Cost] => [name, { milliseconds: [], messages: [] }]))
-  for (let round = 0; round < rounds; round += 1) {
-    for (const [name, change] of steps) costs.get(name)?.milliseconds.push(await timed(change))
-  }
   const received = (): Promise<number[]> => Promise.all(hosts.map((host) => host.received()))
-  for (let round = 0; round < COUNTED; round += 1) {
-    let last = await received()
+  const end = performance.now() + seconds * 1000
+  let before = await received()
+  let done = 0
+  for (; done < rounds && (done === 0 || performance.now() < end); done += 1) {
     for (const [name, change] of steps) {
-      await change()
-      const now = await received()
-      costs.get(name)?.messages.push(...now.map((count, i) => count - (last[i] ?? 0)))
-      last = now
+      const milliseconds = await timed(change)
+      const after = await received()
+      costs.get(name)?.milliseconds.push(milliseconds)
+      costs.get(name)?.messages.push(...after.map((count, i) => count - (before[i] ?? 0)))
+      before = after
     }
   }
-  return { name: side.name, flows: [before, await flowsOn(hosts)], filled, costs }
+  const all = await flowsOn(hosts)
+  const more = `${all - without} more than without the rules`
+  console.log(`  ${side.name}: ${done} rounds; all rules after ${fixed(filled)} ms; ${all} flows on a host, ${more}`)
+  return { name: side.name, costs }
 }
 
 const row = (name: string, ...cells: readonly (string | number)[]): void =>
@@ -96,19 +94,13 @@ function print(weft: Measured, ovn: Measured): void {
     const times = [fixed(a), fixed(aLast), fixed(b), fixed(bLast), (b / a).toFixed(1)]
     row(name, ...times, median(cost.messages), median(other.messages))
   }
-  for (const { name, flows, filled } of [weft, ovn]) {
-    const [before, after] = flows
-    console.log(
-      `  ${name}: all rules ${fixed(filled)} ms; flows on a host ${after}, ${after - before} of them for the rules`,
-    )
-  }
 }
 
 export async function run(sizes: Sizes): Promise<void> {
   const size = { ...defaults, ...sizes }
   const { hosts, ports, rules, addresses, rounds } = size
   console.log(
-    `groups: ${hosts} hosts, ${ports} ports in a group of ${rules} rules, ${addresses} addresses in a list; ${rounds} rounds`,
+    `groups: ${hosts} hosts, ${ports} ports in a group of ${rules} rules, ${addresses} addresses in an address group; up to ${rounds} rounds`,
   )
   const cloud = { hosts, networks: 1, ports, spare: 0 }
   const weft = await trial(

@@ -156,11 +156,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
 
   /** A frame that a switch sent; true if it was for its session. */
   onFrame(frame: Uint8Array, channel: Channel): boolean {
-    return this.#recordOf(channel)?.control.receive(frame) ?? false
-  }
-
-  #recordOf(channel: Channel): HostRecord | undefined {
-    return this.#byChannel.get(channel)
+    return this.#byChannel.get(channel)?.control.receive(frame) ?? false
   }
 
   /** Works out what has changed, soon; calls in between are one. */
@@ -205,6 +201,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     record.control.desire(revision, delta)
   }
 
+  /** What hosts are to have because of the objects. */
   causedBy(objects: ReadonlySet<string>): ReturnType<Rollout['causedBy']> {
     return this.#rollout.causedBy(objects)
   }
@@ -393,7 +390,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   /** What a switch sends on its own account. */
   onMessage(message: Message, channel: Channel): void {
     if (message.kind !== 'packet_in') return
-    const host = this.#recordOf(channel)?.facts.id
+    const host = this.#byChannel.get(channel)?.facts.id
     if (host === undefined) return
     const { cookie, data, match } = message
     const metadata = new Map(match.flatMap((entry) => (entry.kind === 'unknown' ? [] : [[entry.kind, entry.value]])))

@@ -1,13 +1,11 @@
 // All that the fleet knows of one host.
+import { NO_BUFFER, ports } from '../ofproto/messages/index.ts'
 import { Announcements } from './announcements.ts'
 import type { PacketOut } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import type { HostFacts } from './host/facts.ts'
 import type { HostSession } from './host/session.ts'
 import type { SwitchSession } from './switch/session.ts'
-
-const CONTROLLER_PORT = 0xffff_fffd
-const NO_BUFFER = 0xffff_ffff
 
 export class HostRecord {
   facts: HostFacts
@@ -51,7 +49,7 @@ export class HostRecord {
       kind: 'packet_out',
       xid: this.channel.nextXid(),
       bufferId: NO_BUFFER,
-      inPort: CONTROLLER_PORT,
+      inPort: ports.controller,
       actions: [{ kind: 'output', port: outPort, maxLength: 0 }],
       data,
     })

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { mac } from '../address.ts'
-import { BROADCAST, simulate } from './testing.ts'
+import { simulate } from './testing.ts'
 import { host, network, port, subnet, vif } from '../testing.ts'
-import { composeFrame } from '../../packet/frame.ts'
+import { BROADCAST_MAC, composeFrame } from '../../packet/frame.ts'
 
 const HOSTS = 70
 const NOBODY = 0x02ff_ffff_ffff
@@ -40,7 +40,7 @@ test('on many hosts a broadcast reaches each port but the sender once, and an un
   fc.assert(
     fc.property(senders, (from) => {
       const others = members.filter((i) => i !== from)
-      expect(reached(from, BROADCAST).toSorted()).toEqual(others.map(place).toSorted())
+      expect(reached(from, BROADCAST_MAC).toSorted()).toEqual(others.map(place).toSorted())
       expect(reached(from, NOBODY).toSorted()).toEqual(
         others
           .filter((i) => i % 7 === 0)

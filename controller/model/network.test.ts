@@ -3,8 +3,16 @@ import { expect, test } from 'vitest'
 import { mac } from '../address.ts'
 import { gateway, host, network, port, router, subnet, uuid, vif } from '../testing.ts'
 import { composeDhcp, messageTypes, parseDhcp } from '../../packet/dhcp.ts'
-import { composeFrame, composeIpv4, composeUdp, parseFrame, parseIpv4, parseUdp } from '../../packet/frame.ts'
-import { address, arpFrame, BROADCAST, parseArp, pingFrame, received, simulate, whoHas, type Rows } from './testing.ts'
+import {
+  BROADCAST_MAC,
+  composeFrame,
+  composeIpv4,
+  composeUdp,
+  parseFrame,
+  parseIpv4,
+  parseUdp,
+} from '../../packet/frame.ts'
+import { address, arpFrame, parseArp, pingFrame, received, simulate, whoHas, type Rows } from './testing.ts'
 
 const at = (n: number, i: number): string => `10.0.${n}.${i}`
 const macOf = (n: number, i: number): string => port(n, i).mac_address
@@ -156,7 +164,7 @@ test.each([
 
 function whoHasAs(source: string, sha: string, spa: string): Uint8Array {
   const body = { op: 1, sha: mac(sha), spa: address(spa), tha: 0, tpa: address(at(1, 3)) }
-  return arpFrame(mac(source), BROADCAST, body)
+  return arpFrame(mac(source), BROADCAST_MAC, body)
 }
 
 /** The rows with one port changed. */
@@ -217,7 +225,7 @@ const discover = (n: number, i: number): Uint8Array => {
   const payload = composeUdp({ sourcePort: 68, destinationPort: 67, payload: message }, ends)
   return composeFrame({
     source: mac(macOf(n, i)),
-    destination: BROADCAST,
+    destination: BROADCAST_MAC,
     etherType: 0x0800,
     payload: composeIpv4({ ...ends, protocol: 17, ttl: 64, dscp: 0, payload }),
   })

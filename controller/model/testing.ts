@@ -1,6 +1,6 @@
 // For tests: the network that rows describe, run by the apps on modelled hosts; and the packets that stations send.
 import { composeArp, ETHERTYPE_ARP, type Arp } from '../../packet/arp.ts'
-import { checksum, composeFrame, composeIpv4, parseFrame, parseIpv4 } from '../../packet/frame.ts'
+import { BROADCAST_MAC, checksum, composeFrame, composeIpv4, parseFrame, parseIpv4 } from '../../packet/frame.ts'
 import { apps } from '../../apps/index.ts'
 import type {
   AddressGroup,
@@ -93,11 +93,9 @@ export const address = (text: string): number => ipv4(text) ?? 0
 export const arpFrame = (source: number, destination: number, arp: Arp): Uint8Array =>
   composeFrame({ source, destination, etherType: ETHERTYPE_ARP, payload: composeArp(arp) })
 
-export const BROADCAST = 0xffff_ffff_ffff
-
 /** "Who has `wanted`?", from the owner of `hardware` and `own`. */
 export const whoHas = (hardware: string, own: string, wanted: string): Uint8Array =>
-  arpFrame(mac(hardware), BROADCAST, {
+  arpFrame(mac(hardware), BROADCAST_MAC, {
     op: 1,
     sha: mac(hardware),
     spa: address(own),

@@ -2,10 +2,10 @@
 import { expect, test } from 'vitest'
 import { hostMac, mac } from '../address.ts'
 import { composeDhcp, messageTypes } from '../../packet/dhcp.ts'
-import { composeFrame, composeIpv4, composeUdp, parseFrame } from '../../packet/frame.ts'
+import { BROADCAST_MAC, composeFrame, composeIpv4, composeUdp, parseFrame } from '../../packet/frame.ts'
 import { gateway, host, network, port, router, subnet, uuid, vif, wired } from '../testing.ts'
 import type { Delivery } from './fabric.ts'
-import { arpFrame, address, BROADCAST, parseArp, pingFrame, received, simulate, whoHas, type Rows } from './testing.ts'
+import { arpFrame, address, parseArp, pingFrame, received, simulate, whoHas, type Rows } from './testing.ts'
 
 const UPLINK = 60_000
 /** Network 1 is flat, 2 in VLAN 200 of the same wire, 3 an overlay; hosts 1 and 2 are on the wire, host 3 is not. */
@@ -73,21 +73,21 @@ test('what is for a machine that nobody knows goes to the wire, once, and to no 
 })
 
 test('a broadcast reaches every station of its network on hosts that are on the wire, and the wire once', () => {
-  const deliveries = send(1, 1, 2, ping(1, 2, BROADCAST, at(1, 255)))
+  const deliveries = send(1, 1, 2, ping(1, 2, BROADCAST_MAC, at(1, 255)))
   expect(places(deliveries)).toEqual([onWire(1), place(1, 1, 3), place(2, 1, 4)].toSorted())
 })
 
 test('a frame from the wire reaches the station that it is for, a broadcast all of that network, and none goes back', () => {
   expect(places(fabric.sendOnWire('wire', fromStranger(macOf(1, 4), at(1, 4))))).toEqual([place(2, 1, 4)])
-  expect(places(fabric.sendOnWire('wire', fromStranger(BROADCAST, at(1, 255))))).toEqual(
+  expect(places(fabric.sendOnWire('wire', fromStranger(BROADCAST_MAC, at(1, 255))))).toEqual(
     [place(1, 1, 2), place(1, 1, 3), place(2, 1, 4)].toSorted(),
   )
-  const inVlan = tagged(200, fromStranger(BROADCAST, at(2, 255)))
+  const inVlan = tagged(200, fromStranger(BROADCAST_MAC, at(2, 255)))
   expect(places(fabric.sendOnWire('wire', inVlan))).toEqual([place(1, 2, 2), place(2, 2, 3)].toSorted())
 })
 
 test.each([
-  ['in a VLAN of no network', tagged(201, fromStranger(BROADCAST, at(1, 255)))],
+  ['in a VLAN of no network', tagged(201, fromStranger(BROADCAST_MAC, at(1, 255)))],
   ['for a machine elsewhere on the wire', fromStranger('02:bb:bb:bb:bb:bb', at(1, 98))],
   ['for the MAC of a router', tagged(200, fromStranger(macOf(2, 1), at(3, 2)))],
 ])('a frame from the wire %s reaches nobody', (_, frame) => {
@@ -101,11 +101,11 @@ test('what nobody else takes from the wire reaches a station that may have other
 })
 
 test('a station cannot choose a VLAN for itself', () => {
-  expect(send(1, 1, 2, tagged(200, ping(1, 2, BROADCAST, at(2, 255))))).toEqual([])
+  expect(send(1, 1, 2, tagged(200, ping(1, 2, BROADCAST_MAC, at(2, 255))))).toEqual([])
 })
 
 test('a host that is not on the wire does not carry its networks', () => {
-  expect(send(3, 1, 5, ping(1, 5, BROADCAST, at(1, 255)))).toEqual([])
+  expect(send(3, 1, 5, ping(1, 5, BROADCAST_MAC, at(1, 255)))).toEqual([])
 })
 
 test('ARP for a station is answered at once; for any other address, the gateway’s too, the wire is asked', () => {
@@ -150,12 +150,12 @@ test('DHCP is answered for stations, never for the wire, and no request of a sta
     const ends = { source: 0, destination: 0xffff_ffff }
     const udp = composeUdp({ sourcePort: 68, destinationPort: 67, payload: composeDhcp({ ...message, ...none }) }, ends)
     const packet = composeIpv4({ ...ends, protocol: 17, ttl: 64, dscp: 0, payload: udp })
-    return composeFrame({ destination: BROADCAST, source: mac(hardware), etherType: 0x0800, payload: packet })
+    return composeFrame({ destination: BROADCAST_MAC, source: mac(hardware), etherType: 0x0800, payload: packet })
   }
   expect(places(send(1, 1, 2, request(macOf(1, 2))))).toEqual([place(1, 1, 2)])
   const heard = fabric.sendOnWire('wire', request(STRANGER)).map(({ bytes }) => parseFrame(bytes)?.destination)
   // The request itself, as any broadcast; no answer to it.
-  expect(heard).toEqual([BROADCAST, BROADCAST, BROADCAST])
+  expect(heard).toEqual([BROADCAST_MAC, BROADCAST_MAC, BROADCAST_MAC])
 })
 
 test('between an overlay and a wire a router sends under a MAC of its host; the station sees the router’s', () => {

@@ -1,12 +1,10 @@
 // A flow monitor (ONF extension EXT-187) on the whole switch: OVS tells at once which flows others change. It only makes
 // the next audit come early: what is wrong, and its repair, is found in one place. Own changes come abbreviated.
-import { encodeMessage } from '../../ofproto/messages/index.ts'
+import { ALL_TABLES, encodeMessage, ports } from '../../ofproto/messages/index.ts'
 import { monitorFlags } from '../../ofproto/messages/monitor.ts'
 import { flowKey } from '../pipeline/key.ts'
 import type { Ownership } from './dump.ts'
 
-const ANY_PORT = 0xffff_ffff
-const ALL_TABLES = 0xff
 const EXPERIMENTER = 0xffff
 const ONF = 0x4f4e4600
 const FLOW_MONITOR = 1870
@@ -17,7 +15,7 @@ const MATCH_AT = 24
 
 export function monitorRequest(xid: number): Uint8Array {
   const flags = monitorFlags.add | monitorFlags.delete | monitorFlags.modify
-  const monitor = { monitor: 1, flags, outPort: ANY_PORT, table: ALL_TABLES, match: [] }
+  const monitor = { monitor: 1, flags, outPort: ports.any, table: ALL_TABLES, match: [] }
   return encodeMessage({
     kind: 'multipart_request',
     xid,

@@ -5,6 +5,7 @@ import { bitsToBytes, bytesToBits } from '../../ofproto/fields/bits.ts'
 import type { Match } from '../../ofproto/fields/match.ts'
 import { ETH_TYPE, IP_PROTO } from '../../ofproto/fields/protocols.ts'
 import { composeDhcp, DHCP_CLIENT_PORT, DHCP_SERVER_PORT, messageTypes } from '../../packet/dhcp.ts'
+import { BROADCAST_MAC } from '../../packet/frame.ts'
 import type { Port, Reads, Subnet } from '../app.ts'
 import { asPrefix, linkLocal, mac } from '../address.ts'
 import { formatIp, parseCidr, parseIp, within, type Ip, type IpVersion } from '../northbound/address.ts'
@@ -40,7 +41,6 @@ export interface Sender {
 }
 
 const DHCP_MESSAGE_TYPE = 53
-const BROADCAST = 0xffff_ffff_ffff
 const ECHO_REQUEST = 8
 const ECHO_REQUEST_V6 = 128
 /** From the range of ephemeral ports (RFC 6335 §6). */
@@ -118,7 +118,7 @@ function nextHop(to: Ip, { subnet }: Owned): Ip {
 /** The MAC of a group (RFC 1112 §6.4, RFC 2464 §7); null for a single station. */
 function groupMac({ version, value }: Ip): number | null {
   if (version === 6) return value >> 120n === 0xffn ? 0x3333_0000_0000 + Number(value & 0xffff_ffffn) : null
-  if (value === 0xffff_ffffn) return BROADCAST
+  if (value === 0xffff_ffffn) return BROADCAST_MAC
   return value >> 28n === 0xen ? 0x0100_5e00_0000 + Number(value & 0x7f_ffffn) : null
 }
 
@@ -164,7 +164,7 @@ function discover(sender: Sender): Described {
   const packet = match({
     in_port_oxm: sender.ofport,
     eth_src: hardware(sender),
-    eth_dst: BROADCAST,
+    eth_dst: BROADCAST_MAC,
     ip_src: 0,
     ip_dst: 0xffff_ffff,
     udp_src: DHCP_CLIENT_PORT,
@@ -177,7 +177,7 @@ const arpRequest = (sender: Sender, own: Ip, wanted: Ip): Match =>
   match({
     in_port_oxm: sender.ofport,
     eth_src: hardware(sender),
-    eth_dst: BROADCAST,
+    eth_dst: BROADCAST_MAC,
     arp_op: 1,
     arp_sha: hardware(sender),
     arp_spa: Number(own.value),

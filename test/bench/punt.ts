@@ -6,7 +6,8 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { arpFrame, BROADCAST } from '../../controller/model/testing.ts'
+import { arpFrame } from '../../controller/model/testing.ts'
+import { BROADCAST_MAC } from '../../packet/frame.ts'
 import { encodeMessage, NO_BUFFER } from '../../ofproto/messages/index.ts'
 import { startFleet, type Fleet } from '../fleet/fleet.ts'
 import { FlowPool } from '../fleet/flow-pool.ts'
@@ -141,7 +142,7 @@ async function osKen(): Promise<Measured> {
 function arpRequests(index: number): Uint8Array[] {
   return Array.from({ length: PORTS }, (_, port) => {
     const sha = 0x0200_0000_0000 + index * PORTS + port
-    const data = arpFrame(sha, BROADCAST, { op: 1, sha, spa: 0x0a00_0100 + port, tha: 0, tpa: 0x0a00_0001 })
+    const data = arpFrame(sha, BROADCAST_MAC, { op: 1, sha, spa: 0x0a00_0100 + port, tha: 0, tpa: 0x0a00_0001 })
     const match = [{ kind: 'in_port_oxm' as const, value: port + 1, mask: null }]
     const about = { bufferId: NO_BUFFER, totalLength: data.length, reason: 0, table: 0, cookie: 0n, match, data }
     return encodeMessage({ kind: 'packet_in', xid: 0, ...about })

@@ -4,7 +4,7 @@ import { instructionList } from '../actions/index.ts'
 import { matchCodec, nxmList, type Match } from '../fields/match.ts'
 import { errorCodes } from '../wire/errors.ts'
 import type { Reader } from '../wire/reader.ts'
-import { list, oneOf, pad, struct, u16, u32, u64, u8, variant, type ValueOf } from '../wire/struct.ts'
+import { list, oneOf, pad, struct, u16, u32, u64, u8, variant, type Codec, type ValueOf } from '../wire/struct.ts'
 import { ALL_TABLES, checked, checkPort, extension, message, NICIRA, sized, type MessageCodec } from './frame.ts'
 import { readNxm } from './packet.ts'
 
@@ -55,6 +55,16 @@ export const flowMod = checked(flowModBody, (value, r) => {
   if (goesBack(value)) r.fail(errorCodes.badInstructionTable, 'goto_table to a table that is not later')
 })
 
+/** The match at the end of a message: OVS looks at nothing behind it. */
+const lastMatch: Codec<Match> = {
+  read(r) {
+    const match = matchCodec.read(r)
+    r.offset = r.end
+    return match
+  },
+  write: (w, value) => matchCodec.write(w, value),
+}
+
 /** Reasons above 2 are OVS's from later versions of OpenFlow. */
 export const flowRemovedReason = {
   idleTimeout: 0,
@@ -76,7 +86,7 @@ export const flowRemoved = message('flow_removed', 11, {
   hardTimeoutSeconds: u16,
   packets: u64,
   bytes: u64,
-  match: matchCodec,
+  match: lastMatch,
 })
 
 export interface NxFlowRemoved {
@@ -161,7 +171,7 @@ const flowRequest = {
   pad2: pad(4),
   cookie: u64,
   cookieMask: u64,
-  match: matchCodec,
+  match: lastMatch,
 }
 export const flowStatsRequest = checked(variant('flow', flowRequest), (value, r) => checkPort(r, value.outPort))
 export const flowStatsReply = variant('flow', { flows: list(flowStats) })

@@ -87,3 +87,13 @@ describe('a message of', () => {
     expect((thrown as DecodeError).error.name).toBe(error)
   })
 })
+
+test('bytes behind the match of a flow request are passed over, as OVS does', () => {
+  const request = decodeMessage(
+    Buffer.from(
+      '04120048000000010001000000000000ff000000ffffffffffffffff00000000000000000000000000000000000000000001000400000000000000000000000500013e0401020304',
+      'hex',
+    ),
+  )
+  expect(request).toMatchObject({ kind: 'multipart_request', body: { kind: 'flow', match: [] } })
+})

@@ -132,6 +132,18 @@ test('what is rejected is refused at once, what is denied is met with silence', 
   })
 })
 
+test('a rule with a log says on which port of which host it has decided about which packet', async () => {
+  const rule = await addRule(cloud, group, 'ingress', { protocol: 'tcp', action: 'deny', log: true })
+  expect(await attempts('tcp', 80)).toEqual(Array(3).fill('silence'))
+  const lines = () => cloud.controller.log().filter((line) => line['id'] === rule)
+  await until('each packet is logged', () => new Set(lines().map((line) => line['port'])).size === 3)
+  for (const { port } of receivers()) {
+    const decision = { action: 'deny', direction: 'ingress', security_group_id: group, destination: port.address }
+    expect(lines().find((line) => line['port'] === port.id)).toMatchObject(decision)
+  }
+  await removeRule(cloud, rule)
+})
+
 test('members of a remote group get in, from the time they join until they leave', async () => {
   const friends = await emptyGroup(cloud)
   const addresses = receivers().map(({ port }) => port.address)

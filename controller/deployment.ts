@@ -1,7 +1,7 @@
 // Which host gets what. Rules contribute items to scopes; hosts subscribe to scopes; a change of a contribution is
 // worked out once and then handed, by reference, to every host of its scope.
 import type { Scope } from './app.ts'
-import type { Item } from './pipeline/value.ts'
+import { sameItem, type Item } from './pipeline/value.ts'
 import { finish } from './slices.ts'
 
 /** What a host has to put in place (an item replaces the one with its key) and, as null, to remove. */
@@ -117,7 +117,10 @@ export class Deployment {
     const hosts = this.hostsOf(scope)
     if (hosts.size === 0) return
     const old = new Map(before?.map((item) => [item.key, item]))
-    const changed = after.filter((item) => !sameItem(old.get(item.key), item))
+    const changed = after.filter((item) => {
+      const had = old.get(item.key)
+      return had === undefined || !sameItem(had, item)
+    })
     for (const host of changed.length === 0 ? NO_HOSTS : hosts) put(changed, this.#deltaOf(host))
   }
 
@@ -166,9 +169,4 @@ function put(items: readonly Item[], into: Map<string, Item | null>): void {
 
 function remove(items: readonly Item[], from: Map<string, Item | null>): void {
   for (const { key } of items) from.set(key, null)
-}
-
-/** Equal on the wire. */
-export function sameItem(a: Item | undefined, b: Item): boolean {
-  return a === b || (a !== undefined && Buffer.compare(a.frame, b.frame) === 0)
 }

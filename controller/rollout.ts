@@ -2,7 +2,6 @@
 import { Deployment, type Delta, type ScopeChange, type UnitChange } from './deployment.ts'
 import { objectBits, objectIn } from './pipeline/cookie.ts'
 import { Realized } from './realized.ts'
-import { cookieOf } from './switch/wire.ts'
 
 type Tell = (host: string, revision: number, delta: Delta) => void
 
@@ -56,6 +55,6 @@ export class Rollout {
   /** What hosts are to have because of the objects, which are told by what a cookie holds of their ids. */
   causedBy(objects: ReadonlySet<string>): ReturnType<Deployment['select']> {
     const cookies = new Set(Array.from(objects, objectBits))
-    return this.#deployment.select((item) => item.kind === 'flow' && cookies.has(objectIn(cookieOf(item))))
+    return this.#deployment.select((item) => item.kind === 'flow' && cookies.has(objectIn(item.cookie)))
   }
 }

@@ -1,9 +1,9 @@
 // What a rule contributes, as units of items: how they are built, told apart and paired with those that they replace.
 import type { Contribution, FlowSpec } from './app.ts'
-import { sameItem, scopeKey, type Unit, type UnitChange } from './deployment.ts'
+import { scopeKey, type Unit, type UnitChange } from './deployment.ts'
 import type { Change } from './engine/index.ts'
 import { type flowMaker, packetMeter } from './pipeline/flow.ts'
-import type { Item } from './pipeline/value.ts'
+import { sameItem, type Item } from './pipeline/value.ts'
 
 /** Contributions by scope and object: one unit for each. An item of several objects counts as the first says it. */
 export function unitsOf(
@@ -54,7 +54,10 @@ export function sameUnits(a: readonly Unit[], b: readonly Unit[]): boolean {
 
 function sameUnit(a: Unit | undefined, b: Unit): boolean {
   if (a === undefined || a.scope !== b.scope || a.object !== b.object || a.items.length !== b.items.length) return false
-  return a.items.every((item, i) => sameItem(b.items[i], item))
+  return a.items.every((item, i) => {
+    const other = b.items[i] as Item
+    return item.key === other.key && sameItem(item, other)
+  })
 }
 
 /** Units of one scope and object replace one another. */

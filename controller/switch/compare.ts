@@ -2,7 +2,8 @@
 import type { Dump } from './dump.ts'
 import type { Installed } from './installed.ts'
 import type { Holdings } from './plan.ts'
-import { equal, type Held } from './wire.ts'
+import { sameItem } from '../pipeline/value.ts'
+import type { Held } from './wire.ts'
 
 export interface Difference {
   /** Confirmed, and gone. */
@@ -26,7 +27,7 @@ export function accept({ found }: Dump, installed: Installed, desired: Holdings)
     if (now === held) continue
     news.push([key, now ?? null])
     if (now === undefined) missing.push(held)
-    else if (!equal(now, held)) changed.push({ held, found: now })
+    else if (!sameItem(now, held)) changed.push({ held, found: now })
   }
   for (const [key, held] of known === found.size ? [] : found) {
     if (installed.get(key) !== undefined) continue

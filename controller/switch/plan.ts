@@ -1,10 +1,9 @@
 // From what differs to what is sent, in an order in which nothing is used before it exists or removed while in use:
 // meters up; groups up, flows up, flows down, groups down in bundles; meters down. Meters cannot be in bundles
 // (OFPBFC_MSG_UNSUP), and deleting a meter or a group deletes the flows that use it.
-import { equal, type Held, type Verb } from './wire.ts'
-
-/** Where a flow_mod says its table (OpenFlow 1.3.5 §7.3.4.2). */
-const TABLE_AT = 24
+import { tableOf } from '../pipeline/key.ts'
+import { sameItem } from '../pipeline/value.ts'
+import type { Held, Verb } from './wire.ts'
 
 export interface Operation {
   readonly verb: Verb
@@ -26,7 +25,7 @@ export interface Holdings {
 function operation(want: Held | undefined, have: Held | undefined): Operation | null {
   if (want === undefined) return have === undefined ? null : { verb: 'remove', held: have }
   if (have === undefined) return { verb: 'put', held: want }
-  return equal(want, have) ? null : { verb: 'modify', held: want }
+  return sameItem(want, have) ? null : { verb: 'modify', held: want }
 }
 
 function cut(operations: readonly Operation[], bundled: boolean, size: number): Step[] {
@@ -35,8 +34,8 @@ function cut(operations: readonly Operation[], bundled: boolean, size: number): 
   return out
 }
 
-const tableOf = ({ held }: Operation): number => held.frame[TABLE_AT] as number
-const lastFirst = (flows: readonly Operation[]): Operation[] => flows.toSorted((a, b) => tableOf(b) - tableOf(a))
+const lastFirst = (flows: readonly Operation[]): Operation[] =>
+  flows.toSorted((a, b) => tableOf(b.held.key) - tableOf(a.held.key))
 
 /** The steps that bring the `keys` of `installed` to `desired`; each step is of at most `size` messages. */
 export function plan(

@@ -3,7 +3,7 @@
 // every frame, tick() a few times a second, disconnected() in the end. There is one path for everything that can
 // happen: read the switch, compare, send the difference; a restart of either side is only a connect.
 import { decodeMessage, encodeMessage } from '../../ofproto/messages/index.ts'
-import type { Item } from '../pipeline/value.ts'
+import { sameItem, type Item } from '../pipeline/value.ts'
 import { Audits } from './audits.ts'
 import { ownerOf, type Dump, type Ownership } from './dump.ts'
 import type { SwitchCounters, SwitchEvent } from './events.ts'
@@ -12,7 +12,6 @@ import { Installed } from './installed.ts'
 import { changed, monitorRequest } from './monitor.ts'
 import { plan, type Operation, type Step } from './plan.ts'
 import { Refusals, type Refusal } from './refusals.ts'
-import { equal } from './wire.ts'
 import { isOurs, Xids } from './xids.ts'
 
 export interface SwitchOptions {
@@ -316,7 +315,7 @@ export class SwitchSession {
       if (have === undefined) continue
       // Something foreign in a place that Weft no longer wants is not Weft's to remove.
       if (want === undefined && ownerOf(options.owns, have) !== 'weft') installed.set(key, null)
-      else installed.set(key, want !== undefined && equal(want, have) ? want : have)
+      else installed.set(key, want !== undefined && sameItem(want, have) ? want : have)
     }
     return plan(keys, desired, installed, options.bundleSize, bundled)
   }

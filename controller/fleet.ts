@@ -8,7 +8,6 @@ import { singleAddress } from './address.ts'
 import { alarmOfSwitch, alarmsOf } from './alarms.ts'
 import type { Announcement, App, Report, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
-import type { Delta } from './deployment.ts'
 import type { Derivation } from './derivation.ts'
 import { HostRecord } from './host-record.ts'
 import type { HostFacts } from './host/facts.ts'
@@ -19,6 +18,7 @@ import { isOurs } from './pipeline/cookie.ts'
 import { Rollout } from './rollout.ts'
 import { Slices } from './slices.ts'
 import { describe, describeError } from './switch/describe.ts'
+import type { Delta } from './switch/desired.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
 import { longestDue } from './switch/turns.ts'
@@ -312,6 +312,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
 
   #newControl(id: string): SwitchSession {
     return new SwitchSession({
+      desired: this.#rollout.desired(id),
       owns: {
         flow: (cookie) => (isOurs(cookie) ? 'weft' : 'foreign'),
         group: () => 'foreign',

@@ -1,7 +1,9 @@
 // From what a commit changed to what each host is told, and back: who has not confirmed yet what an object causes.
-import { Deployment, type Delta, type ScopeChange, type UnitChange } from './deployment.ts'
+import { Deployment, type ScopeChange, type UnitChange } from './deployment.ts'
+import type { Item } from './pipeline/value.ts'
 import { objectBits, objectIn } from './pipeline/cookie.ts'
 import { Realized } from './realized.ts'
+import { NO_CHANGE, type Delta, type Desired } from './switch/desired.ts'
 
 type Tell = (host: string, revision: number, delta: Delta) => void
 
@@ -9,6 +11,20 @@ export class Rollout {
   readonly #deployment = new Deployment()
   readonly #realized = new Realized()
   #revision = 0
+  /** From the first change of a commit until all hosts have been told of it. */
+  #telling = false
+
+  /** What the host is to have, as it changes. */
+  desired(host: string): Desired {
+    const lists = (): Iterable<readonly Item[]> => this.#deployment.listsOf(host)
+    const isSettled = (): boolean => !this.#telling
+    return {
+      lists,
+      get settled() {
+        return isSettled()
+      },
+    }
+  }
 
   /** Hosts that have not confirmed what the object causes there. */
   unconfirmed(object: string): ReadonlySet<string> {
@@ -19,6 +35,7 @@ export class Rollout {
   *steps(units: readonly UnitChange[], scopes: readonly ScopeChange[], tell: Tell): Generator<void, void> {
     this.#revision += 1
     const revision = this.#revision
+    this.#telling = true
     const before = this.#hostsOf(units)
     yield* this.#deployment.steps(units, scopes)
     const after = this.#hostsOf(units)
@@ -28,12 +45,12 @@ export class Rollout {
       return [...hosts].filter((host) => told.has(host))
     })
     for (const [host, delta] of told) yield tell(host, revision, delta)
+    this.#telling = false
   }
 
-  /** All that the host is to have, if there is anything, to one that has forgotten it. */
+  /** That the host is to have what it has, if there is anything, to one that has forgotten it. */
   repeat(host: string, tell: Tell): void {
-    const items = this.#deployment.itemsOf(host)
-    if (items.size > 0) tell(host, this.#revision, items)
+    for (const _ of this.#deployment.listsOf(host)) return tell(host, this.#revision, NO_CHANGE)
   }
 
   /** The hosts that have the units' scopes now. */

@@ -17,6 +17,7 @@ import {
   zone,
 } from '../../controller/testing.ts'
 import { decodeMessage } from '../../ofproto/messages/index.ts'
+import { changesOf } from '../../controller/switch/desired.ts'
 
 type Rows = { readonly [T in keyof Inputs]?: readonly object[] }
 const keyOf = (table: string, row: Record<string, string>): string =>
@@ -43,7 +44,7 @@ class World {
     const { units, scopes } = this.derivation.commit()
     this.deployment.update(units, scopes)
     expect(this.derivation.problems()).toEqual([])
-    return Object.fromEntries(Array.from(this.deployment.take(), ([id, delta]) => [id, delta.size]))
+    return Object.fromEntries(Array.from(this.deployment.take(), ([id, delta]) => [id, changesOf(delta).size]))
   }
 
   /** How many flows of the stages a host has. */

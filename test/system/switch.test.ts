@@ -6,7 +6,8 @@ import { flowOf } from '../../controller/pipeline/packed-flow.ts'
 import type { Item } from '../../controller/pipeline/value.ts'
 import { describe, describeError } from '../../controller/switch/describe.ts'
 import type { SwitchEvent } from '../../controller/switch/events.ts'
-import { SwitchSession, type Change } from '../../controller/switch/session.ts'
+import { Wishes, type Change } from '../../controller/switch/samples.ts'
+import { SwitchSession } from '../../controller/switch/session.ts'
 import { encodeMessage, parseFlowMod, parseGroupMod, parseMeterMod } from '../../ofproto/messages/index.ts'
 import type { FlowMod } from '../../ofproto/messages/flow.ts'
 import { Ovs } from '../lab/ovs.ts'
@@ -40,6 +41,7 @@ const gone = (...items: readonly Item[]): Change[] => items.map(({ key }) => [ke
 /** A controller of one switch: a listener, a clock, and a session that may be replaced by a new one. */
 class Controller implements AsyncDisposable {
   session: SwitchSession
+  private readonly desired = new Wishes()
   events: SwitchEvent[] = []
   channel: Channel | null = null
   private readonly listener: Listener
@@ -70,6 +72,7 @@ class Controller implements AsyncDisposable {
 
   private newSession(): SwitchSession {
     return new SwitchSession({
+      desired: this.desired,
       owns: {
         flow: (cookie) => (cookie >> 56n === 0x57n ? 'weft' : 'foreign'),
         group: (id) => (id < 1_000 ? 'weft' : 'foreign'),
@@ -79,6 +82,10 @@ class Controller implements AsyncDisposable {
       report: (event) => this.events.push(event),
       auditMs: this.auditMs,
     })
+  }
+
+  desire(revision: number, changes: readonly Change[]): void {
+    this.session.desire(revision, this.desired.change(changes))
   }
 
   private accept(channel: Channel): void {
@@ -93,7 +100,8 @@ class Controller implements AsyncDisposable {
   restart(...items: readonly Item[]): void {
     this.session.disconnected()
     this.session = this.newSession()
-    this.session.desire(1, have(...items))
+    this.desired.items.clear()
+    this.desire(1, have(...items))
     this.events = []
     this.channel?.close()
   }
@@ -118,7 +126,7 @@ let controller: Controller
 
 /** Connects the bridge, with these items desired, and waits until it has them. */
 async function bring(...items: readonly Item[]): Promise<void> {
-  controller.session.desire(1, have(...items))
+  controller.desire(1, have(...items))
   await ovs.vsctl('set-controller', BRIDGE, controller.remote)
   await controller.confirmed(1)
 }
@@ -253,7 +261,7 @@ suite('a real switch', () => {
       meter('meter=7,kbps,band=type=drop,rate=1000'),
     ]
     await bring(...items)
-    controller.session.desire(2, gone(...items))
+    controller.desire(2, gone(...items))
     await controller.confirmed(2)
     expect(await flows()).toEqual([])
     expect(await ovs.ofctl('dump-groups', BRIDGE)).not.toContain('group_id')
@@ -286,7 +294,7 @@ suite('a flow that a real switch refuses', () => {
     const orphans = Array.from({ length: 20 }, (_, i) => flow(`table=3,in_port=${i + 1},actions=group:9`))
     await bring(...orphans)
     expect(controller.session.refusals.size).toBe(20)
-    controller.session.desire(2, have(group('group_id=9,type=all,bucket=actions=output:2')))
+    controller.desire(2, have(group('group_id=9,type=all,bucket=actions=output:2')))
     await until('all are realised', () => controller.session.refusals.size === 0)
     expect(await flows()).toHaveLength(20)
   })
@@ -295,14 +303,14 @@ suite('a flow that a real switch refuses', () => {
 test('of two controllers, the one with the higher generation takes over without a message that changes anything', async () => {
   await using successor = await Controller.start(1_000_000, 10n)
   const item = flow('in_port=1,actions=output:2')
-  successor.session.desire(1, have(item))
+  successor.desire(1, have(item))
   await bring(item)
   await ovs.vsctl('set-controller', BRIDGE, controller.remote, successor.remote)
   await successor.confirmed(1)
   expect(successor.session.counters.flowMods).toBe(0)
   await until('the first stands by', () => controller.session.state === 'standby')
-  controller.session.desire(2, have(flow('in_port=2,actions=output:1')))
-  successor.session.desire(2, have(flow('in_port=3,actions=output:1')))
+  controller.desire(2, have(flow('in_port=2,actions=output:1')))
+  successor.desire(2, have(flow('in_port=3,actions=output:1')))
   await successor.confirmed(2)
   expect(await flows()).toEqual(described(item, flow('in_port=3,actions=output:1')))
 })
@@ -358,7 +366,7 @@ suite('damage by hand', () => {
       'group_id=2000,type=all,bucket=actions=output:1',
       'meter=2000 pktps bands=\ntype=drop rate=5',
     ])
-    controller.session.desire(2, gone(...items))
+    controller.desire(2, gone(...items))
     await controller.confirmed(2)
     expect(await ovs.ofctl('--no-stats', 'dump-flows', BRIDGE)).toContain('cookie=0xf0')
     expect(controller.of('drift')).toEqual([])

@@ -30,14 +30,26 @@ export function scopeKey(scope: Scope): string {
     case 'all':
       return 'all'
     case 'host':
-      return `host ${scope.host}`
+      return named('host', scope.host)
     case 'network':
-      return `network ${scope.network}`
+      return named('network', scope.network)
     case 'group':
-      return `group ${scope.group}`
+      return named('group', scope.group)
     case 'set':
-      return `set ${scope.set}`
+      return named('set', scope.set)
   }
+}
+
+// Each scope's name is one string, as hundreds of thousands of units have it. Forgotten once there are too many.
+const MOST_NAMES = 100_000
+const names = new Map<string, Map<string, string>>()
+
+function named(kind: Scope['kind'], id: string): string {
+  let known = names.get(kind)
+  if (known === undefined || known.size > MOST_NAMES) names.set(kind, (known = new Map()))
+  let name = known.get(id)
+  if (name === undefined) known.set(id, (name = `${kind} ${id}`))
+  return name
 }
 
 const add = <K, V>(map: Map<K, Set<V>>, key: K, value: V): void => {

@@ -1,7 +1,7 @@
 // Which host gets what. Rules contribute items to scopes; hosts subscribe to scopes; a change of a contribution is
 // worked out once and then handed, by reference, to every host of its scope.
 import type { Scope } from './app.ts'
-import type { Item } from './pipeline/value.ts'
+import { sameItem, type Item } from './pipeline/value.ts'
 import { finish } from './slices.ts'
 import { byKey, type Delta } from './switch/desired.ts'
 
@@ -30,14 +30,26 @@ export function scopeKey(scope: Scope): string {
     case 'all':
       return 'all'
     case 'host':
-      return `host ${scope.host}`
+      return named('host', scope.host)
     case 'network':
-      return `network ${scope.network}`
+      return named('network', scope.network)
     case 'group':
-      return `group ${scope.group}`
+      return named('group', scope.group)
     case 'set':
-      return `set ${scope.set}`
+      return named('set', scope.set)
   }
+}
+
+// Each scope's name is one string, as hundreds of thousands of units have it. Forgotten once there are too many.
+const MOST_NAMES = 100_000
+const names = new Map<string, Map<string, string>>()
+
+function named(kind: Scope['kind'], id: string): string {
+  let known = names.get(kind)
+  if (known === undefined || known.size > MOST_NAMES) names.set(kind, (known = new Map()))
+  let name = known.get(id)
+  if (name === undefined) known.set(id, (name = `${kind} ${id}`))
+  return name
 }
 
 const add = <K, V>(map: Map<K, Set<V>>, key: K, value: V): void => {
@@ -168,13 +180,9 @@ function difference(
   const old = new Map(before.map((item) => [item.key, item]))
   const added: Item[] = []
   for (const item of after) {
-    if (sameItem(old.get(item.key), item)) old.delete(item.key)
+    const had = old.get(item.key)
+    if (had !== undefined && sameItem(had, item)) old.delete(item.key)
     else added.push(item)
   }
   return { removed: [...old.values()], added }
-}
-
-/** Equal on the wire. */
-export function sameItem(a: Item | undefined, b: Item): boolean {
-  return a === b || (a !== undefined && Buffer.compare(a.frame, b.frame) === 0)
 }

@@ -4,7 +4,6 @@ import type { Item } from './pipeline/value.ts'
 import { objectBits, objectIn } from './pipeline/cookie.ts'
 import { Realized } from './realized.ts'
 import { NO_CHANGE, type Delta, type Desired } from './switch/desired.ts'
-import { cookieOf } from './switch/wire.ts'
 
 type Tell = (host: string, revision: number, delta: Delta) => void
 
@@ -73,6 +72,6 @@ export class Rollout {
   /** What hosts are to have because of the objects, which are told by what a cookie holds of their ids. */
   causedBy(objects: ReadonlySet<string>): ReturnType<Deployment['select']> {
     const cookies = new Set(Array.from(objects, objectBits))
-    return this.#deployment.select((item) => item.kind === 'flow' && cookies.has(objectIn(cookieOf(item))))
+    return this.#deployment.select((item) => item.kind === 'flow' && cookies.has(objectIn(item.cookie)))
   }
 }

@@ -1,10 +1,10 @@
 // What a reading tells: how the switch differs from what it shall have and, after the first one, from what it was
 // confirmed to have.
-import type { Item } from '../pipeline/value.ts'
+import { sameItem, type Item } from '../pipeline/value.ts'
 import type { Desired } from './desired.ts'
 import type { Odd } from './draft.ts'
 import type { Dump } from './dump.ts'
-import { equal, type Held } from './wire.ts'
+import type { Held } from './wire.ts'
 
 export interface Difference {
   /** Confirmed, and gone. */
@@ -47,7 +47,7 @@ export function start(dump: Dump, desired: Desired): Start {
     for (const item of list) {
       const held = found.size === 0 ? undefined : found.get(item.key)
       if (held === undefined) missing.push(item)
-      else if (equal(held, item)) kept += 1
+      else if (sameItem(held, item)) kept += 1
       else changed.push(held)
       if (held !== undefined) found.delete(item.key)
     }
@@ -73,9 +73,9 @@ export function compare(dump: Dump, desired: Desired, odd: Odd, unsettled: Reado
     rest.delete(key)
     if (unsettled.has(key)) return
     const known = odd.has(key) ? (odd.get(key) ?? null) : want
-    if (held === undefined ? known === null : known !== null && equal(held, known)) return
+    if (held === undefined ? known === null : known !== null && sameItem(held, known)) return
     if (held === undefined && want === null) odd.delete(key)
-    else if (held !== undefined && want !== null && equal(held, want)) odd.delete(key)
+    else if (held !== undefined && want !== null && sameItem(held, want)) odd.delete(key)
     else {
       odd.set(key, held ?? null)
       if (held === undefined) missing.push(known as Held)

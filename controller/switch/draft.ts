@@ -1,8 +1,9 @@
 // From what a session was told to what it sends: the last word on each key, beside what the switch has there.
+import { sameItem } from '../pipeline/value.ts'
 import type { Delta, Index } from './desired.ts'
 import { ownerOf, type Ownership } from './dump.ts'
 import { Plan } from './plan.ts'
-import { equal, type Held } from './wire.ts'
+import type { Held } from './wire.ts'
 
 /** Where a switch is known to have something else than it was told last; null: nothing. */
 export type Odd = Map<string, Held | null>
@@ -76,7 +77,7 @@ export class Drafting {
   private settle(key: string, { have, want }: Pair): void {
     // Something foreign in a place that Weft no longer wants is not Weft's to remove.
     const isTheirs = want === undefined && have !== undefined && ownerOf(this.owns, have) !== 'weft'
-    if (isTheirs || (want === undefined ? have === undefined : have !== undefined && equal(want, have))) {
+    if (isTheirs || (want === undefined ? have === undefined : have !== undefined && sameItem(want, have))) {
       this.odd.delete(key)
       return
     }

@@ -7,7 +7,7 @@ import { Writer } from '../../ofproto/wire/writer.ts'
 import type { Item } from '../pipeline/value.ts'
 import { means } from './describe.ts'
 import type { Index } from './desired.ts'
-import { cookieOf, eachEntry, idOf, listedCookie, observed, same, type Entry, type Held } from './wire.ts'
+import { eachEntry, listedCookie, observed, same, type Entry, type Held } from './wire.ts'
 import type { Xids } from './xids.ts'
 
 /**
@@ -25,7 +25,7 @@ const ownerOfEntry = (owns: Ownership, entry: Entry): Owner =>
   entry.kind === 'flow' ? owns.flow(listedCookie(entry)) : owns[entry.kind](entry.id)
 
 export const ownerOf = (owns: Ownership, held: Held): Owner =>
-  held.kind === 'flow' ? owns.flow(cookieOf(held)) : owns[held.kind](idOf(held))
+  held.kind === 'flow' ? owns.flow(held.cookie) : owns[held.kind](held.id)
 
 const KINDS = ['group_desc', 'meter_config', 'flow'] as const
 const ITEM_KIND = { group_desc: 'group', meter_config: 'meter', flow: 'flow' } as const

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
+import { tableOf } from '../pipeline/key.ts'
 import { Plan } from './plan.ts'
 import { flow } from './samples.ts'
 
 const flows = [2, 0, 1].map((table) => flow({ table }))
 const tables = (plan: Plan): number[] =>
-  [...plan.steps(1, true)].flatMap(({ parts }) => parts).flatMap(({ held }) => held.map(({ frame }) => frame[24] ?? -1))
+  [...plan.steps(1, true)].flatMap(({ parts }) => parts).flatMap(({ held }) => held.map(({ key }) => tableOf(key)))
 
 test('what packets meet first comes last and goes first, so that a port has traffic only while all its flows stand', () => {
   const [up, down] = [new Plan(), new Plan()]

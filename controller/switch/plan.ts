@@ -1,7 +1,9 @@
 // From what differs to what is sent, in an order in which nothing is used before it exists or removed while in use:
 // meters up; groups up, flows up, flows down, groups down in bundles; meters down. Meters cannot be in bundles
 // (OFPBFC_MSG_UNSUP), and deleting a meter or a group deletes the flows that use it.
-import { equal, type Held, type Verb } from './wire.ts'
+import { tableOf } from '../pipeline/key.ts'
+import { sameItem } from '../pipeline/value.ts'
+import type { Held, Verb } from './wire.ts'
 
 export interface Operation {
   readonly verb: Verb
@@ -23,9 +25,6 @@ export interface Step {
 
 export const countOf = ({ parts }: Step): number => parts.reduce((sum, { held }) => sum + held.length, 0)
 
-/** A flow's key begins with its table. */
-const tableOf = ({ key }: Held): number => key.charCodeAt(0)
-
 export class Plan {
   private readonly meters = { put: [] as Held[], modify: [] as Held[], remove: [] as Held[] }
   private readonly groups = { put: [] as Held[], remove: [] as Held[] }
@@ -37,17 +36,17 @@ export class Plan {
   add(want: Held | undefined, have: Held | undefined): void {
     if (want === undefined) {
       if (have !== undefined) this.remove(have)
-    } else if (have === undefined || !equal(want, have)) this.put(want, have !== undefined)
+    } else if (have === undefined || !sameItem(want, have)) this.put(want, have !== undefined)
   }
 
   private put(held: Held, replaces: boolean): void {
-    if (held.kind === 'flow') push(this.up, tableOf(held), held)
+    if (held.kind === 'flow') push(this.up, tableOf(held.key), held)
     else if (held.kind === 'group') this.groups.put.push(held)
     else this.meters[replaces ? 'modify' : 'put'].push(held)
   }
 
   private remove(held: Held): void {
-    if (held.kind === 'flow') push(this.down, tableOf(held), held)
+    if (held.kind === 'flow') push(this.down, tableOf(held.key), held)
     else if (held.kind === 'group') this.groups.remove.push(held)
     else this.meters.remove.push(held)
   }

@@ -2,8 +2,8 @@
 import type { Action, Instruction } from '../../ofproto/actions/index.ts'
 import type { Match } from '../../ofproto/fields/match.ts'
 import { encodeMessage } from '../../ofproto/messages/index.ts'
-import { flowKey } from '../pipeline/key.ts'
-import type { Flow, Group, Item, Meter } from '../pipeline/value.ts'
+import { flowOf, type Flow } from '../pipeline/packed-flow.ts'
+import type { Group, Item, Meter } from '../pipeline/value.ts'
 import type { Delta, Desired } from './desired.ts'
 import type { SwitchEvent } from './events.ts'
 import { MemorySwitch } from './memory-switch.ts'
@@ -29,10 +29,7 @@ export function flow({ table = 0, priority = 1, match = [], cookie = OURS, meter
   const none = { xid: 0, cookieMask: 0n, idleTimeoutSeconds: 0, hardTimeoutSeconds: 0, flags: 0 }
   const anywhere = { bufferId: ANY, outPort: ANY, outGroup: ANY }
   const rule = { table, priority, match, cookie, instructions }
-  const frame = encodeMessage({ kind: 'flow_mod', command: 'add', ...none, ...anywhere, ...rule })
-  const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.length)
-  const end = 48 + ((bytes.readUInt16BE(50) + 7) & ~7)
-  return { kind: 'flow', key: flowKey(table, priority, bytes, 48, end), ...rule, frame }
+  return flowOf(encodeMessage({ kind: 'flow_mod', command: 'add', ...none, ...anywhere, ...rule }))
 }
 
 export const output = (port: number): Action => ({ kind: 'output', port, maxLength: 0 })

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe as suite, expect, test } from 'vitest'
 import { listen, type Listener } from '../../controller/connect/openflow.ts'
 import type { Channel } from '../../controller/connect/channel.ts'
-import { flowKey } from '../../controller/pipeline/key.ts'
+import { flowOf } from '../../controller/pipeline/packed-flow.ts'
 import type { Item } from '../../controller/pipeline/value.ts'
 import { describe, describeError } from '../../controller/switch/describe.ts'
 import type { SwitchEvent } from '../../controller/switch/events.ts'
@@ -17,12 +17,7 @@ const BRIDGE = 'br0'
 const OURS = 0x5700_0000_0000_0001n
 
 /** An item of a flow_mod; the cookie is ours. */
-function made(mod: FlowMod): Item {
-  const frame = encodeMessage({ ...mod, cookie: OURS, xid: 0 })
-  const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.length)
-  const key = flowKey(mod.table, mod.priority, bytes, 48, 48 + ((bytes.readUInt16BE(50) + 7) & ~7))
-  return { kind: 'flow', key, frame }
-}
+const made = (mod: FlowMod): Item => flowOf(encodeMessage({ ...mod, cookie: OURS, xid: 0 }))
 
 /** A flow in ovs-ofctl's language. */
 const flow = (text: string): Item => made(parseFlowMod('add', text))
@@ -278,20 +273,19 @@ suite('a flow that a real switch refuses', () => {
   test('is isolated and reported with the name of the error; the rest is realised', async () => {
     const good = [flow('in_port=1,actions=output:2'), flow('in_port=2,actions=output:1')]
     const orphan = flow('table=3,in_port=1,actions=group:9')
-    const inconsistent = flow('table=4,priority=7,ip,actions=output:2')
     // An action that needs IP, without the match: ovs-ofctl would not say it, but a program can.
     const frame = Buffer.from(flow('table=4,priority=7,ip,actions=dec_ttl').frame)
     const bare = flow('table=4,priority=7,actions=output:2').frame
     const wrong = Buffer.concat([bare.subarray(0, 56), frame.subarray(64)])
     wrong.writeUInt16BE(wrong.length, 2)
-    const key = flowKey(4, 7, wrong, 48, 56)
-    await bring(...good, orphan, { ...inconsistent, key, frame: wrong })
+    const inconsistent = flowOf(wrong)
+    await bring(...good, orphan, inconsistent)
     expect(await flows()).toEqual(described(...good))
     const errors = controller.of('refused').map(({ held, error }) => [held.key, describeError(error)])
     expect(new Map(errors as [string, string][])).toEqual(
       new Map([
         [orphan.key, 'OFPBAC_BAD_OUT_GROUP'],
-        [key, 'OFPBAC_MATCH_INCONSISTENT'],
+        [inconsistent.key, 'OFPBAC_MATCH_INCONSISTENT'],
       ]),
     )
   })

@@ -40,6 +40,19 @@ const CONGESTED = 1 << 20
 
 /** Bytes that go out by themselves. */
 const LARGE = 16 * 1024
+/** Buffers of this size for them are used again: to allocate one takes longer than to fill it. */
+const ROOM = 512 * 1024
+const SPARE_MAX = 16
+const spare: Buffer[] = []
+
+function writeCopy(socket: Socket, bytes: Uint8Array): void {
+  if (bytes.length > ROOM) return void socket.write(Buffer.from(bytes))
+  const room = spare.pop() ?? Buffer.allocUnsafeSlow(ROOM)
+  room.set(bytes)
+  socket.write(room.subarray(0, bytes.length), () => {
+    if (spare.length < SPARE_MAX) spare.push(room)
+  })
+}
 
 const now = (): number => performance.now()
 
@@ -99,7 +112,7 @@ export class Channel {
     } else if (this.#failure === null && this.#socket.writable) {
       // Past the session, which would keep as much memory for what is sent next.
       this.#flush()
-      this.#socket.write(Buffer.from(bytes))
+      writeCopy(this.#socket, bytes)
     }
   }
 

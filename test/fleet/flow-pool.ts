@@ -1,6 +1,6 @@
 // Flows of all simulated switches: the bytes of each once, however many switches have it. A switch holds references, so that
 // 1,000 of them with thousands of flows each fit one process. Nothing is decoded until somebody asks.
-import { flowIdentity } from '../../controller/pipeline/flow.ts'
+import { flowKey } from '../../controller/pipeline/key.ts'
 import { decodeMessage, type FlowMod } from '../../ofproto/messages/index.ts'
 
 const COOKIE_AT = 8
@@ -52,12 +52,10 @@ function usesOf({ instructions }: Pick<FlowMod, 'instructions'>): Uses {
 }
 
 /** The identity of the flow in an OFPT_FLOW_MOD: table, priority and match (OpenFlow 1.3.5 §6.4). */
-export const keyOfFlow = (frame: Uint8Array): string =>
-  flowIdentity(
-    frame[TABLE_AT] as number,
-    ((frame[PRIORITY_AT] as number) << 8) | (frame[PRIORITY_AT + 1] as number),
-    frame,
-  )
+export function keyOfFlow(frame: Buffer): string {
+  const end = MATCH_AT + ((frame.readUInt16BE(MATCH_AT + 2) + 7) & ~7)
+  return flowKey(frame.readUInt8(TABLE_AT), frame.readUInt16BE(PRIORITY_AT), frame, MATCH_AT, end)
+}
 
 /** Whether both say the same but for the xid. */
 function same(own: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {

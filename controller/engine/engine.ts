@@ -74,7 +74,7 @@ export class Output<K extends Key, V> extends Query<K, V> {
     const node = this.node(key)
     this.graph.releaseIfUnread(node)
     this.graph.refresh(node)
-    return walk(node)
+    return walk(node, this.graph)
   }
 }
 
@@ -248,7 +248,7 @@ export class Engine {
   }
 
   problems(): readonly Problem[] {
-    const failed = [...this.#graph.failing].map(({ owner, key, failure }) => problem(owner.name, key, failure))
+    const failed = Array.from(this.#graph.failing, ([{ owner, key }, failure]) => problem(owner.name, key, failure))
     const ungrouped = this.#groupings.flatMap(({ name, failures }) =>
       [...failures].map(([key, reason]) => ({ name, key, reason, culprit: `${name}(${key})` })),
     )
@@ -257,8 +257,8 @@ export class Engine {
 
   /** `runs` counts function runs since the beginning, `edges` the reads that are remembered now. */
   get stats(): { readonly revision: number; readonly runs: number; readonly edges: number } {
-    const { revision, runs, edges } = this.#graph
-    return { revision, runs, edges }
+    const { revision, runs, links } = this.#graph
+    return { revision, runs, edges: links.count }
   }
 
   #claim(name: string): string {
@@ -304,9 +304,8 @@ function changeOf(node: Node, published: unknown): Change | null {
   return { name: node.owner.name, key: node.key, before, after }
 }
 
-function problem(name: string, key: Key, failure: QueryError | undefined): Problem {
+function problem(name: string, key: Key, failure: QueryError): Problem {
   let culprit = failure
-  while (culprit?.cause instanceof QueryError) culprit = culprit.cause
-  const where = culprit === undefined ? '' : `${culprit.query}(${culprit.key})`
-  return { name, key, reason: reasonOf(culprit?.cause), culprit: where }
+  while (culprit.cause instanceof QueryError) culprit = culprit.cause
+  return { name, key, reason: reasonOf(culprit.cause), culprit: `${culprit.query}(${culprit.key})` }
 }

@@ -20,7 +20,7 @@ export interface Owner {
   readonly run?: (key: Key) => unknown
   /** False for an input that holds something and so stays when nobody reads it. */
   readonly vacant?: (node: Node) => boolean
-  /** Where the changes of its kept nodes are collected, if not in `Graph.marked`. */
+  /** Its kept nodes that may have changed since the last publication, with the value published then. */
   readonly marked?: Map<Node, unknown>
 }
 
@@ -36,7 +36,7 @@ export class Node {
   readonly key: Key
   value: unknown
   state: typeof fresh | typeof stale | typeof busy
-  /** Stays alive without readers; its changes are collected in `marked` of its owner, or else of the graph. */
+  /** Stays alive without readers; its changes are collected in `marked` of its owner. */
   kept = false
   /** Waits in `Graph.released` for a second look. */
   released = false
@@ -97,8 +97,6 @@ export class Graph {
   /** Function runs since the beginning. */
   runs = 0
   readonly links = new Links()
-  /** Kept nodes that may have changed since the last publication, with the value published then. */
-  readonly marked = new Map<Node, unknown>()
   readonly failing = new Map<Node, QueryError>()
 
   readonly #released: Node[] = []
@@ -186,12 +184,8 @@ export class Graph {
 
   /** Keeps the value of the first mark: a later reader may refresh the node before the change is published. */
   #mark(node: Node, published: unknown): void {
-    const marked = this.#marksOf(node)
-    if (!marked.has(node)) marked.set(node, published)
-  }
-
-  #marksOf(node: Node): Map<Node, unknown> {
-    return node.owner.marked ?? this.marked
+    const { marked } = node.owner
+    if (marked !== undefined && !marked.has(node)) marked.set(node, published)
   }
 
   refresh(node: Node): void {
@@ -308,7 +302,7 @@ export class Graph {
     this.#unlinkAfter(node, 0)
     this.links.forget(node)
     // If its removal is not published yet, it must still be found: whoever publishes puts it up again.
-    if (this.#marksOf(node).has(node)) this.#reset(node)
+    if (node.owner.marked?.has(node) === true) this.#reset(node)
     else node.owner.nodes.delete(node.key)
     return true
   }

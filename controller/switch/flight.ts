@@ -72,7 +72,7 @@ export class Flight {
     return this.base + this.count + 3
   }
 
-  /** The bytes of the step that is next. */
+  /** The bytes of the step that is next, valid until the next call. */
   encode(xids: Xids): Uint8Array {
     const step = this.current as Step
     const { bundled } = step
@@ -93,7 +93,7 @@ export class Flight {
     if (bundled) control(xid + 1, this.base, 'close_request')
     if (bundled) control(xid + 2, this.base, 'commit_request')
     writeMessage(scratch, { kind: 'barrier_request', xid: this.barrierXid })
-    return scratch.slice()
+    return scratch.bytes.subarray(0, scratch.offset)
   }
 
   /** Whether the error answers a message of this step. */

@@ -93,7 +93,7 @@ export class Lab {
         group: (id) => (id < 1_000 ? 'weft' : 'foreign'),
         meter: (id) => (id < 1_000 ? 'weft' : 'foreign'),
       },
-      send: (bytes) => this.queue.push(bytes),
+      send: (bytes) => this.queue.push(bytes.slice()),
       report: (event) => this.events.push(event),
       ...options,
     })

@@ -20,6 +20,7 @@ import { isOurs, Xids } from './xids.ts'
 export interface SwitchOptions {
   readonly desired: Desired
   readonly owns: Ownership
+  /** The bytes are valid during the call. */
   send(bytes: Uint8Array): void
   report(event: SwitchEvent): void
   /** How long after one audit the next starts. */
@@ -160,7 +161,8 @@ export class SwitchSession {
     if (this.audits.isRead) this.onRead()
     else if (!this.audits.isReading) this.index.drop()
     if (this.phase !== 'ready') return
-    if (this.audits.dueMs <= nowMs && (mayAudit || this.audits.isUrgent)) {
+    // While much is on its way there is little to compare.
+    if (this.audits.dueMs <= nowMs && ((mayAudit && this.flight === null) || this.audits.isUrgent)) {
       this.counters.audits += 1
       if (this.flight !== null) this.unsettle(this.flight)
       this.request(this.audits.start(nowMs, this.xids))

@@ -114,21 +114,23 @@ export class Derivation {
     const first = !this.#started
     this.#started = true
     const units: UnitChange[] = first ? [...this.#constants] : []
+    const others: Change[] = []
     for (const change of changes) {
       if (this.#rules.has(change.name)) pairUnits(change as Change<string, readonly Unit[]>, units)
+      else others.push(change)
       yield
     }
-    const scopes = this.#scopes.of(changes).map(({ key, after }) => [key, after ?? null] as const)
-    const zones = this.#zones.of(changes).map(({ key, after }) => [key, after ?? null] as const)
+    const scopes = this.#scopes.of(others).map(({ key, after }) => [key, after ?? null] as const)
+    const zones = this.#zones.of(others).map(({ key, after }) => [key, after ?? null] as const)
     const contests = this.#contests
-      .of(changes)
+      .of(others)
       .map(({ key, before = NONE, after = NONE }) => ({ port: key, before, after }))
-    const gone = this.#tracked.of(changes).flatMap(({ before, after }) => goneFrom(before ?? null, after ?? null))
+    const gone = this.#tracked.of(others).flatMap(({ before, after }) => goneFrom(before ?? null, after ?? null))
     const stranded = this.#stranded
-      .of(changes)
+      .of(others)
       .map(({ key, before = NONE, after = NONE }) => [key, { before, after }] as const)
       .filter(([, { before, after }]) => before.length + after.length > 0)
-    const announcements = first ? [] : this.#announcements.flatMap((output) => output.of(changes).flatMap(added))
+    const announcements = first ? [] : this.#announcements.flatMap((output) => output.of(others).flatMap(added))
     return { units, scopes, contests, zones, gone, stranded, announcements }
   }
 

@@ -8,7 +8,7 @@ import { singleAddress } from './address.ts'
 import { alarmOfSwitch, alarmsOf } from './alarms.ts'
 import type { Announcement, App, Report, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
-import type { Derivation } from './derivation.ts'
+import type { Derivation, Derived } from './derivation.ts'
 import { HostRecord } from './host-record.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
@@ -190,13 +190,24 @@ export class Fleet extends EventEmitter<FleetEvents> {
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
     if (units.length > 0 || scopes.length > 0) {
       yield* this.#rollout.steps(units, scopes, (...told) => this.#tell(...told))
-      this.emit('progress', [...new Set(units.map(({ object }) => object))])
+      yield* this.#begun(units)
     }
     for (const announcement of announcements) this.#announce(announcement)
     // After the flows: packets that are still on their way must not bring back what is forgotten.
     for (const { host, zone, prefixes } of gone) this.#zones.forget(host, zone, prefixes.flatMap(singleAddress))
     for (const host of learnt) this.emit('host', host)
     this.#options.committed?.((performance.now() - begin) / 1000)
+  }
+
+  /** In small steps, as for each object somebody may have to be told what has become of it. */
+  *#begun(units: Derived['units']): Generator<void, void> {
+    const objects = new Set<string>()
+    for (const { object } of units) {
+      if (objects.has(object)) continue
+      objects.add(object)
+      this.emit('progress', [object])
+      yield
+    }
   }
 
   #tell(host: string, revision: number, delta: Delta): void {

@@ -1,6 +1,6 @@
 // Where ports are and what connects them: the engine's tables, groupings and queries between its inputs and the apps.
 import {
-  physicalNetwork,
+  physicalNetworks,
   ROUTER_INTERFACE,
   type Binding,
   type Host,
@@ -190,8 +190,8 @@ export function connectTopology(engine: Engine, inputs: Inputs): Topology {
     const uplinks = host.get(id)?.uplinks ?? {}
     const physical = networksOn.get(id).flatMap((member) => {
       const row = network.get(networkOf(member))
-      const name = row === undefined ? null : physicalNetwork(row)
-      return name === null || Object.hasOwn(uplinks, name) ? [] : [name]
+      const names = row === undefined ? NONE : physicalNetworks(row)
+      return names.length === 0 || names.some((name) => Object.hasOwn(uplinks, name)) ? NONE : [names.join("' or '")]
     })
     return [...new Set(physical)].toSorted()
   }

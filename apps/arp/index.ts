@@ -5,9 +5,9 @@
 import {
   arpAnswer,
   ipv4,
+  isWired,
   mac,
   NETWORK,
-  physicalNetwork,
   tag,
   type App,
   type Contribution,
@@ -23,7 +23,7 @@ const priorities = { own: 110, answer: 100, unknown: 10 } as const
 /** There may be machines that the API does not know. */
 function onWire(read: Reads, id: string): boolean {
   const network = read.network(id)
-  return network !== undefined && physicalNetwork(network) !== null
+  return network !== undefined && isWired(network)
 }
 
 const addressesOf = (port: Port): number[] => port.fixed_ips.flatMap(({ ip_address }) => ipv4(ip_address) ?? [])

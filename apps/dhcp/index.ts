@@ -5,9 +5,9 @@ import {
   arpAnswer,
   DNS_DOMAIN,
   ipv4,
+  isWired,
   mac,
   NETWORK,
-  physicalNetwork,
   portMeter,
   prefix,
   subnetMac,
@@ -274,7 +274,7 @@ function present(read: Reads, id: string): readonly Contribution[] {
   const subnet = read.subnet(id)
   const network = subnet && read.network(subnet.network_id)
   const gateway = ipv4(subnet?.gateway_ip ?? '::')
-  if (!subnet?.enable_dhcp || gateway === null || network === undefined || physicalNetwork(network) !== null) return []
+  if (!subnet?.enable_dhcp || gateway === null || network === undefined || isWired(network)) return []
   return [
     {
       scope: { kind: 'network', network: subnet.network_id },

@@ -50,9 +50,11 @@ export interface NorthboundOptions {
 export const defaultSettings: Settings = {
   mtu: { underlay: 1500 },
   segmentRange: { first: 1, last: 16_777_215 },
+  vlanRanges: [],
   // Neutron's defaults.
   quota: {
     networks: 100,
+    segments: -1,
     subnets: 100,
     ports: 500,
     routers: 10,

@@ -47,7 +47,7 @@ function interfaceOnSubnet(action: RouterAction, subnetId: string): Port {
   checkQuota(tx, settings, 'ports', router.project_id)
   const fields = { network_id: subnet.network_id, port_security_enabled: false, ...routerSide(router) }
   const draft = make('ports', fields, router.project_id)
-  return createPort(tx, draft, [{ subnet_id: subnet.id, ip_address: subnet.gateway_ip }])
+  return createPort(action, draft, [{ subnet_id: subnet.id, ip_address: subnet.gateway_ip }])
 }
 
 /** What makes a port the interface of a router: no guest speaks there, so no group may be held in use by it. */
@@ -89,9 +89,18 @@ function interfaceOfPort(action: RouterAction, portId: string): Port {
   return action.touch(port, { ...port, ...routerSide(router) })
 }
 
+/** Of such a network a host is on one segment only, and could not route to the others. */
+function refuseSeveralSegments(tx: RouterAction['tx'], networkId: string): void {
+  if ((tx.get('networks', networkId)?.segments.length ?? 0) === 0) return
+  throw badRequest(
+    `Bad router request: network ${networkId} has several segments, which are connected by routers on the wires only`,
+  )
+}
+
 function refuseClash({ tx, router }: RouterAction, added: readonly Subnet[]): void {
   const present = connectedSubnets(tx, routerInterfaces(tx, router.id))
   for (const subnet of added) {
+    refuseSeveralSegments(tx, subnet.network_id)
     if (present.some((each) => each.id === subnet.id)) {
       throw badRequest(`Bad router request: Router already has a port on subnet ${subnet.id}`)
     }

@@ -2,7 +2,7 @@
 // tracked reads to flows. The engine runs a rule again when something that it read has changed, and only then.
 import type { FlowSpec } from './pipeline/flow.ts'
 import type { Stage } from './pipeline/layout.ts'
-import { physicalNetworks, type Segment } from './segments.ts'
+import type { Segment } from './segments.ts'
 
 export type { FlowSpec } from './pipeline/flow.ts'
 export type { Stage } from './pipeline/layout.ts'
@@ -12,7 +12,7 @@ export { asPrefix, hostMac, ipv4, ipv6Prefix, linkLocal, mac, prefix, subnetMac 
 export { arpAnswer } from './arp-answer.ts'
 export { copyOf } from './flooding.ts'
 export { LOG_METER, portMeter, REJECT_METER, ROUTER_METER } from './pipeline/meters.ts'
-export { physicalNetworks, segmentsAt, segmentsOf, type Segment } from './segments.ts'
+export { isWired, physicalNetworks, segmentsAt, segmentsOf } from './segments.ts'
 export { memberOf, sourcesOf, remoteSetOf } from './policy.ts'
 export {
   directions,
@@ -332,9 +332,6 @@ export const TUNNEL_PORTS = { vxlan: 65001, geneve: 65002, gre: 65003 } as const
 export type TunnelType = keyof typeof TUNNEL_PORTS
 export const isTunnelType = (type: string | null): type is TunnelType =>
   type !== null && Object.hasOwn(TUNNEL_PORTS, type)
-
-/** Machines that the API does not know may be on it: it is on physical networks. */
-export const isWired = (network: Network): boolean => physicalNetworks(network).length > 0
 
 /** The domain of networks that have none of their own. */
 export const DNS_DOMAIN = 'weft.internal.'

@@ -51,6 +51,14 @@ export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
       const record = fleet.hosts.get(host) ?? Array.from(fleet.hosts.values()).find(({ facts }) => facts.name === host)
       return record && new Set(Object.keys(record.facts.uplinks))
     },
+    onPlaces: (listener) => {
+      fleet.on('host', listener)
+      fleet.on('progress', listener)
+      return () => {
+        fleet.off('host', listener)
+        fleet.off('progress', listener)
+      }
+    },
     subscribe: (listener) => subscribe(fleet, networksOf, portStatus, listener),
   }
 }

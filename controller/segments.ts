@@ -21,6 +21,9 @@ interface Segmented extends Segment {
 export const segmentsOf = (network: Segmented): readonly Segment[] =>
   network.segments !== undefined && network.segments.length > 0 ? network.segments : [network]
 
+/** It is on physical networks, and so may be machines that the API does not know. One with a tunnel has no other segment. */
+export const isWired = (network: Segmented): boolean => segmentsOf(network)[0]?.['provider:physical_network'] !== null
+
 /** The physical networks that a network is on; none for an overlay. */
 export const physicalNetworks = (network: Segmented): readonly string[] => [
   ...new Set(segmentsOf(network).flatMap((each) => each['provider:physical_network'] ?? [])),

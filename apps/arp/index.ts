@@ -8,6 +8,7 @@ import {
   isWired,
   mac,
   NETWORK,
+  segmentsOf,
   tag,
   type App,
   type Contribution,
@@ -28,9 +29,11 @@ function onWire(read: Reads, id: string): boolean {
 
 const addressesOf = (port: Port): number[] => port.fixed_ips.flatMap(({ ip_address }) => ipv4(ip_address) ?? [])
 
+/** On a network with several segments who is near enough to be asked answers himself: the others are not to be found. */
 function owned(read: Reads, id: string): readonly Contribution[] {
   const port = read.port(id)
-  if (port === undefined) return []
+  const network = port && read.network(port.network_id)
+  if (!network || segmentsOf(network).length > 1) return []
   const hardware = mac(port.mac_address)
   const flows = addressesOf(port).map((address) => arpAnswer(port.network_id, address, hardware, priorities.answer))
   return [{ scope: { kind: 'network', network: port.network_id }, flows }]

@@ -32,6 +32,8 @@ export interface LiveState {
   portHost(id: string): string | undefined
   /** The physical networks that a host has a way to, by the host's id or name; undefined for one that is not known. */
   physicalNetworks(host: string): ReadonlySet<string> | undefined
+  /** Called when hosts or where ports are plugged in may have changed. */
+  onPlaces(listener: () => void): () => void
   subscribe(listener: (change: LiveChange) => void): () => void
 }
 

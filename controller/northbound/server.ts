@@ -24,6 +24,7 @@ import { openApi } from './openapi.ts'
 import { otherRoutes } from './other-routes.ts'
 import { resourceRoutes } from './resource-routes.ts'
 import type { Settings } from './resource.ts'
+import { adoptNetworks, serveDeferredPorts } from './segment-upkeep.ts'
 import { createService } from './service.ts'
 import { securityGroupRoutes } from './security-group-routes.ts'
 import { traceRoutes } from './trace-routes.ts'
@@ -138,7 +139,13 @@ export async function createNorthbound(options: NorthboundOptions): Promise<Fast
       return authenticator.authenticate(request.headers)
     },
   })
-  app.addHook('preClose', async () => stopEvents())
+  const upkeep = { store, cache, live, service, log: app.log }
+  await adoptNetworks(upkeep)
+  const stopDeferred = serveDeferredPorts(upkeep)
+  app.addHook('preClose', async () => {
+    stopEvents()
+    stopDeferred()
+  })
   app.addHook('onClose', async () => cache.close())
   return app
 }

@@ -11,7 +11,6 @@ import {
   fixed,
   type Operation,
   type Resource,
-  type Settings,
   standardAttributes,
   zoneHints,
 } from '../resource.ts'
@@ -21,7 +20,7 @@ import {
   MAXIMUM_SEGMENTATION_ID,
   networkTypes,
   overheadBytes,
-  type Place,
+  placeOf,
   providerSegment,
 } from './segment-allocation.ts'
 import { idList, noQos, statusType } from './shared.ts'
@@ -157,12 +156,6 @@ function segmentsOfNew(draft: Network, operation: Operation): ReturnType<typeof 
   })
   return carriedBy(places)
 }
-
-const placeOf = (wanted: Partial<ProviderSegment>, { defaultNetworkType }: Settings): Place => ({
-  network_type: wanted['provider:network_type'] ?? defaultNetworkType,
-  physical_network: wanted['provider:physical_network'] ?? null,
-  segmentation_id: wanted['provider:segmentation_id'] ?? null,
-})
 
 function refuseOtherUsers(network: Network, { tx }: Operation): void {
   tx.guard(`networks/${network.id}`)

@@ -37,7 +37,7 @@ export function addressesOn(operation: Operation, port: Port, host: string): Add
   if (port.ip_allocation === 'deferred') return addressesFor(operation, port, host, undefined)
   const subnets = operation.tx.select('subnets', 'network_id', port.network_id)
   if (isRouted(subnets)) refuseScattered(port, host, port.fixed_ips, subnetsOf(operation, port, host, subnets))
-  return port
+  return { fixed_ips: port.fixed_ips, ip_allocation: port.ip_allocation }
 }
 
 const isRouted = (subnets: readonly Subnet[]): boolean => subnets.some(({ segment_id }) => segment_id !== null)

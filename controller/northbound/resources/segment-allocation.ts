@@ -3,7 +3,7 @@ import { segmentPlace } from '../cache.ts'
 import { conflict, invalidInput } from '../errors.ts'
 import type { NetworkType, Segment as ProviderSegment } from '../../segments.ts'
 import type { Network, Segment } from '../model.ts'
-import type { Operation } from '../resource.ts'
+import type { Operation, Settings } from '../resource.ts'
 
 export const networkTypes = ['vxlan', 'geneve', 'gre', 'flat', 'vlan'] as const satisfies readonly NetworkType[]
 export const MAXIMUM_SEGMENTATION_ID = 16_777_215
@@ -88,6 +88,12 @@ function freeTunnelId({ tx, settings }: Operation): number {
 const exhausted = (): Error =>
   conflict('NoNetworkAvailable', 'Unable to create the network. No segmentation id is free.')
 
+export const placeOf = (wanted: Partial<ProviderSegment>, { defaultNetworkType }: Settings): Place => ({
+  network_type: wanted['provider:network_type'] ?? defaultNetworkType,
+  physical_network: wanted['provider:physical_network'] ?? null,
+  segmentation_id: wanted['provider:segmentation_id'] ?? null,
+})
+
 export const providerSegment = (segment: Place): ProviderSegment => ({
   'provider:network_type': segment.network_type,
   'provider:physical_network': segment.physical_network,
@@ -98,9 +104,14 @@ const NONE = { 'provider:network_type': null, 'provider:physical_network': null,
 
 /** The attributes of a network that say what carries it. */
 export function carriedBy(segments: readonly ProviderSegment[]): ProviderSegment & Pick<Network, 'segments'> {
-  const [first = NONE] = segments
-  if (segments.length === 1) return { ...first, segments: [] }
+  const shown = segments.map((each): ProviderSegment => ({
+    'provider:network_type': each['provider:network_type'],
+    'provider:physical_network': each['provider:physical_network'],
+    'provider:segmentation_id': each['provider:segmentation_id'],
+  }))
+  const [first = NONE] = shown
+  if (shown.length === 1) return { ...first, segments: [] }
   // Tunnels reach every host: there is nothing that a second segment could add to them.
-  if (segments.every((each) => each['provider:physical_network'] !== null)) return { ...NONE, segments }
+  if (segments.every((each) => each['provider:physical_network'] !== null)) return { ...NONE, segments: shown }
   throw invalidInput('a network has one tunnel, or any number of segments on physical networks')
 }

@@ -1,5 +1,5 @@
 // Which segment of a network a host is on: by the physical networks that the host has a way to.
-import { segmentsAt, segmentsOf, type Segment as ProviderSegment } from '../../segments.ts'
+import { isWired, segmentsAt, segmentsOf, type Segment as ProviderSegment } from '../../segments.ts'
 import type { Reader } from '../cache.ts'
 import type { LiveState } from '../live.ts'
 import type { Port, Segment } from '../model.ts'
@@ -19,10 +19,8 @@ export function segmentAt(reader: Reader, live: LiveState, networkId: string, ho
   const network = reader.get('networks', networkId)
   const physical = live.physicalNetworks(host)
   if (network === undefined || physical === undefined) return undefined
-  const [only] = segmentsOf(network)
   // A tunnel reaches every host.
-  const isOverlay = only?.['provider:physical_network'] === null
-  const [at] = isOverlay ? [only] : segmentsAt(network, (name) => physical.has(name))
+  const [at] = isWired(network) ? segmentsAt(network, (name) => physical.has(name)) : segmentsOf(network)
   if (at === undefined) return undefined
   const rows = reader.select('segments', 'network_id', networkId)
   return rows.find((row) => sameSegment(at, providerSegment(row)))

@@ -37,6 +37,10 @@ export class Hosts implements LiveState {
     return this.wires.get(id)
   }
 
+  onPlaces(listener: () => void): () => void {
+    return this.subscribe(listener)
+  }
+
   subscribe(listener: (change: LiveChange) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)

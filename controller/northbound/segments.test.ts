@@ -162,8 +162,7 @@ describe('subnets of segments', () => {
   test('not where there are more subnets, or more segments', async () => {
     const network = await api.make('networks', { segments: [vlan('left', 10), vlan('right', 20)] })
     const [segment] = await segmentsOf(network.id)
-    const make = (n: number) =>
-      api.make('subnets', { network_id: network.id, ip_version: 4, cidr: `10.0.${n}.0/24` })
+    const make = (n: number) => api.make('subnets', { network_id: network.id, ip_version: 4, cidr: `10.0.${n}.0/24` })
     const { id } = await make(1)
     const set = () => refusal('PUT', `subnets/${id}`, { subnet: { segment_id: segment?.id } })
     expect(await set()).toEqual([400, 'NoUpdateSubnetWhenMultipleSegmentsOnNetwork'])

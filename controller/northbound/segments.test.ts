@@ -212,6 +212,11 @@ describe('addresses', () => {
     const moved = await set(port, { 'binding:host_id': 'hr', fixed_ips: [{ subnet_id: subnets[1].id }] })
     expect([moved.status, from(moved.body.port)]).toEqual([200, [subnets[1].id]])
     expect((await set(port, { name: 'x', 'binding:host_id': null })).status).toBe(200)
+    const status = async (host: string) => {
+      api.hosts.ports.set(port.id, { status: 'ACTIVE', host })
+      return (await api.call('GET', `ports/${port.id}`)).body.port.status
+    }
+    expect([await status('hr'), await status('hl')]).toEqual(['ACTIVE', 'DOWN'])
   })
 
   test('a port that is plugged in gets its address without being asked for, as soon as there is a subnet', async () => {

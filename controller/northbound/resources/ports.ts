@@ -33,7 +33,7 @@ import type { Transaction } from '../transaction.ts'
 import { dnsName } from './networks.ts'
 import { addressesFor, addressesOn, type Addresses } from './port-addresses.ts'
 import { groupIds, groupsOfChangedPort, groupsOfNewPort, shownGroups } from './port-groups.ts'
-import { hostOf } from './segment-hosts.ts'
+import { hostOf, isMisplaced } from './segment-hosts.ts'
 import { ruleAction } from './security-group-rules.ts'
 import { noQos, statusType } from './shared.ts'
 
@@ -152,7 +152,7 @@ export const ports: Resource<'ports'> = {
   compute: (port, { cache, live, settings }, context) => {
     const host = live.portHost(port.id)
     return {
-      status: live.portStatus(port.id) ?? 'DOWN',
+      status: isMisplaced(cache, live, port) ? 'DOWN' : (live.portStatus(port.id) ?? 'DOWN'),
       ip_allocation: port.fixed_ips.length === 0 && port.ip_allocation === 'immediate' ? 'none' : port.ip_allocation,
       ...shownGroups(port, cache, context),
       dns_assignment: assignments(port, cache, settings.dnsDomain),

@@ -14,6 +14,13 @@ export const sameSegment = (a: ProviderSegment, b: ProviderSegment): boolean =>
   a['provider:physical_network'] === b['provider:physical_network'] &&
   a['provider:segmentation_id'] === b['provider:segmentation_id']
 
+/** It is plugged in on a host that is not on the segment of its addresses. */
+export function isMisplaced(reader: Reader, live: LiveState, port: Port): boolean {
+  const segment = reader.get('subnets', port.fixed_ips[0]?.subnet_id ?? '')?.segment_id ?? null
+  const host = segment === null ? undefined : live.portHost(port.id)
+  return host !== undefined && segmentAt(reader, live, port.network_id, host)?.id !== segment
+}
+
 /** Undefined for a host that is not known, or on none of them. */
 export function segmentAt(reader: Reader, live: LiveState, networkId: string, host: string): Segment | undefined {
   const network = reader.get('networks', networkId)

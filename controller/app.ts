@@ -15,6 +15,7 @@ export { LOG_METER, portMeter, REJECT_METER, ROUTER_METER } from './pipeline/met
 export { isWired, physicalNetworks, segmentsAt, segmentsOf } from './segments.ts'
 export { memberOf, sourcesOf, remoteSetOf } from './policy.ts'
 export {
+  CLAIMED_MAC,
   directions,
   FROM_TUNNEL,
   GROUP,

@@ -75,6 +75,5 @@ export function serveDeferredPorts({ store, cache, live, service, log }: UpkeepO
 function address(port: Port, operation: Operation): void {
   const host = hostOf(port, operation.live)
   if (port.ip_allocation !== 'deferred' || host === undefined) return
-  operation.tx.guard(`networks/${port.network_id}`)
   operation.tx.put('ports', operation.touch(port, { ...port, ...addressesOn(operation, port, host) }))
 }

@@ -3,7 +3,7 @@ import { segmentsOf, type Segment as ProviderSegment } from '../../segments.ts'
 import { boolean, integer, listOf, nullable, oneOf, record, refined, text } from '../attribute-types.ts'
 import type { Reader } from '../cache.ts'
 import { conflict, invalidInput, users } from '../errors.ts'
-import type { Network } from '../model.ts'
+import { type Network, routerGatewayOwner } from '../model.ts'
 import {
   attribute,
   computed,
@@ -14,6 +14,7 @@ import {
   standardAttributes,
   zoneHints,
 } from '../resource.ts'
+import { gatewayPorts } from './router-ports.ts'
 import {
   allocateSegment,
   carriedBy,
@@ -84,6 +85,7 @@ export const networks: Resource<'networks'> = {
   update(before, after, operation) {
     checkDefault(after, operation)
     if (before.shared && !after.shared) refuseOtherUsers(after, operation)
+    if (before['router:external'] && !after['router:external']) refuseGateways(after, operation)
     return after.mtu === before.mtu ? after : { ...after, mtu: mtu(after, operation) }
   },
 
@@ -157,9 +159,21 @@ function segmentsOfNew(draft: Network, operation: Operation): ReturnType<typeof 
   return carriedBy(places)
 }
 
+function refuseGateways(network: Network, { tx }: Operation): void {
+  tx.guard(`networks/${network.id}`)
+  const routers = gatewayPorts(tx, network.id).map((port) => port.device_id)
+  if (routers.length === 0) return
+  throw conflict(
+    'ExternalNetworkInUse',
+    `External network ${network.id} cannot be updated to be made non-external (router:external), since it has existing gateway ports: ${users('router', routers)}.`,
+  )
+}
+
 function refuseOtherUsers(network: Network, { tx }: Operation): void {
   tx.guard(`networks/${network.id}`)
-  const others = tx.select('ports', 'network_id', network.id).filter((port) => port.project_id !== network.project_id)
+  const others = tx
+    .select('ports', 'network_id', network.id)
+    .filter((port) => port.project_id !== network.project_id && port.device_owner !== routerGatewayOwner)
   if (others.length === 0) return
   throw conflict(
     'InvalidSharedSetting',

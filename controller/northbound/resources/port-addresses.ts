@@ -2,7 +2,7 @@
 // that its host is on, and waits for addresses until its host is known.
 import { ApiError, conflict } from '../errors.ts'
 import { assignAddresses, type FixedIpRequest } from '../ipam.ts'
-import type { FixedIp, Port, Subnet } from '../model.ts'
+import { type FixedIp, isRouterPort, type Port, type Subnet } from '../model.ts'
 import type { Operation } from '../resource.ts'
 import { segmentAt } from './segment-hosts.ts'
 
@@ -16,8 +16,10 @@ export function addressesFor(
   wanted: readonly FixedIpRequest[] | undefined,
 ): Addresses {
   const { tx } = operation
+  tx.guard(`networks/${port.network_id}`)
   const subnets = tx.select('subnets', 'network_id', port.network_id)
-  const routed = isRouted(subnets)
+  // Networks with routers have one segment.
+  const routed = isRouted(subnets) && !isRouterPort(port)
   if (routed && host === undefined && wanted === undefined) return { fixed_ips: [], ip_allocation: 'deferred' }
   const ofHost = routed && host !== undefined ? subnetsOf(operation, port, host, subnets) : subnets
   const owner = {
@@ -35,7 +37,9 @@ export function addressesFor(
 /** A port that gets another host must be able to use its addresses there; one that waits for a host gets some. */
 export function addressesOn(operation: Operation, port: Port, host: string): Addresses {
   if (port.ip_allocation === 'deferred') return addressesFor(operation, port, host, undefined)
-  const subnets = operation.tx.select('subnets', 'network_id', port.network_id)
+  const { tx } = operation
+  tx.guard(`networks/${port.network_id}`)
+  const subnets = tx.select('subnets', 'network_id', port.network_id)
   if (isRouted(subnets)) refuseScattered(port, host, port.fixed_ips, subnetsOf(operation, port, host, subnets))
   return { fixed_ips: port.fixed_ips, ip_allocation: port.ip_allocation }
 }

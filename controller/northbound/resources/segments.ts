@@ -2,7 +2,7 @@
 // where a segment is can be changed, so the network's own copy of it (`carriedBy`) stays true.
 import { integer, nullable, oneOf, text, uuid } from '../attribute-types.ts'
 import { conflict, notFound, users } from '../errors.ts'
-import type { Network, Segment } from '../model.ts'
+import { isRouterPort, type Network, type Segment } from '../model.ts'
 import { attribute, fixed, type Operation, type Resource, standardAttributes } from '../resource.ts'
 import { segmentsOf } from '../../segments.ts'
 import {
@@ -61,7 +61,7 @@ export const segments: Resource<'segments'> = {
 
 /** A router of Weft stands on every host, and could not reach the segments that a host is not on. */
 function refuseRouters(network: Network, { tx }: Operation): void {
-  const ports = tx.select('ports', 'network_id', network.id).filter((port) => port.device_owner.startsWith('network:'))
+  const ports = tx.select('ports', 'network_id', network.id).filter(isRouterPort)
   const used = users(
     'port',
     ports.map(({ id }) => id),

@@ -23,7 +23,7 @@ interface Shown {
   readonly ip_allocation: string
 }
 const shown = async ({ id }: Port): Promise<Shown> =>
-  (await cloud.controller.call('GET', `/v2.0/ports/${id}`))['port'] as unknown as Shown
+  (await cloud.controller.call('GET', `/v2.0/ports/${id}`))['port'] as Shown
 
 /** A machine that has asked for its address: its port had none before it was plugged in. */
 async function guest(host: Hypervisor): Promise<Guest> {

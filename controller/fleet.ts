@@ -221,7 +221,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   /** To every port of the network, once its switch has what was derived together with it. */
-  #announce({ network, address, data }: Announcement): void {
+  #announce({ network, address, data, host: from }: Announcement): void {
+    if (from !== undefined) return this.hosts.get(from)?.announcements.add(address, { network, data })
     const { reads } = this.#options.derivation
     for (const host of reads.membersOf(network)) {
       for (const { ofport } of reads.localPorts(host, network)) {
@@ -271,7 +272,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
     let record = this.hosts.get(facts.id)
     const before = record?.facts.vifs ?? []
     if (record === undefined) {
-      this.hosts.set(facts.id, (record = new HostRecord(facts, this.#newControl(facts.id))))
+      this.hosts.set(
+        facts.id,
+        (record = new HostRecord(facts, this.#newControl(facts.id), (stage) =>
+          this.#options.derivation.tables.table(stage),
+        )),
+      )
       // Of a host that was forgotten and is back before the next commit, nothing will change.
       this.#rollout.repeat(facts.id, (...told) => this.#tell(...told))
     }

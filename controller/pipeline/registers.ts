@@ -59,6 +59,8 @@ export const mark = {
   run: part(8, 8),
   /** The packet was tracked in the zone of the network that it is on. */
   sameZone: part(16, 1),
+  /** It came to a router by the router's gateway host, which is not its sender's: there is no port here to answer to. */
+  entered: part(19, 1),
 } as const
 /** What the rules of one policy work with: loading a direction here starts anew. */
 export const POLICY = part(3, 13)

@@ -34,6 +34,7 @@ export { LOG_METER, NEIGHBOUR_METER, portMeter, REJECT_METER, ROUTER_METER } fro
 export { objectDigits } from './pipeline/cookie.ts'
 export { memberOf, sourcesOf, remoteSetOf } from './policy.ts'
 export {
+  CLAIMED_MAC,
   directions,
   FROM_TUNNEL,
   GROUP,

@@ -3,6 +3,8 @@
 import {
   ipv4,
   mac,
+  marked,
+  MARKS,
   NEIGHBOUR_METER,
   NETWORK,
   NEXT_HOP,
@@ -30,14 +32,14 @@ export function unresolved(read: Reads, id: string): readonly Contribution[] {
   const ask: FlowSpec = {
     stage: 'neighbour',
     priority: priorities.unresolved,
-    match: { [NETWORK]: tag(id) },
+    match: { [NETWORK]: tag(id), [MARKS]: marked({ asked: 0 }) },
     actions: [punt],
     meter: NEIGHBOUR_METER,
   }
   return [{ scope: { kind: 'external', network: id }, flows: [ask] }]
 }
 
-/** The neighbour, and, as far as a wire says so unasked, that it has another MAC now. */
+/** The neighbour (of whom ports ask the wire itself), and, as far as a wire says so unasked, that it has another MAC now. */
 export function learned(read: Reads, key: string): readonly Contribution[] {
   const row = read.neighbour(key)
   const address = row ? ipv4(row.address) : null
@@ -53,7 +55,7 @@ export function learned(read: Reads, key: string): readonly Contribution[] {
         {
           stage: 'neighbour',
           priority: priorities.learned,
-          match: { ...on, [NEXT_HOP]: address },
+          match: { ...on, [NEXT_HOP]: address, [MARKS]: marked({ asked: 0 }) },
           actions: [set('eth_dst', hardware)],
           to: 'next',
         },

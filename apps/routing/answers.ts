@@ -12,7 +12,7 @@ import {
   type Reads,
 } from '../../controller/app.ts'
 import { announcement, parseArp } from '../../packet/arp.ts'
-import { parseFrame, parseIpv4 } from '../../packet/frame.ts'
+import { parseFrame } from '../../packet/frame.ts'
 import { timeExceeded } from '../../packet/icmp.ts'
 import { nobodyListens } from '../../packet/refusal.ts'
 import { ipv4Addresses } from './routes.ts'
@@ -52,26 +52,22 @@ function routerPortWith(read: Reads, hardware: number, network: string): Port | 
   return undefined
 }
 
-function isOwn(read: Reads, router: string, address: number): boolean {
-  const ports = read.interfacesOf(router).flatMap((id) => read.port(id) ?? [])
-  return [...ports, read.gatewayPortOf(router)].some(
-    (port) => port !== undefined && ipv4Addresses(port).includes(address),
-  )
-}
+/** In the cookies of flows that are there for every router: of these, the ones for packets whose TTL runs out. */
+const NO_OBJECT = '000000000000'
 
 /** Nothing listens on a router's addresses. A packet whose TTL runs out is answered by the port that it was sent to. */
 export function packetIn(read: Reads, packet: PacketIn): readonly PacketOut[] {
   const frame = parseFrame(packet.data)
-  const ip = frame && parseIpv4(frame.payload)
   const network = networkOf(read, packet)
   if (network === undefined || waits(packet, network)) return []
   const sender = read.port(read.vifAt(packet.host, packet.inPort)?.port ?? '')
   const port = frame && routerPortWith(read, frame.destination, sender?.network_id ?? network.id)
   const [address] = port ? ipv4Addresses(port) : []
-  if (!ip || !port || address === undefined) return []
-  const data = isOwn(read, port.device_id, ip.destination)
-    ? nobodyListens(packet.data)
-    : timeExceeded(packet.data, { mac: frame.destination, address })
+  if (!port || address === undefined) return []
+  const data =
+    packet.origin === NO_OBJECT
+      ? timeExceeded(packet.data, { mac: frame.destination, address })
+      : nobodyListens(packet.data)
   if (data === null) return []
   return [sender === undefined ? { network: network.id, data } : { outPort: packet.inPort, data }]
 }

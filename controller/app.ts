@@ -254,6 +254,7 @@ export interface Reads {
   gatewayPortOf(router: string): Port | undefined
   /** The ports by which routers stand on a network that is external to them. */
   gatewayPortsOn(network: string): readonly string[]
+  routerHost(router: string): RouterHost | undefined
   /** The host that stands for a router on its external network, if it has one and there is such a host. */
   hostOfRouter(router: string): string | undefined
   /** The same for the router of a port, of whichever network. */

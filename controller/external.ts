@@ -17,7 +17,10 @@ export const externalInputs = (engine: Engine): ExternalInputs => ({
 })
 
 interface External {
-  readonly reads: Pick<Reads, 'gatewayPortOf' | 'gatewayPortsOn' | 'hostOfRouter' | 'standIn' | 'neighbour'>
+  readonly reads: Pick<
+    Reads,
+    'gatewayPortOf' | 'gatewayPortsOn' | 'routerHost' | 'hostOfRouter' | 'standIn' | 'neighbour'
+  >
   /** The routers that a host stands for. */
   routersAt(this: void, host: string): readonly string[]
   /** The networks of a router: the external one, and those of its interfaces. */
@@ -47,6 +50,7 @@ export function connectExternal(
     reads: {
       gatewayPortOf,
       gatewayPortsOn: (id) => gatewaysOn.get(id),
+      routerHost: (id) => router_host.get(id),
       hostOfRouter,
       standIn(id) {
         const row = port.get(id)

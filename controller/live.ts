@@ -1,6 +1,6 @@
 // What the northbound API shows of hosts and of what they have confirmed.
 import { createHash } from 'node:crypto'
-import { physicalNetwork, ROUTER_INTERFACE, type Network, type Report } from './app.ts'
+import { physicalNetwork, ROUTER_GATEWAY, ROUTER_INTERFACE, type Network, type Report } from './app.ts'
 import type { Derivation } from './derivation.ts'
 import type { Fleet } from './fleet.ts'
 import type { HostRecord } from './host-record.ts'
@@ -17,12 +17,14 @@ function agentId(host: string): string {
 
 export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
   const { reads } = derivation
+  /** A router's external gateway is on the host that stands for the router. */
+  const hostOf = (id: string): string | undefined =>
+    reads.port(id)?.device_owner === ROUTER_GATEWAY ? reads.standIn(id) : reads.binding(id)?.host
   const portStatus = (id: string): Status | undefined => {
     const realized: Status = fleet.unconfirmed(id).length === 0 ? 'ACTIVE' : 'BUILD'
     // A router's interface is everywhere.
     if (reads.port(id)?.device_owner === ROUTER_INTERFACE) return realized
-    const binding = reads.binding(id)
-    const record = binding === null ? undefined : fleet.hosts.get(binding.host)
+    const record = fleet.hosts.get(hostOf(id) ?? '')
     if (record === undefined) return reads.port(id) === undefined ? undefined : 'DOWN'
     const network = reads.network(reads.port(id)?.network_id ?? '')
     if (record.channel === null || (network && !carries(record, network))) return 'DOWN'
@@ -46,7 +48,7 @@ export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
       if (!carried) return 'DOWN'
       return fleet.unconfirmed(id).length === 0 ? 'ACTIVE' : 'BUILD'
     },
-    portHost: (id) => reads.binding(id)?.host,
+    portHost: hostOf,
     subscribe: (listener) => subscribe(fleet, networksOf, portStatus, listener),
   }
 }

@@ -33,8 +33,15 @@ const at = (n: number, i: number): string => `10.0.${n}.${i}`
 const place = (h: number, n: number, i: number): string => `host${h}/${n * 256 + i}`
 const wireAt = (h: number): string => `host${h}/${UPLINK}`
 
+interface Options {
+  readonly snat?: boolean
+  readonly vlan?: number | null
+  readonly stands?: number
+  readonly more?: Partial<Rows>
+}
+
 /** Port 2 of network 2 is on host 1, port 3 on host 2, port 4 of network 3 on host 3; port 9 of the wire is on host 1. */
-function world({ snat = true, vlan = null as number | null, stands = 2, more = {} as Partial<Rows> } = {}): Simulated {
+function world({ snat = true, vlan = null, stands = 2, more = {} }: Options = {}): Simulated {
   return simulate({
     hosts: [host(1, { wire: UPLINK }), host(2, { wire: UPLINK }), host(3)],
     networks: [wired(1, 'wire', vlan), network(2), network(3)],

@@ -70,10 +70,16 @@ export function agentRoutes(app: FastifyInstance, options: RouteOptions & { read
 /** Reading agents, for administrators only. */
 function agentsOf({ environment }: RouteOptions) {
   const { cache, live } = environment
-  const project = ({ systemId: _, ...agent }: LiveAgent): Row => {
+  const project = (agent: LiveAgent): Row => {
     const settings = cache.get('agents', agent.id)
     return {
-      ...agent,
+      id: agent.id,
+      host: agent.host,
+      alive: agent.alive,
+      created_at: agent.created_at,
+      started_at: agent.started_at,
+      heartbeat_timestamp: agent.heartbeat_timestamp,
+      configurations: agent.configurations,
       agent_type: 'Open vSwitch agent',
       binary: 'ovs-vswitchd',
       topic: 'N/A',
@@ -83,18 +89,20 @@ function agentsOf({ environment }: RouteOptions) {
       resources_synced: agent.alive,
     }
   }
+  const find = (request: FastifyRequest): LiveAgent => {
+    requireAdmin(request.context, 'get_agent')
+    const agent = live.agents().find(({ id }) => id === idOf(request))
+    if (!agent) throw notFound('Agent', idOf(request))
+    return agent
+  }
+  const listing = (request: FastifyRequest, agents: readonly LiveAgent[]): object => {
+    requireAdmin(request.context, 'get_agent')
+    return sendList(request, { name: 'agents', table: agentTable, rows: () => agents.map(project) })
+  }
   return {
     project,
-    find(request: FastifyRequest): LiveAgent {
-      requireAdmin(request.context, 'get_agent')
-      const agent = live.agents().find(({ id }) => id === idOf(request))
-      if (!agent) throw notFound('Agent', idOf(request))
-      return agent
-    },
-    listing(request: FastifyRequest, agents: Iterable<LiveAgent>): object {
-      requireAdmin(request.context, 'get_agent')
-      return sendList(request, { name: 'agents', table: agentTable, rows: () => [...agents].map(project) })
-    },
+    find,
+    listing,
     networksOn: (host: string): Set<string> =>
       new Set([...cache.all('ports')].filter((port) => live.portHost(port.id) === host).map((port) => port.network_id)),
     hostsOf: (networks: Iterable<string>): Set<string | undefined> =>
@@ -209,7 +217,10 @@ function gatewayRoutes(app: FastifyInstance, options: RouteOptions): void {
   app.delete('/v2.0/agents/:id/l3-routers/:member', async (request, reply) => {
     const { member } = request.params as { member: string }
     const written = await decide(request, member, (agent, router) => {
-      if (isGateway(agent, router.id)) return { id: router.id, host: null, pinned: false, avoid: agent.systemId }
+      // It stays until the controller has moved it.
+      if (isGateway(agent, router.id)) {
+        return { id: router.id, host: agent.systemId, pinned: false, avoid: agent.systemId }
+      }
       throw conflict('RouterNotHostedByL3Agent', `The router ${router.id} is not hosted by L3 agent ${agent.id}.`)
     })
     return done(request, reply, { status: 204, body: undefined, written })

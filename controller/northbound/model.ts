@@ -181,15 +181,15 @@ export interface AgentSettings {
 
 /**
  * The host that stands for a router on its external network; the id is the router's. The controller chooses one and keeps
- * it while it can; the API writes where an operator wants it, or does not. It goes with the router's gateway.
+ * it while it can; the API writes where an operator wants it, or does not want it. It goes with the router's gateway.
  */
 export interface RouterHost {
   readonly id: string
-  /** `system-id` of the host; null: to be chosen. */
-  readonly host: string | null
+  /** `system-id` of the host. */
+  readonly host: string
   /** An operator has chosen it. */
   readonly pinned: boolean
-  /** The host from which an operator took the router: chosen only if there is no other. */
+  /** The host from which an operator took the router: it has the router only while no other can. */
   readonly avoid: string | null
 }
 

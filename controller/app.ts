@@ -148,9 +148,13 @@ export interface Router {
 }
 /** The host that stands for a router on its external network. */
 export interface RouterHost {
+  /** The router's. */
+  readonly id: string
   readonly host: string
   /** An operator wants it there, whatever happens. */
   readonly pinned: boolean
+  /** The host from which an operator took the router: it stands for the router only while no other can. */
+  readonly avoid: string | null
 }
 /** A machine on an external network, as a router has learned it by ARP. */
 export interface Neighbour {

@@ -8,10 +8,10 @@ const standing = (n: number, presence: Presence = 'connected', wire = true): Sta
   host: host(n, wire ? { wire: 1 } : {}),
   presence,
 })
-const router = (name: string, present?: string, pinned = false): Candidate => ({
+const router = (name: string, present?: string, pinned = false, avoid: string | null = null): Candidate => ({
   router: name,
   physical: ['wire'],
-  present: present === undefined ? undefined : { host: present, pinned },
+  present: present === undefined ? undefined : { id: name, host: present, pinned, avoid },
 })
 const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `router ${i}`)
 
@@ -53,5 +53,11 @@ test.each([
 test('a pinned router stays also on a lost host, and a router stays where no other host is', () => {
   expect(chooseHosts([router('r', 'host1', true)], [standing(1, 'lost'), standing(2)]).size).toBe(0)
   expect(chooseHosts([router('r', 'host1')], [standing(1, 'lost'), standing(2, 'lost')]).size).toBe(0)
-  expect([...chooseHosts([router('r')], [standing(2, 'lost')])]).toEqual([['r', null]])
+  expect(chooseHosts([router('r')], [standing(2, 'lost')]).size).toBe(0)
+})
+
+test('a router that an operator took from a host goes to another one, if there is one', () => {
+  const taken = router('r', 'host1', false, 'host1')
+  expect([...chooseHosts([taken], [standing(1), standing(2)])]).toEqual([['r', 'host2']])
+  expect(chooseHosts([taken], [standing(1), standing(2, 'lost')]).size).toBe(0)
 })

@@ -26,15 +26,13 @@ const carries = ({ uplinks }: Host, physical: readonly string[]): boolean =>
 /** Among equals the choice depends on router and host alone (rendezvous hashing), not on the order in which hosts came. */
 const rank = (router: string, host: string): string => createHash('sha256').update(`${router} ${host}`).digest('hex')
 
-/** Hosts by router, for those that change: null where none is right. Few routers on each host, as even as can be. */
-export function chooseHosts(
-  routers: readonly Candidate[],
-  hosts: readonly Standing[],
-): ReadonlyMap<string, string | null> {
+/** Hosts by router, for those that change. Few routers on each host, as even as can be. */
+export function chooseHosts(routers: readonly Candidate[], hosts: readonly Standing[]): ReadonlyMap<string, string> {
   const stays = ({ physical, present }: Candidate): boolean => {
     if (present?.pinned) return true
     const at = hosts.find(({ host }) => host.id === present?.host)
-    return at !== undefined && at.presence !== 'lost' && carries(at.host, physical)
+    const isWanted = present?.avoid !== present?.host
+    return isWanted && at !== undefined && at.presence !== 'lost' && carries(at.host, physical)
   }
   const load = new Map<string, number>()
   const count = (host: string): number => load.get(host) ?? 0
@@ -43,16 +41,21 @@ export function chooseHosts(
     if (each.present !== undefined && stays(each)) load.set(each.present.host, count(each.present.host) + 1)
     else moving.push(each)
   }
-  const chosen = new Map<string, string | null>()
+  const chosen = new Map<string, string>()
   for (const { router, physical, present } of moving) {
     const [best] = hosts
       .filter(({ host, presence }) => presence === 'connected' && carries(host, physical))
-      .map(({ host: { id } }) => ({ id, load: count(id), rank: rank(router, id) }))
-      .toSorted((a, b) => a.load - b.load || (a.rank < b.rank ? -1 : 1))
+      .map(({ host: { id } }) => ({
+        id,
+        avoided: id === present?.avoid ? 1 : 0,
+        load: count(id),
+        rank: rank(router, id),
+      }))
+      .toSorted((a, b) => a.avoided - b.avoided || a.load - b.load || (a.rank < b.rank ? -1 : 1))
     // A lost host is better than none: it may come back.
-    if (best === undefined && present !== undefined) continue
-    if (best !== undefined) load.set(best.id, best.load + 1)
-    chosen.set(router, best?.id ?? null)
+    const host = best?.id ?? present?.host
+    if (host !== undefined) load.set(host, count(host) + 1)
+    if (host !== undefined && host !== present?.host) chosen.set(router, host)
   }
   return chosen
 }
@@ -106,8 +109,7 @@ export class GatewayHosts {
     })
     const candidates = this.#options.routers().flatMap((router) => this.#candidate(router) ?? [])
     for (const [router, host] of chooseHosts(candidates, hosts)) {
-      const before = reads.hostOfRouter(router)
-      if (host !== (before ?? null)) this.#place(router, host === null ? null : { host, pinned: false })
+      this.#place(router, { id: router, host, pinned: false, avoid: reads.routerHost(router)?.avoid ?? null })
     }
     for (const router of this.#options.placed()) {
       const isGone = reads.router(router) === undefined

@@ -40,6 +40,12 @@ export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
       const host = Array.from(fleet.hosts.keys()).find((each) => agentId(each) === id)
       return host !== undefined && fleet.forget(host)
     },
+    carries: (agent, id) => {
+      const network = reads.network(id)
+      return Array.from(fleet.hosts.values()).some(
+        (each) => agentId(each.facts.id) === agent && network !== undefined && carries(each, network),
+      )
+    },
     portStatus,
     networkStatus: (id) => {
       const network = reads.network(id)
@@ -48,7 +54,10 @@ export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
       if (!carried) return 'DOWN'
       return fleet.unconfirmed(id).length === 0 ? 'ACTIVE' : 'BUILD'
     },
-    portHost: hostOf,
+    portHost: (id) => {
+      const host = hostOf(id)
+      return host === undefined ? undefined : fleet.hosts.get(host)?.facts.name
+    },
     subscribe: (listener) => subscribe(fleet, networksOf, portStatus, listener),
   }
 }
@@ -64,6 +73,7 @@ function agentOf(record: HostRecord): LiveAgent {
   return {
     id: agentId(facts.id),
     host: facts.name,
+    systemId: facts.id,
     alive: record.connected && record.channel !== null,
     created_at: record.knownSince.toISOString(),
     started_at: (record.connectedAt ?? record.knownSince).toISOString(),

@@ -59,8 +59,8 @@ const hostOf = (member: string): string => member.slice(member.indexOf('/') + 1)
 type Claim = readonly [key: string, vif: Vif]
 
 /** Which interface a port is: one of the host that the port asks for, else the first by host and name. */
-function winner(port: Port, claims: readonly Claim[]): Binding | undefined {
-  const first = claims.find(([, { host }]) => host === port['binding:host_id']) ?? claims[0]
+function winner(claims: readonly Claim[], isWanted: (host: string) => boolean): Binding | undefined {
+  const first = claims.find(([, { host }]) => isWanted(host)) ?? claims[0]
   if (first === undefined) return undefined
   const [key, { host, ofport }] = first
   const rivals = claims.length === 1 ? NONE : claims.flatMap(([each]) => (each === key ? [] : [each]))
@@ -98,7 +98,8 @@ function connectPlaces(engine: Engine, { port, host, vif }: Inputs) {
       const claim = vif.get(key)
       return claim === undefined || host.get(claim.host) === undefined ? [] : [[key, claim]]
     })
-    const binding = winner(row, claims)
+    const wanted = row['binding:host_id']
+    const binding = winner(claims, (each) => each === wanted || host.get(each)?.name === wanted)
     return binding && { id, ...binding, network: row.network_id, up: row.admin_state_up, listens: listensToAll(row) }
   })
   /** Ports by `network/host`: what flooding depends on, so that other edits of a port stop here. */

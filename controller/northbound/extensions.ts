@@ -19,6 +19,7 @@ const names: Readonly<Record<string, string>> = {
   'extraroute-atomic': 'Atomically add/remove extra routes',
   'filter-validation': 'Filter parameters validation',
   'ip-substring-filtering': 'IP address substring filtering',
+  l3_agent_scheduler: 'L3 Agent Scheduler',
   'net-mtu': 'Network MTU',
   'net-mtu-writable': 'Network MTU (writable)',
   'network-ip-availability': 'Network IP Availability',

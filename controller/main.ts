@@ -80,18 +80,33 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
   closers.push(() => store.close())
   const derivation = new Derivation(apps)
   let openflowPort = 0
+  const measured = commitTimes(registry)
   const fleet = new Fleet({
     apps,
     derivation,
     log,
     auditMilliseconds: config['audit-interval'] * 1000,
-    committed: commitTimes(registry),
+    committed: (seconds) => {
+      measured(seconds)
+      gatewayHosts.touch()
+    },
     controllerOf: (connection) => controllerOf(config, openflowPort)(connection),
     remember: (id, facts) => hosts.set(id, facts === null ? null : dumpFacts(facts)),
     rememberZone: (key, zone) => zones.set(key, zone === null ? null : JSON.stringify(zone)),
   })
   closers.push(() => fleet.close())
   const { reads, inputs } = derivation
+  const gatewayHosts = new GatewayHosts({
+    reads,
+    routers: () => inputs.router.keys(),
+    placed: () => inputs.router_host.keys(),
+    hosts: () => Array.from(fleet.hosts, ([id, { channel }]) => ({ id, connected: channel !== null })),
+    takeoverMilliseconds: config['gateway-takeover'] * 1000,
+    place: (...change) =>
+      placeRouter(store, ...change).catch((error: unknown) => log.error({ err: error }, 'not stored')),
+  })
+  closers.push(() => gatewayHosts.close())
+  fleet.on('host', () => gatewayHosts.touch())
   const neighbours = new Neighbours({
     reads,
     send: (host, packet) => fleet.send(host, packet),
@@ -124,19 +139,6 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
     }),
   )
   await fleet.committed()
-
-  const gatewayHosts = new GatewayHosts({
-    reads,
-    routers: () => inputs.router.keys(),
-    placed: () => inputs.router_host.keys(),
-    hosts: () => Array.from(fleet.hosts, ([id, { channel }]) => ({ id, connected: channel !== null })),
-    takeoverMilliseconds: config['gateway-takeover'] * 1000,
-    place: (...change) =>
-      placeRouter(store, ...change).catch((error: unknown) => log.error({ err: error }, 'not stored')),
-  })
-  closers.push(() => gatewayHosts.close())
-  fleet.on('host', () => gatewayHosts.touch())
-  fleet.on('progress', () => gatewayHosts.touch())
 
   const switches = await listenSwitches(
     config.openflow,

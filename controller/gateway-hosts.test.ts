@@ -2,7 +2,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { chooseHosts, type Candidate, type Presence, type Standing } from './gateway-hosts.ts'
-import { host } from './testing.ts'
+import { host, wired } from './testing.ts'
 
 const standing = (n: number, presence: Presence = 'connected', wire = true): Standing => ({
   host: host(n, wire ? { wire: 1 } : {}),
@@ -10,7 +10,7 @@ const standing = (n: number, presence: Presence = 'connected', wire = true): Sta
 })
 const router = (name: string, present?: string, pinned = false, avoid: string | null = null): Candidate => ({
   router: name,
-  physical: ['wire'],
+  networks: [wired(1, 'wire')],
   present: present === undefined ? undefined : { id: name, host: present, pinned, avoid },
 })
 const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `router ${i}`)

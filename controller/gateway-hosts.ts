@@ -2,13 +2,13 @@
 // connections; it is replaced when it does not carry the network any more, or has been lost for some time. An operator may
 // pin a router to a host: then it stays there whatever happens.
 import { createHash } from 'node:crypto'
-import { physicalNetwork, type Host, type Reads, type RouterHost } from './app.ts'
+import { carries, type Host, type Network, type Reads, type RouterHost } from './app.ts'
 
 /** A router that needs a host. */
 export interface Candidate {
   readonly router: string
-  /** The physical networks that its networks are on. */
-  readonly physical: readonly string[]
+  /** Those that it stands on. */
+  readonly networks: readonly Network[]
   readonly present: RouterHost | undefined
 }
 
@@ -20,19 +20,19 @@ export interface Standing {
   readonly presence: Presence
 }
 
-const carries = ({ uplinks }: Host, physical: readonly string[]): boolean =>
-  physical.every((name) => Object.hasOwn(uplinks, name))
+const carriesAll = ({ uplinks }: Host, networks: readonly Network[]): boolean =>
+  networks.every((network) => carries(uplinks, network))
 
 /** Among equals the choice depends on router and host alone (rendezvous hashing), not on the order in which hosts came. */
 const rank = (router: string, host: string): string => createHash('sha256').update(`${router} ${host}`).digest('hex')
 
 /** Hosts by router, for those that change. Few routers on each host, as even as can be. */
 export function chooseHosts(routers: readonly Candidate[], hosts: readonly Standing[]): ReadonlyMap<string, string> {
-  const stays = ({ physical, present }: Candidate): boolean => {
+  const stays = ({ networks, present }: Candidate): boolean => {
     if (present?.pinned) return true
     const at = hosts.find(({ host }) => host.id === present?.host)
     const isWanted = present?.avoid !== present?.host
-    return isWanted && at !== undefined && at.presence !== 'lost' && carries(at.host, physical)
+    return isWanted && at !== undefined && at.presence !== 'lost' && carriesAll(at.host, networks)
   }
   const load = new Map<string, number>()
   const count = (host: string): number => load.get(host) ?? 0
@@ -42,9 +42,9 @@ export function chooseHosts(routers: readonly Candidate[], hosts: readonly Stand
     else moving.push(each)
   }
   const chosen = new Map<string, string>()
-  for (const { router, physical, present } of moving) {
+  for (const { router, networks, present } of moving) {
     const [best] = hosts
-      .filter(({ host, presence }) => presence === 'connected' && carries(host, physical))
+      .filter(({ host, presence }) => presence === 'connected' && carriesAll(host, networks))
       .map(({ host: { id } }) => ({
         id,
         avoided: id === present?.avoid ? 1 : 0,
@@ -133,15 +133,9 @@ export class GatewayHosts {
     const { reads } = this.#options
     const gateway = reads.gatewayPortOf(router)
     if (gateway === undefined || this.#placing.has(router)) return null
-    const networks = [
-      gateway.network_id,
-      ...reads.interfacesOf(router).flatMap((id) => reads.port(id)?.network_id ?? []),
-    ]
-    const physical = networks.flatMap((id) => {
-      const network = reads.network(id)
-      return network === undefined ? [] : (physicalNetwork(network) ?? [])
-    })
-    return { router, physical, present: reads.routerHost(router) }
+    const ids = [gateway.network_id, ...reads.interfacesOf(router).flatMap((id) => reads.port(id)?.network_id ?? [])]
+    const networks = ids.flatMap((id) => reads.network(id) ?? [])
+    return { router, networks, present: reads.routerHost(router) }
   }
 
   #place(router: string, after: RouterHost | null): void {

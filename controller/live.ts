@@ -1,6 +1,6 @@
 // What the northbound API shows of hosts and of what they have confirmed.
 import { createHash } from 'node:crypto'
-import { physicalNetwork, ROUTER_GATEWAY, ROUTER_INTERFACE, type Network, type Report } from './app.ts'
+import { carries, isWired, ROUTER_GATEWAY, ROUTER_INTERFACE, type Report } from './app.ts'
 import type { Derivation } from './derivation.ts'
 import type { Fleet } from './fleet.ts'
 import type { HostRecord } from './host-record.ts'
@@ -27,7 +27,7 @@ export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
     const record = fleet.hosts.get(hostOf(id) ?? '')
     if (record === undefined) return reads.port(id) === undefined ? undefined : 'DOWN'
     const network = reads.network(reads.port(id)?.network_id ?? '')
-    if (record.channel === null || (network && !carries(record, network))) return 'DOWN'
+    if (record.channel === null || (network && !carries(record.facts.uplinks, network))) return 'DOWN'
     return record.confirmed > 0 ? realized : 'BUILD'
   }
   const networksOf = (port: string): readonly string[] => {
@@ -43,14 +43,14 @@ export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
     carries: (agent, id) => {
       const network = reads.network(id)
       return Array.from(fleet.hosts.values()).some(
-        (each) => agentId(each.facts.id) === agent && network !== undefined && carries(each, network),
+        (each) => agentId(each.facts.id) === agent && network !== undefined && carries(each.facts.uplinks, network),
       )
     },
     portStatus,
     networkStatus: (id) => {
       const network = reads.network(id)
       const records = Array.from(fleet.hosts.values())
-      const carried = !network || physicalNetwork(network) === null || records.some((each) => carries(each, network))
+      const carried = !network || !isWired(network) || records.some((each) => carries(each.facts.uplinks, network))
       if (!carried) return 'DOWN'
       return fleet.unconfirmed(id).length === 0 ? 'ACTIVE' : 'BUILD'
     },
@@ -58,14 +58,20 @@ export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
       const host = hostOf(id)
       return host === undefined ? undefined : fleet.hosts.get(host)?.facts.name
     },
+    physicalNetworks: (host) => {
+      const record = fleet.hosts.get(host) ?? Array.from(fleet.hosts.values()).find(({ facts }) => facts.name === host)
+      return record && new Set(Object.keys(record.facts.uplinks))
+    },
+    onPlaces: (listener) => {
+      fleet.on('host', listener)
+      fleet.on('progress', listener)
+      return () => {
+        fleet.off('host', listener)
+        fleet.off('progress', listener)
+      }
+    },
     subscribe: (listener) => subscribe(fleet, networksOf, portStatus, listener),
   }
-}
-
-/** A host carries every overlay, and what is on a physical network that it has a way to. */
-function carries({ facts }: HostRecord, network: Network): boolean {
-  const physical = physicalNetwork(network)
-  return physical === null || Object.hasOwn(facts.uplinks, physical)
 }
 
 function agentOf(record: HostRecord): LiveAgent {

@@ -6,6 +6,7 @@ import {
   FROM_TUNNEL,
   hostMac,
   ipv4,
+  isWired,
   l2Priorities,
   load,
   look,
@@ -16,7 +17,6 @@ import {
   NEIGHBOUR_METER,
   NETWORK,
   NEXT_HOP,
-  physicalNetwork,
   prefix,
   punt,
   remember,
@@ -172,7 +172,7 @@ function answered(network: string, address: number, hardware: number, own: numbe
 function entries(read: Reads, { router, port, host }: Gateway): FlowSpec[] {
   const onWire = (network: string): boolean => {
     const row = read.network(network)
-    return row !== undefined && physicalNetwork(row) !== null
+    return row !== undefined && isWired(row)
   }
   const own = mac(port.mac_address)
   const external = { [NETWORK]: tag(port.network_id) }

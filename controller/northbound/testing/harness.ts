@@ -9,6 +9,8 @@ export class Hosts implements LiveState {
   readonly ports = new Map<string, { status: Status; host: string }>()
   /** Agents without a way to physical networks. */
   readonly stranded = new Set<string>()
+  /** The physical networks of each host. */
+  readonly wires = new Map<string, ReadonlySet<string>>()
   readonly #listeners = new Set<(change: LiveChange) => void>()
 
   agents(): readonly LiveAgent[] {
@@ -35,6 +37,14 @@ export class Hosts implements LiveState {
 
   portHost(id: string): string | undefined {
     return this.ports.get(id)?.host
+  }
+
+  physicalNetworks(id: string): ReadonlySet<string> | undefined {
+    return this.wires.get(id)
+  }
+
+  onPlaces(listener: () => void): () => void {
+    return this.subscribe(listener)
   }
 
   subscribe(listener: (change: LiveChange) => void): () => void {

@@ -10,7 +10,7 @@ export interface Losses {
   readonly lost: number
 }
 
-/** Pings every `milliseconds` while `act` runs. */
+/** Pings every `milliseconds` while `act` runs; up to the last packet that was answered. */
 export async function pinging(
   from: Machine,
   address: string,
@@ -25,7 +25,8 @@ export async function pinging(
   } finally {
     await ping.stop('SIGINT')
   }
-  const summary = /(\d+) packets transmitted, (\d+) received/
-  const [, sent, received] = summary.exec(readFileSync(log, 'utf8')) ?? []
-  return { sent: Number(sent), lost: Number(sent) - Number(received) }
+  // What was sent last may be answered too late to be counted.
+  const answered = new Set(Array.from(readFileSync(log, 'utf8').matchAll(/icmp_seq=(\d+) /g), ([, n]) => Number(n)))
+  const sent = Math.max(0, ...answered)
+  return { sent, lost: sent - answered.size }
 }

@@ -37,6 +37,8 @@ export function scopeKey(scope: Scope): string {
       return named('group', scope.group)
     case 'set':
       return named('set', scope.set)
+    case 'external':
+      return named('external', scope.network)
   }
 }
 
@@ -64,7 +66,8 @@ function drop<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
   if (set?.size === 0) map.delete(key)
 }
 
-const NO_HOSTS: ReadonlySet<string> = new Set()
+/** Neither hosts nor scopes. */
+const NONE: ReadonlySet<string> = new Set()
 const NO_LISTS: ReadonlySet<readonly Item[]> = new Set()
 const NO_ITEMS: readonly Item[] = []
 
@@ -91,13 +94,13 @@ export class Deployment {
 
   /** The same in small steps; what hosts have, and are to be told, is whole after the last one only. */
   *steps(units: readonly UnitChange[], scopes: readonly ScopeChange[]): Generator<void, void> {
-    for (const [host, after] of scopes) yield this.#leave(host, after ?? NO_HOSTS)
+    for (const [host, after] of scopes) yield this.#leave(host, after ?? NONE)
     for (const change of units) yield this.#change(change)
     for (const [host, after] of scopes) yield this.#enter(host, after)
   }
 
   #leave(host: string, after: ReadonlySet<string>): void {
-    for (const scope of this.#scopesOf.get(host) ?? NO_HOSTS) {
+    for (const scope of this.scopesOf(host)) {
       if (after.has(scope)) continue
       drop(this.#hostsOf, scope, host)
       for (const list of this.#listsIn(scope)) this.#deltaOf(host).removed.push(list)
@@ -105,8 +108,8 @@ export class Deployment {
   }
 
   #enter(host: string, after: ReadonlySet<string> | null): void {
-    const before = this.#scopesOf.get(host) ?? NO_HOSTS
-    for (const scope of after ?? NO_HOSTS) {
+    const before = this.scopesOf(host)
+    for (const scope of after ?? NONE) {
       if (before.has(scope)) continue
       add(this.#hostsOf, scope, host)
       for (const list of this.#listsIn(scope)) this.#deltaOf(host).added.push(list)
@@ -140,7 +143,11 @@ export class Deployment {
 
   /** The hosts that have the units of a scope. */
   hostsOf(scope: string): ReadonlySet<string> {
-    return this.#hostsOf.get(scope) ?? NO_HOSTS
+    return this.#hostsOf.get(scope) ?? NONE
+  }
+
+  scopesOf(host: string): ReadonlySet<string> {
+    return this.#scopesOf.get(host) ?? NONE
   }
 
   /** Items of a kind, with the hosts that have them; by looking at all. */
@@ -152,7 +159,7 @@ export class Deployment {
 
   /** Everything that a host is to have: a list of each unit. */
   *listsOf(host: string): Generator<readonly Item[]> {
-    for (const scope of this.#scopesOf.get(host) ?? NO_HOSTS) yield* this.#listsIn(scope)
+    for (const scope of this.scopesOf(host)) yield* this.#listsIn(scope)
   }
 
   /** The same by key. */

@@ -6,9 +6,9 @@ import type { Message } from '../ofproto/messages/index.ts'
 import type { Connection } from '../ovsdb/index.ts'
 import { singleAddress } from './address.ts'
 import { alarmOfSwitch, alarmsOf } from './alarms.ts'
-import type { Announcement, App, Report, Zone } from './app.ts'
+import type { Announcement, App, NeighbourNews, PacketOut, Report, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
-import type { Derivation } from './derivation.ts'
+import type { Derivation, Derived } from './derivation.ts'
 import { HostRecord } from './host-record.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
@@ -55,6 +55,8 @@ interface FleetEvents {
   host: [id: string]
   /** What an app says of a packet. */
   report: [host: string, report: Report]
+  /** What an app has learned of the neighbours of routers. */
+  neighbour: [host: string, news: NeighbourNews]
   /** What these objects cause has changed, or all hosts have confirmed it. */
   progress: [objects: readonly string[]]
 }
@@ -197,13 +199,24 @@ export class Fleet extends EventEmitter<FleetEvents> {
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
     if (units.length > 0 || scopes.length > 0) {
       yield* this.#rollout.steps(units, scopes, (...told) => this.#tell(...told))
-      this.emit('progress', [...new Set(units.map(({ object }) => object))])
+      yield* this.#begun(units)
     }
     for (const announcement of announcements) this.#announce(announcement)
     // After the flows: packets that are still on their way must not bring back what is forgotten.
     for (const { host, zone, prefixes } of gone) this.#zones.forget(host, zone, prefixes.flatMap(singleAddress))
     for (const host of learnt) this.emit('host', host)
     this.#options.committed?.((performance.now() - begin) / 1000)
+  }
+
+  /** In small steps, as for each object somebody may have to be told what has become of it. */
+  *#begun(units: Derived['units']): Generator<void, void> {
+    const objects = new Set<string>()
+    for (const { object } of units) {
+      if (objects.has(object)) continue
+      objects.add(object)
+      this.emit('progress', [object])
+      yield
+    }
   }
 
   #tell(host: string, revision: number, delta: Delta): void {
@@ -233,7 +246,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   /** To every port of the network, once its switch has what was derived together with it. */
-  #announce({ network, address, data }: Announcement): void {
+  #announce({ network, address, data, host: from }: Announcement): void {
+    if (from !== undefined) return this.hosts.get(from)?.announcements.add(address, { network, data })
     const { reads } = this.#options.derivation
     for (const host of reads.membersOf(network)) {
       for (const { ofport } of reads.localPorts(host, network)) {
@@ -283,7 +297,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
     let record = this.hosts.get(facts.id)
     const before = record?.facts.vifs ?? []
     if (record === undefined) {
-      this.hosts.set(facts.id, (record = new HostRecord(facts, this.#newControl(facts.id))))
+      this.hosts.set(
+        facts.id,
+        (record = new HostRecord(facts, this.#newControl(facts.id), (stage) =>
+          this.#options.derivation.tables.table(stage),
+        )),
+      )
       // Of a host that was forgotten and is back before the next commit, nothing will change.
       this.#rollout.repeat(facts.id, (...told) => this.#tell(...told))
     }
@@ -410,6 +429,13 @@ export class Fleet extends EventEmitter<FleetEvents> {
     }
   }
 
+  /** False if the host is not connected. */
+  send(host: string, packet: PacketOut): boolean {
+    const record = this.hosts.get(host)
+    record?.send(packet)
+    return record?.channel !== undefined && record.channel !== null
+  }
+
   /** What a switch sends on its own account. */
   onMessage(message: Message, channel: Channel): void {
     if (message.kind !== 'packet_in') return
@@ -420,6 +446,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     try {
       const handled = this.#handle({ host, cookie, metadata, data })
       for (const packet of handled?.packets ?? []) this.hosts.get(packet.host ?? host)?.send(packet)
+      if (handled?.news) this.emit('neighbour', host, handled.news)
       if (!handled?.report) return
       this.#options.log.info({ host, ...handled.report }, 'matched')
       this.emit('report', host, handled.report)

@@ -36,13 +36,12 @@ export class Rollout {
     this.#revision += 1
     const revision = this.#revision
     this.#telling = true
-    const before = this.#hostsOf(units)
+    const leaving = this.#leaving(scopes)
     yield* this.#deployment.steps(units, scopes)
-    const after = this.#hostsOf(units)
     const told = this.#deployment.take()
     yield* this.#realized.touch(units, revision, (scope) => {
-      const hosts = new Set([...(before.get(scope) ?? []), ...(after.get(scope) ?? [])])
-      return [...hosts].filter((host) => told.has(host))
+      const hosts = [...this.#deployment.hostsOf(scope), ...(leaving.get(scope) ?? [])]
+      return hosts.filter((host) => told.has(host))
     })
     for (const [host, delta] of told) yield tell(host, revision, delta)
     this.#telling = false
@@ -53,10 +52,15 @@ export class Rollout {
     for (const _ of this.#deployment.listsOf(host)) return tell(host, this.#revision, NO_CHANGE)
   }
 
-  /** The hosts that have the units' scopes now. */
-  #hostsOf(units: readonly UnitChange[]): ReadonlyMap<string, readonly string[]> {
-    const scopes = new Set(units.map(({ scope }) => scope))
-    return new Map(Array.from(scopes, (scope) => [scope, [...this.#deployment.hostsOf(scope)]]))
+  /** By scope, the hosts that have it and shall not. */
+  #leaving(scopes: readonly ScopeChange[]): ReadonlyMap<string, readonly string[]> {
+    const leaving = new Map<string, string[]>()
+    for (const [host, after] of scopes) {
+      for (const scope of this.#deployment.scopesOf(host)) {
+        if (after?.has(scope) !== true) leaving.set(scope, [...(leaving.get(scope) ?? []), host])
+      }
+    }
+    return leaving
   }
 
   /** The host has all up to the revision; gives the objects that no host has to confirm any more. */

@@ -6,6 +6,7 @@ import { Derivation } from '../../controller/derivation.ts'
 import type { Inputs } from '../../controller/topology.ts'
 import {
   addressGroup,
+  changesOf,
   groupRule,
   host,
   network,
@@ -17,7 +18,6 @@ import {
   zone,
 } from '../../controller/testing.ts'
 import { decodeMessage } from '../../ofproto/messages/index.ts'
-import { changesOf } from '../../controller/switch/desired.ts'
 
 type Rows = { readonly [T in keyof Inputs]?: readonly object[] }
 const keyOf = (table: string, row: Record<string, string>): string =>

@@ -5,8 +5,16 @@ import { badRequest, forbidden, invalidInput } from '../errors.ts'
 import type { FixedIpRequest } from '../ipam.ts'
 import { type GatewayInfo, type Network, type Port, type Router, routerGatewayOwner } from '../model.ts'
 import type { Operation } from '../resource.ts'
-import { createPort, fixedIps, readdress } from './ports.ts'
-import { connectedSubnets, gatewayPort, refuseClash, refuseRoutesThrough, routerInterfaces } from './router-ports.ts'
+import { addressesFor } from './port-addresses.ts'
+import { createPort, fixedIps } from './ports.ts'
+import {
+  connectedSubnets,
+  gatewayPort,
+  refuseClash,
+  refuseRoutesThrough,
+  refuseSeveralSegments,
+  routerInterfaces,
+} from './router-ports.ts'
 import { noQos, seenNetwork } from './shared.ts'
 
 /** What a body may ask for. */
@@ -47,7 +55,7 @@ export function changeGateway(
   const before = gatewayPort(tx, router.id)
   if (wanted !== null) refuseAdminFields(wanted, present === null ? 'create' : 'update', operation)
   const stays = wanted?.network_id === present?.network_id
-  if (before && !stays) tx.delete('ports', before.id)
+  if (!stays) removeGateway(router, operation)
   const after = wanted && attach(router, stays ? before : undefined, wanted, operation)
   if (before) {
     const kept = new Set(after?.fixed_ips.map((ip) => ip.subnet_id))
@@ -65,10 +73,11 @@ export function changeGateway(
   }
 }
 
-/** The gateway goes with its router. */
+/** The gateway goes with its router, and the choice of a host with the gateway. */
 export function removeGateway(router: Router, { tx }: Operation): void {
   const port = gatewayPort(tx, router.id)
   if (port) tx.delete('ports', port.id)
+  if (tx.get('router_hosts', router.id)) tx.delete('router_hosts', router.id)
 }
 
 function refuseAdminFields(wanted: GatewayRequest, action: 'create' | 'update', { context }: Operation): void {
@@ -89,14 +98,14 @@ function attach(router: Router, present: Port | undefined, wanted: GatewayReques
   refuseGatewayOfSubnet(network, addresses ?? [], operation)
   if (present) {
     if (!addresses) return present
-    const port = { ...present, fixed_ips: readdress(tx, present, addresses) }
+    const port = { ...present, ...addressesFor(operation, present, undefined, addresses) }
     if (JSON.stringify(port) !== JSON.stringify(present)) tx.put('ports', touch(present, port))
     return port
   }
   refuseClash(connectedSubnets(tx, routerInterfaces(tx, router.id)), tx.select('subnets', 'network_id', network.id))
   const side = { device_id: router.id, device_owner: routerGatewayOwner, security_groups: [] }
   const port = createPort(
-    tx,
+    operation,
     make('ports', { network_id: network.id, port_security_enabled: false, ...side }, ''),
     addresses,
   )
@@ -114,7 +123,7 @@ function externalNetwork(id: string, operation: Operation): Network {
   const network = seenNetwork(id, operation)
   // That it is external holds under the network's guard.
   if (!network['router:external']) throw gatewayRefused('network_id', `Network ${id} is not an external network`)
-  operation.tx.guard(`networks/${id}`)
+  refuseSeveralSegments(operation.tx, id)
   return network
 }
 

@@ -280,6 +280,8 @@ interface Rule {
     | 'member'
     | 'copy'
     | 'part'
+    /** The ports by which routers stand on networks. */
+    | 'router_interface'
   contribute(read: Reads, key: string): readonly Contribution[]
 }
 

@@ -12,6 +12,7 @@ import type { Derivation, Derived } from './derivation.ts'
 import { HostRecord } from './host-record.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
+import { Limit } from './limit.ts'
 import { packetHandler } from './packet-in.ts'
 import { isOurMeter } from './pipeline/meters.ts'
 import { isOurs } from './pipeline/cookie.ts'
@@ -29,6 +30,8 @@ const switchConfig = { flags: 3, missSendLength: 128 } as const
 const TICK_MILLISECONDS = 250
 /** Reading back a switch of 5,000 flows takes 5 to 10 ms here: that many at once, 8 a second, are up to 8 % of a core. */
 const AUDITS_PER_TICK = 2
+/** Databases that are read for the first time, and switches: each takes 5 to 20 ms here. */
+const AT_ONCE = 32
 /** A tick that comes so late tells of more to do than there is time for: audits wait, but for those with a reason. */
 const LATE_MILLISECONDS = 50
 
@@ -67,6 +70,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
   readonly #ticker: NodeJS.Timeout
   readonly #zones: Zones
   readonly #commits = new Slices(() => this.#commit())
+  readonly #databases = new Limit(AT_ONCE)
+  readonly #readings = new Limit(AT_ONCE)
   /** Hosts whose facts have changed since the last commit. */
   readonly #learnt = new Set<string>()
 
@@ -139,10 +144,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
       refused: ({ id }, reason) => this.#alarm(id, 'database', reason),
       closed: (reason) => this.#onDatabaseClosed(session, reason),
     })
-    session.start().catch((error: unknown) => {
-      log.warn({ peer: connection.peer, err: error }, 'database refused')
-      connection.close()
-    })
+    this.#databases
+      .run(() => session.start())
+      .catch((error: unknown) => {
+        log.warn({ peer: connection.peer, err: error }, 'database refused')
+        connection.close()
+      })
   }
 
   /** A switch has connected and agreed on OpenFlow 1.3. */
@@ -357,8 +364,17 @@ export class Fleet extends EventEmitter<FleetEvents> {
       this.#options.log.warn({ host: id, reason: message }, 'switch disconnected')
       this.emit('host', id)
     })
-    record.control.connected(performance.now(), null)
+    void this.#readings.run(() => this.#read(record, channel))
     this.emit('host', id)
+  }
+
+  /** Settles when it is known what the switch has. */
+  async #read(record: HostRecord, channel: Channel): Promise<void> {
+    if (record.channel !== channel) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    record.onCompared = resolve
+    record.control.connected(performance.now(), null)
+    await Promise.race([promise, channel.closed])
   }
 
   #onSwitchEvent(id: string, event: SwitchEvent): void {
@@ -371,6 +387,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
         this.emit('progress', this.#rollout.confirm(id, event.revision))
         return
       case 'synchronized':
+        record.onCompared?.()
         log.info({ host: id, ...event }, 'switch compared')
         return
       case 'refused':

@@ -21,6 +21,8 @@ export class HostRecord {
   desired = 0
   /** Things that an operator should look at, in words. */
   readonly alarms = new Map<string, string>()
+  /** Called when what the switch has is known. */
+  onCompared: (() => void) | null = null
   readonly announcements = new Announcements()
 
   constructor(facts: HostFacts, control: SwitchSession) {

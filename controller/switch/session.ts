@@ -159,7 +159,7 @@ export class SwitchSession {
     const waitedMs = nowMs - this.progressMs
     if (this.isWaiting && waitedMs >= this.options.stallMs) return this.stall(waitedMs)
     if (this.audits.isRead) this.onRead()
-    else if (!this.audits.isReading) this.index.drop()
+    else if (!this.audits.isOpen) this.index.drop()
     if (this.phase !== 'ready') return
     // While much is on its way there is little to compare.
     if (this.audits.dueMs <= nowMs && ((mayAudit && this.flight === null) || this.audits.isUrgent)) {
@@ -342,7 +342,7 @@ export class SwitchSession {
 
   private fly(flight: Flight): void {
     if (flight.step === undefined) return this.land(flight)
-    if (this.audits.isReading) this.unsettle(flight)
+    if (this.audits.isOpen) this.unsettle(flight)
     this.flight = flight
     this.sendStep(flight, flight.step)
   }

@@ -338,6 +338,8 @@ interface Rule {
     | 'copy'
     | 'part'
     | 'neighbour'
+    /** The ports by which routers stand on networks. */
+    | 'router_interface'
   contribute(read: Reads, key: string): readonly Contribution[]
 }
 

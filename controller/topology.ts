@@ -80,7 +80,7 @@ const isOpen = (port: Port): boolean =>
 interface Topology {
   readonly reads: Reads
   /** What rules may be over beside tables. */
-  readonly keys: Readonly<Record<'member' | 'copy' | 'part', readonly KeySource<string>[]>>
+  readonly keys: Readonly<Record<'member' | 'copy' | 'part' | 'router_interface', readonly KeySource<string>[]>>
   scopesOf(this: void, host: string): ReadonlySet<string>
   zonesOf(this: void, host: string): ReadonlySet<string>
   /** The physical networks on which the host has ports and to which it has no way. */
@@ -243,6 +243,7 @@ export function connectTopology(engine: Engine, inputs: Inputs): Topology {
     ...external.reads,
     networkTagged: (number) => network.get(taggedNetworks.get(`${number}`)[0] ?? ''),
   }
-  const keys = { member: members, copy: [flooding.copies], part: [flooding.parts] }
+  const interfaces = engine.grouping('router interfaces', port, (row) => (isInterface(row) ? [row.id] : NONE))
+  const keys = { member: members, copy: [flooding.copies], part: [flooding.parts], router_interface: [interfaces] }
   return { reads, keys, scopesOf, zonesOf, strandedOf, ambiguousOf, trackedOf, contested }
 }

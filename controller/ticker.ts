@@ -5,8 +5,9 @@ import { longestDue } from './switch/turns.ts'
 const TICK_MILLISECONDS = 250
 /** Reading back a switch of 5,000 flows takes 5 to 10 ms here: that many at once, 8 a second, are up to 8 % of a core. */
 const AUDITS_PER_TICK = 2
-/** A tick that comes so late tells of more to do than there is time for: audits wait, but for those with a reason. */
+/** A tick that comes so late tells of more to do than there is time for: then audits without a reason wait a while. */
 const LATE_MILLISECONDS = 50
+const WAIT_MILLISECONDS = 15_000
 
 /** Gives what ends it. */
 export function tickHosts(hosts: ReadonlyMap<string, HostRecord>): () => void {
@@ -16,7 +17,7 @@ export function tickHosts(hosts: ReadonlyMap<string, HostRecord>): () => void {
     const isLate = now - tickedMs > TICK_MILLISECONDS + LATE_MILLISECONDS
     tickedMs = now
     const sessions = Array.from(hosts.values(), ({ control }) => control)
-    const auditing = longestDue(sessions, now, isLate ? 0 : AUDITS_PER_TICK)
+    const auditing = longestDue(sessions, isLate ? now - WAIT_MILLISECONDS : now, AUDITS_PER_TICK)
     for (const record of hosts.values()) record.tick(now, auditing.has(record.control))
   }, TICK_MILLISECONDS)
   return () => clearInterval(timer)

@@ -2,7 +2,7 @@
 import type { Contribution, FlowSpec } from './app.ts'
 import { sameItem, scopeKey, type Unit, type UnitChange } from './deployment.ts'
 import type { Change } from './engine/index.ts'
-import { type flowMaker, packetMeter } from './pipeline/flow.ts'
+import { type flowMaker, limitingMeter } from './pipeline/flow.ts'
 import type { Item } from './pipeline/value.ts'
 
 /** Contributions by scope and object: one unit for each. An item of several objects counts as the first says it. */
@@ -33,7 +33,7 @@ export function unitsOf(
 }
 
 function itemsOf(flows: readonly FlowSpec[], limits: Contribution['limits'], flowOf: (spec: FlowSpec) => Item): Item[] {
-  const items: Item[] = (limits ?? []).map((limit) => packetMeter(limit.meter, limit.packetsPerSecond, limit.burst))
+  const items: Item[] = (limits ?? []).map(limitingMeter)
   for (const spec of flows) items.push(flowOf(spec))
   return items
 }

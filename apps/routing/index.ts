@@ -183,7 +183,7 @@ function neighbour(read: Reads, id: string): readonly Contribution[] {
 }
 
 const constant: Omit<Contribution, 'scope'> = {
-  limits: [{ meter: ROUTER_METER, packetsPerSecond: 100, burst: 100 }],
+  limits: [{ meter: ROUTER_METER, perSecond: 100, burst: 100 }],
   flows: [
     { stage: 'forward', priority: 100, match: { [ROUTER]: 0n }, actions: [], to: 'l2' },
     { stage: 'forward', priority: 90, match: {}, actions: [keepSender], to: 'next' },

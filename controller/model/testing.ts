@@ -7,6 +7,7 @@ import type {
   Host,
   Network,
   Port,
+  QosPolicy,
   Router,
   SecurityGroup,
   SecurityGroupRule,
@@ -28,6 +29,7 @@ export interface Rows {
   readonly securityGroups?: readonly SecurityGroup[]
   readonly securityGroupRules?: readonly SecurityGroupRule[]
   readonly addressGroups?: readonly AddressGroup[]
+  readonly qosPolicies?: readonly QosPolicy[]
 }
 
 export interface Simulated {
@@ -67,6 +69,7 @@ export function simulate(rows: Rows): Simulated {
   for (const row of rows.securityGroups ?? []) inputs.security_group.set(row.id, row)
   for (const row of rows.securityGroupRules ?? []) inputs.security_group_rule.set(row.id, row)
   for (const row of rows.addressGroups ?? []) inputs.address_group.set(row.id, row)
+  for (const row of rows.qosPolicies ?? []) inputs.qos_policy.set(row.id, row)
   const deployment = new Deployment()
   const fabric = new Fabric(appController(apps, derivation.reads))
   for (const { id, encapIp, uplinks } of rows.hosts) {

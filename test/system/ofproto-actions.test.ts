@@ -121,7 +121,8 @@ function agree(ours: string, theirs: string): boolean {
   if (/unknown\(|copy_ttl_|_pbb|debug_/.test(ours)) return theirs.startsWith('bad') || /tun_metadata/i.test(theirs)
   // bundle_load of OVS forgets what it found wrong before the target; other answers go to the last problem found.
   if (theirs.includes('bundle_load(')) return ours.endsWith('OFPBAC_BAD_ARGUMENT')
-  // OVS halves an odd number of bytes into value and mask.
+  // OVS halves an odd number of bytes into value and mask, and cuts a value that is longer than tun_metadata can be.
+  if (ours.endsWith('OFPBAC_BAD_SET_ARGUMENT')) return /set_field:\S+->tun_metadata/.test(theirs)
   return ours.endsWith('OFPBAC_BAD_SET_LEN') && /set_field:\S+\/0x/.test(theirs)
 }
 

@@ -59,8 +59,8 @@ function differences(
 const isRefused = (text: string) => text.includes('***decode error')
 /** How what OVS does not know, and refuses, prints: we keep it. */
 const KEPT = /unknown\(|unknown_instruction\(|oxm\(0x/
-/** Such errors where OVS does not know what OpenFlow 1.3 has (push_pbb). */
-const UNKNOWN = /OFPBAC_BAD_TYPE/
+/** Such errors where OVS does not know what OpenFlow 1.3 has (push_pbb), or asks whether actions fit the match. */
+const UNKNOWN = /OFPBAC_BAD_TYPE|OFPBAC_MATCH_INCONSISTENT/
 /** Errors of ours about what OVS refuses only when it carries it out, never looks at, or has of later versions. */
 const LATE = /OFPBFC_BAD_TYPE|OFPGMFC_BAD_(TYPE|COMMAND)|OFPMMFC_BAD_BAND/
 

@@ -12,6 +12,7 @@ const names: Readonly<Record<string, string>> = {
   'dns-integration': 'DNS Integration',
   dvr: 'Distributed Virtual Router',
   'empty-string-filtering': 'Empty String Filtering Extension',
+  'ext-gw-mode': 'Neutron L3 Configurable external gateway mode',
   'external-net': 'Neutron external network',
   extra_dhcp_opt: 'Neutron Extra DHCP options',
   extraroute: 'Neutron Extra Route',

@@ -124,6 +124,16 @@ export interface Router extends Standard {
   readonly admin_state_up: boolean
   readonly routes: readonly Route[]
   readonly availability_zone_hints: readonly string[]
+  readonly external_gateway_info: GatewayInfo | null
+}
+
+/** The addresses are those of the gateway port, which is written together with the router. */
+export interface GatewayInfo {
+  readonly network_id: string
+  /** Machines behind the router share its address. */
+  readonly enable_snat: boolean
+  readonly external_fixed_ips: readonly FixedIp[]
+  readonly qos_policy_id: string | null
 }
 
 export interface SecurityGroup extends Standard {
@@ -221,3 +231,7 @@ export function parseIntentKey(key: string): { kind: Kind; id: string } | undefi
 }
 
 export const routerInterfaceOwner = 'network:router_interface'
+/** The port of a router on its external network. It belongs to no project: the operator of that network sees it, tenants do not. */
+export const routerGatewayOwner = 'network:router_gateway'
+export const isRouterPort = ({ device_owner }: Port): boolean =>
+  device_owner === routerInterfaceOwner || device_owner === routerGatewayOwner

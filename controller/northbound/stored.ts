@@ -4,6 +4,7 @@ import type { Kind, Model } from './model.ts'
 const addedLater: { readonly [K in Kind]?: Partial<Model[K]> } = {
   networks: { is_default: false },
   subnets: { subnetpool_id: null, dns_publish_fixed_ip: false },
+  routers: { external_gateway_info: null },
   ports: {
     // There were no groups, and nothing was denied.
     security_groups: [],

@@ -190,7 +190,7 @@ port create rp --network rn --fixed-ip subnet=rt,ip-address=10.2.0.9 => rp
 router create r1 --description d --disable --tag a --availability-zone-hint default --distributed --no-ha => r1
 router create r2 --centralized => !distributed
 router create r2 --ha => !ha
-router create r2 --external-gateway rn => !external gateways are not available
+router create r2 --external-gateway rn => !not an external network
 router add subnet r1 rs
 router add subnet r1 rs => !already has a port on subnet
 router add port r1 rp
@@ -204,9 +204,7 @@ router set r1 --route destination=8.0.0.0/8,gateway=10.1.0.78 --enable --name r1
 router set r1b --route destination=8.0.0.0/8,gateway=10.77.0.78 => !not connected with router
 router unset r1b --route destination=8.0.0.0/8,gateway=10.1.0.78 --tag b
 router remove route r1b --route destination=9.0.0.0/8,gateway=10.1.0.77 -f value -c routes => []
-router set r1b --external-gateway rn => !external gateways are not available
 router set r1b --centralized => !distributed
-router unset r1b --external-gateway
 router set r1b --no-route
 router delete r1b => !still has ports
 port list --router r1b -f value => 10.2.0.9
@@ -214,6 +212,45 @@ router remove port r1b rp
 router remove subnet r1b rs
 router delete r1b
 network delete rn`,
+  )
+})
+
+test('openstack router: external gateways', async () => {
+  await expectAll(
+    none(),
+    `
+network create en --external --provider-network-type flat --provider-physical-network ext -f value -c router:external => True
+subnet create es --network en --subnet-range 203.0.113.0/24 --no-dhcp => es
+network create eo --external => eo
+subnet create et --network eo --subnet-range 198.51.100.0/24 => et
+network create ei => ei
+router create e1 --external-gateway en -f json => "enable_snat": true && 203.0.113.2
+router create e2 --external-gateway en --fixed-ip subnet=es,ip-address=203.0.113.77 --disable-snat -f json => "enable_snat": false && 203.0.113.77
+router create e3 --external-gateway en --fixed-ip subnet=es --enable-snat -f value -c external_gateway_info => 203.0.113.3
+router create e4 --external-gateway ei => !not an external network
+router create e4 --external-gateway en --fixed-ip ip-address=203.0.113.1 => !External IP 203.0.113.1 is the same as the gateway IP
+router create e4 --external-gateway en --fixed-ip subnet=et => !invalid subnet
+router list --long -f value => 203.0.113.77
+router set e1 --external-gateway en --fixed-ip ip-address=203.0.113.77 => !already allocated
+router set e1 --external-gateway en --fixed-ip ip-address=203.0.113.78 --disable-snat
+router show e1 -f json => "enable_snat": false && 203.0.113.78
+router set e1 --external-gateway en --enable-snat
+router set e1 --external-gateway eo
+router show e1 -f json => "enable_snat": true && 198.51.100.
+router add route e1 --route destination=9.0.0.0/8,gateway=198.51.100.77 -f json => 198.51.100.77
+router unset e1 --external-gateway => !9.0.0.0/8 via 198.51.100.77
+router set e1 --no-route
+router unset e1 --external-gateway
+router show e1 -f value -c external_gateway_info => None
+port list --device-owner network:router_gateway -f value -c fixed_ips => 203.0.113.77
+network set en --internal => !existing gateway ports
+network delete en => !1 of 1 networks failed to delete
+subnet delete es => !1 of 1 subnets failed to delete
+router delete e1 e2 e3
+network set en --internal
+network set en --external
+network list --external -f value -c Name => en
+network delete en eo ei`,
   )
 })
 

@@ -2,7 +2,7 @@
 import { boolean, integer, nullable, oneOf, refined, text } from '../attribute-types.ts'
 import { type Reader, segmentKey } from '../cache.ts'
 import { conflict, invalidInput, users } from '../errors.ts'
-import type { Network } from '../model.ts'
+import { type Network, routerGatewayOwner } from '../model.ts'
 import {
   attribute,
   computed,
@@ -13,6 +13,7 @@ import {
   standardAttributes,
   zoneHints,
 } from '../resource.ts'
+import { gatewayPorts } from './router-ports.ts'
 import { idList, noQos, statusType } from './shared.ts'
 
 /** Bytes that the outer headers take from the underlay's MTU (IPv4 underlay; Geneve with two 4-byte options, GRE with a key). */
@@ -72,6 +73,7 @@ export const networks: Resource<'networks'> = {
   update(before, after, operation) {
     checkDefault(after, operation)
     if (before.shared && !after.shared) refuseOtherUsers(after, operation)
+    if (before['router:external'] && !after['router:external']) refuseGateways(after, operation)
     return after.mtu === before.mtu ? after : { ...after, mtu: mtu(after, operation) }
   },
 
@@ -172,9 +174,21 @@ function freeSegment({ tx, settings }: Operation): number {
   throw conflict('NoNetworkAvailable', 'Unable to create the network. No segmentation id is free.')
 }
 
+function refuseGateways(network: Network, { tx }: Operation): void {
+  tx.guard(`networks/${network.id}`)
+  const routers = gatewayPorts(tx, network.id).map((port) => port.device_id)
+  if (routers.length === 0) return
+  throw conflict(
+    'ExternalNetworkInUse',
+    `External network ${network.id} cannot be updated to be made non-external (router:external), since it has existing gateway ports: ${users('router', routers)}.`,
+  )
+}
+
 function refuseOtherUsers(network: Network, { tx }: Operation): void {
   tx.guard(`networks/${network.id}`)
-  const others = tx.select('ports', 'network_id', network.id).filter((port) => port.project_id !== network.project_id)
+  const others = tx
+    .select('ports', 'network_id', network.id)
+    .filter((port) => port.project_id !== network.project_id && port.device_owner !== routerGatewayOwner)
   if (others.length === 0) return
   throw conflict(
     'InvalidSharedSetting',

@@ -15,14 +15,16 @@ import {
   uuid,
 } from '../attribute-types.ts'
 import type { Reader } from '../cache.ts'
-import { badRequest, conflict, forbidden, invalidInput, notFound } from '../errors.ts'
+import { badRequest, conflict, forbidden, invalidInput } from '../errors.ts'
 import { assignAddresses, type FixedIpRequest } from '../ipam.ts'
 import {
   type AddressPair,
   type DhcpOption,
   type FixedIp,
+  isRouterPort,
   type Network,
   type Port,
+  routerGatewayOwner,
   routerInterfaceOwner,
 } from '../model.ts'
 import {
@@ -39,9 +41,9 @@ import type { Transaction } from '../transaction.ts'
 import { dnsName } from './networks.ts'
 import { groupIds, groupsOfChangedPort, groupsOfNewPort, shownGroups } from './port-groups.ts'
 import { ruleAction } from './security-group-rules.ts'
-import { noQos, statusType } from './shared.ts'
+import { noQos, refuseGuest, seenNetwork, statusType } from './shared.ts'
 
-const fixedIps = listOf(
+export const fixedIps = listOf(
   record({ subnet_id: { type: uuid, optional: true }, ip_address: { type: ipAddress, optional: true } }),
   64,
 )
@@ -114,10 +116,8 @@ export const ports: Resource<'ports'> = {
 
   create(draft, operation) {
     const { tx, context, given } = operation
-    const network = tx.get('networks', draft.network_id)
-    if (!network || !(context.admin || network.project_id === context.projectId || network.shared)) {
-      throw notFound('Network', draft.network_id)
-    }
+    const network = seenNetwork(draft.network_id, operation)
+    refuseGuest(network, context, 'create_port')
     refuseOthersNetwork(network, draft, operation)
     refuseReservedOwner(draft.device_owner)
     const wanted = (given.has('fixed_ips') ? draft.fixed_ips : undefined) as FixedIpRequest[] | undefined
@@ -129,18 +129,18 @@ export const ports: Resource<'ports'> = {
     const { tx, given } = operation
     const network = tx.get('networks', after.network_id)
     if (network) refuseOthersNetwork(network, after, operation)
-    if (isRouterInterface(before)) refuseInterfaceChange(given)
+    if (isRouterPort(before)) refuseRouterPortChange(before, given)
     else refuseReservedOwner(after.device_owner)
     const moved = given.has('mac_address') && before.mac_address !== after.mac_address
-    if (moved || given.has('fixed_ips')) tx.guard(`networks/${after.network_id}`)
     if (moved) refuseUsedMac(tx, after)
-    const fixed_ips = given.has('fixed_ips') ? readdress(tx, before, after) : before.fixed_ips
+    const current = { ...after, fixed_ips: before.fixed_ips }
+    const fixed_ips = given.has('fixed_ips') ? readdress(tx, current, after.fixed_ips) : before.fixed_ips
     const security_groups = groupsOfChangedPort(before, after, operation)
     return checkPairs({ ...after, fixed_ips, security_groups, extra_dhcp_opts: mergeOptions(before, after, given) })
   },
 
   remove(port) {
-    if (!isRouterInterface(port)) return
+    if (!isRouterPort(port)) return
     throw conflict(
       'ServicePortInUse',
       `Port ${port.id} cannot be deleted directly via the port API: has device owner ${port.device_owner} of router ${port.device_id}.`,
@@ -169,11 +169,8 @@ export const ports: Resource<'ports'> = {
   },
 }
 
-const isRouterInterface = (port: Port): boolean => port.device_owner === routerInterfaceOwner
-
-/** Completes a port: MAC, addresses, pairs. Also used for the interfaces of routers. */
+/** Completes a port: MAC, addresses, pairs. Also used for the ports of routers. */
 export function createPort(tx: Transaction, draft: Port, wanted: readonly FixedIpRequest[] | undefined): Port {
-  tx.guard(`networks/${draft.network_id}`)
   const port = draft.mac_address === undefined ? { ...draft, mac_address: freeMac(tx, draft.network_id) } : draft
   refuseUsedMac(tx, port)
   const fixed_ips = assignAddresses(tx, { ...owner(port), current: [] }, wanted)
@@ -187,8 +184,10 @@ const owner = (port: Port) => ({
   deviceOwner: port.device_owner,
 })
 
-function readdress(tx: Transaction, before: Port, after: Port): FixedIp[] {
-  return assignAddresses(tx, { ...owner(after), current: before.fixed_ips }, after.fixed_ips)
+/** The addresses of a port that asks for others. */
+export function readdress(tx: Transaction, port: Port, wanted: readonly FixedIpRequest[]): FixedIp[] {
+  tx.guard(`networks/${port.network_id}`)
+  return assignAddresses(tx, { ...owner(port), current: port.fixed_ips }, wanted)
 }
 
 function freeMac(tx: Transaction, networkId: string): string {
@@ -199,6 +198,7 @@ function freeMac(tx: Transaction, networkId: string): string {
 }
 
 function refuseUsedMac(tx: Transaction, port: Port): void {
+  tx.guard(`networks/${port.network_id}`)
   const holders = tx.select('ports', 'networkMac', `${port.network_id}/${port.mac_address}`)
   if (holders.every((each) => each.id === port.id)) return
   throw conflict(
@@ -217,14 +217,21 @@ function refuseOthersNetwork(network: Network, port: Port, { context, given }: O
 }
 
 function refuseReservedOwner(deviceOwner: string): void {
-  if (deviceOwner !== routerInterfaceOwner) return
-  throw invalidInput(`device_owner ${routerInterfaceOwner} is set by add_router_interface only`)
+  const way = reservedOwners[deviceOwner]
+  if (way !== undefined) throw invalidInput(`device_owner ${deviceOwner} is set by ${way} only`)
 }
 
-function refuseInterfaceChange(given: ReadonlySet<string>): void {
+const reservedOwners: Readonly<Record<string, string>> = {
+  [routerInterfaceOwner]: 'add_router_interface',
+  [routerGatewayOwner]: "a router's external_gateway_info",
+}
+
+function refuseRouterPortChange(port: Port, given: ReadonlySet<string>): void {
   const fixedByRouter = ['fixed_ips', 'mac_address', 'device_id', 'device_owner'].filter((name) => given.has(name))
   if (fixedByRouter.length === 0) return
-  throw badRequest(`Attribute(s) '${fixedByRouter.join(', ')}' of a router interface cannot be changed`)
+  throw badRequest(
+    `Attribute(s) '${fixedByRouter.join(', ')}' of a port of router ${port.device_id} (${port.device_owner}) cannot be changed`,
+  )
 }
 
 function checkPairs(port: Port): Port {

@@ -13,11 +13,13 @@ import {
   without,
 } from '../address.ts'
 import { boolean, cidr, integer, ipAddress, listOf, nullable, oneOf, record, text, uuid } from '../attribute-types.ts'
-import { ApiError, badRequest, conflict, forbidden, invalidInput, notFound, users } from '../errors.ts'
+import { ApiError, badRequest, conflict, forbidden, invalidInput, users } from '../errors.ts'
 import { subnetCidr } from '../ipam.ts'
-import { type AllocationPool, routerInterfaceOwner, type Subnet } from '../model.ts'
+import { type AllocationPool, routerGatewayOwner, routerInterfaceOwner, type Subnet } from '../model.ts'
 import { attribute, constant, fixed, type Operation, type Resource, routes, standardAttributes } from '../resource.ts'
 import { allocatePrefix, checkAffinity, poolId, poolOf, type PrefixRequest } from './pool-allocation.ts'
+import { connectedSubnets, gatewayPorts, refuseClash, routerInterfaces } from './router-ports.ts'
+import { seenNetwork } from './shared.ts'
 
 const ipv6Mode = nullable(oneOf('slaac', 'dhcpv6-stateful', 'dhcpv6-stateless'))
 
@@ -53,16 +55,14 @@ export const subnets: Resource<'subnets'> = {
     const { tx, context } = operation
     const { prefixlen, use_default_subnetpool, ...wanted } = body as Subnet & PrefixRequest
     const request = { prefixlen, use_default_subnetpool }
-    const network = tx.get('networks', wanted.network_id)
-    if (!network || !(context.admin || network.project_id === context.projectId || network.shared)) {
-      throw notFound('Network', wanted.network_id)
-    }
+    const network = seenNetwork(wanted.network_id, operation)
     if (!context.admin && network.project_id !== context.projectId) throw forbidden('rule:create_subnet')
     tx.guard(`networks/${network.id}`)
     const others = tx.select('subnets', 'network_id', network.id)
     const draft = withPrefix(wanted, request, others, operation)
     const range = subnetCidr(draft)
     checkRange(range, draft)
+    refuseInterfaceClash(draft, tx)
     for (const other of others) {
       if (!overlaps(range, subnetCidr(other))) continue
       throw invalidInput(
@@ -76,7 +76,10 @@ export const subnets: Resource<'subnets'> = {
 
   update(before, after, { tx }) {
     tx.guard(`networks/${after.network_id}`)
-    if (before.gateway_ip !== after.gateway_ip && before.gateway_ip !== null) refuseUsedGateway(before, tx)
+    if (before.gateway_ip !== after.gateway_ip) {
+      if (before.gateway_ip !== null) refuseUsedGateway(before, routerInterfaceOwner, tx)
+      if (after.gateway_ip !== null) refuseUsedGateway(after, routerGatewayOwner, tx)
+    }
     return checked(after)
   },
 
@@ -208,13 +211,19 @@ function checkPools(subnet: Subnet, range: Cidr): void {
   }
 }
 
-function refuseUsedGateway(subnet: Subnet, tx: Operation['tx']): void {
+/** A router that is the gateway stays it; one whose own gateway is on the subnet cannot be its gateway. */
+function refuseUsedGateway(subnet: Subnet, owner: string, tx: Operation['tx']): void {
   const holder = tx
     .select('ports', 'address', `${subnet.id}/${subnet.gateway_ip}`)
-    .find((port) => port.device_owner === routerInterfaceOwner)
+    .find((port) => port.device_owner === owner)
   if (!holder) return
-  throw conflict(
-    'GatewayIpInUse',
-    `Current gateway ip ${subnet.gateway_ip} already in use by port ${holder.id}. Unable to update.`,
-  )
+  throw conflict('GatewayIpInUse', `gateway_ip ${subnet.gateway_ip} is in use by port ${holder.id}. Unable to update.`)
+}
+
+/** A router with its gateway on the network would have the addresses twice: there and on an interface. */
+function refuseInterfaceClash(subnet: Subnet, tx: Operation['tx']): void {
+  for (const { device_id: router } of gatewayPorts(tx, subnet.network_id)) {
+    tx.guard(`routers/${router}`)
+    refuseClash(connectedSubnets(tx, routerInterfaces(tx, router)), [subnet])
+  }
 }

@@ -25,6 +25,8 @@ export interface Network extends Standard {
   readonly 'router:external': boolean
   /** The external network that is taken when none is named. */
   readonly is_default: boolean
+  /** Of its ports that have no policy of their own. */
+  readonly qos_policy_id: string | null
   readonly 'provider:network_type': 'vxlan' | 'geneve' | 'gre' | 'flat' | 'vlan'
   readonly 'provider:physical_network': string | null
   /** VNI or GRE key (1…16777215), VLAN id (1…4094), null for flat. */
@@ -111,6 +113,7 @@ export interface Port extends Standard {
   /** The verdict on what no rule of the groups matches. */
   readonly default_ingress_action: RuleAction
   readonly default_egress_action: RuleAction
+  readonly qos_policy_id: string | null
   /** For those who start and watch the guest to write and read; nothing in Weft depends on them. */
   readonly numa_affinity_policy: 'required' | 'preferred' | 'legacy' | null
   readonly device_profile: string | null
@@ -172,6 +175,26 @@ export interface AddressGroup extends Standard {
   readonly addresses: readonly string[]
 }
 
+/** What a rule is about is in fields of its type (`resources/qos-rules.ts`). */
+export interface QosRule {
+  readonly id: string
+  readonly type: QosRuleType
+  readonly [field: string]: string | number
+}
+export type QosRuleType =
+  | 'bandwidth_limit'
+  | 'packet_rate_limit'
+  | 'dscp_marking'
+  | 'minimum_bandwidth'
+  | 'minimum_packet_rate'
+
+export interface QosPolicy extends Standard {
+  readonly shared: boolean
+  /** Of the project: new networks have it unless they ask for another. */
+  readonly is_default: boolean
+  readonly rules: readonly QosRule[]
+}
+
 /** What an operator wrote about a host; everything else about it is observed. */
 export interface AgentSettings {
   readonly id: string
@@ -195,6 +218,7 @@ export interface Model {
   readonly address_groups: AddressGroup
   readonly subnetpools: SubnetPool
   readonly address_scopes: AddressScope
+  readonly qos_policies: QosPolicy
   readonly agents: AgentSettings
   readonly quotas: Quota
 }
@@ -203,8 +227,11 @@ export type Kind = keyof Model
 /** The kinds with the standard attributes, owned by a project. */
 export type ResourceKind = Exclude<Kind, 'agents' | 'quotas'>
 
+/** What a list of the kind is called in bodies. */
+export const collectionOf = (kind: ResourceKind): string => (kind === 'qos_policies' ? 'policies' : kind)
 /** `security_groups` in bodies and keys, `security-groups` in addresses. */
-export const pathOf = (kind: ResourceKind): string => kind.replaceAll('_', '-')
+export const pathOf = (kind: ResourceKind): string =>
+  kind === 'qos_policies' ? 'qos/policies' : kind.replaceAll('_', '-')
 
 const isKind: Readonly<Record<Kind, true>> = {
   networks: true,
@@ -216,6 +243,7 @@ const isKind: Readonly<Record<Kind, true>> = {
   address_groups: true,
   subnetpools: true,
   address_scopes: true,
+  qos_policies: true,
   agents: true,
   quotas: true,
 }

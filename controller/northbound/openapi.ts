@@ -1,5 +1,5 @@
 // The OpenAPI document, made from the attribute tables.
-import { pathOf } from './model.ts'
+import { collectionOf, pathOf } from './model.ts'
 import { operatorPaths } from './openapi-operator.ts'
 import {
   id,
@@ -39,7 +39,11 @@ function resourcePaths(kind: (typeof resourceKinds)[number]): Record<string, Rec
   const { singular, label, attributes } = resources[kind]
   const path = `/v2.0/${pathOf(kind)}`
   const one = object({ [singular]: reference(label) })
-  const many = object({ [kind]: { type: 'array', items: reference(label) }, [`${kind}_links`]: { type: 'array' } })
+  const collection = collectionOf(kind)
+  const many = object({
+    [collection]: { type: 'array', items: reference(label) },
+    [`${collection}_links`]: { type: 'array' },
+  })
   const body = (action: 'Create' | 'Update'): object => ({
     required: true,
     ...json(object({ [singular]: reference(`${label}${action}`) })),

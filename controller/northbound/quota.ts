@@ -6,7 +6,7 @@ import type { Settings } from './resource.ts'
 import type { Transaction } from './transaction.ts'
 
 /** Neutron's name for the limit of a kind. */
-export const quotaName = (kind: ResourceKind): string => kind.slice(0, -1)
+export const quotaName = (kind: ResourceKind): string => kind.replace(/ies$/, 'ys').slice(0, -1)
 
 export const quotaOf = (reader: Reader, settings: Settings, kind: ResourceKind, projectId: string): number =>
   reader.get('quotas', projectId)?.limits[kind] ?? settings.quota[kind]

@@ -25,6 +25,7 @@ import { otherRoutes } from './other-routes.ts'
 import { resourceRoutes } from './resource-routes.ts'
 import type { Settings } from './resource.ts'
 import { createService } from './service.ts'
+import { qosRoutes } from './qos-routes.ts'
 import { securityGroupRoutes } from './security-group-routes.ts'
 import { traceRoutes } from './trace-routes.ts'
 import { transactor } from './transaction.ts'
@@ -61,6 +62,7 @@ export const defaultSettings: Settings = {
     address_groups: 10,
     subnetpools: -1,
     address_scopes: -1,
+    qos_policies: -1,
   },
   dnsDomain: 'weft.internal.',
   defaultNetworkType: 'vxlan',
@@ -119,6 +121,7 @@ export async function createNorthbound(options: NorthboundOptions): Promise<Fast
     const routeOptions = { environment, service, waitRealized: options.waitRealized }
     resourceRoutes(guarded, routeOptions)
     securityGroupRoutes(guarded, routeOptions)
+    qosRoutes(guarded, routeOptions)
     if (options.operator) {
       traceRoutes(guarded, { environment, service, operator: options.operator })
       explainRoutes(guarded, { environment, service, operator: options.operator })

@@ -1,5 +1,5 @@
 // Networks: segment allocation, MTU, sharing.
-import { boolean, integer, nullable, oneOf, refined, text } from '../attribute-types.ts'
+import { boolean, integer, nullable, oneOf, refined, text, uuid } from '../attribute-types.ts'
 import { type Reader, segmentKey } from '../cache.ts'
 import { conflict, invalidInput, users } from '../errors.ts'
 import { type Network, routerGatewayOwner } from '../model.ts'
@@ -14,7 +14,8 @@ import {
   zoneHints,
 } from '../resource.ts'
 import { gatewayPorts } from './router-ports.ts'
-import { idList, noQos, statusType } from './shared.ts'
+import { checkQosPolicy, defaultQosPolicy } from './qos-use.ts'
+import { idList, statusType } from './shared.ts'
 
 /** Bytes that the outer headers take from the underlay's MTU (IPv4 underlay; Geneve with two 4-byte options, GRE with a key). */
 const overheadBytes: Readonly<Record<Network['provider:network_type'], number>> = {
@@ -50,7 +51,7 @@ export const networks: Resource<'networks'> = {
     dns_domain: attribute(dnsName, { default: '' }),
     availability_zone_hints: fixed(zoneHints, { default: [] }),
     vlan_transparent: constant(boolean, false, 'VLAN transparent networks are not available'),
-    qos_policy_id: constant(nullable(text()), null, noQos),
+    qos_policy_id: attribute(nullable(uuid), { default: null }),
     // The external network that is taken when none is named.
     is_default: attribute(boolean, { default: false, create: 'admin', update: 'admin' }),
     'router:external': attribute(boolean, { default: false, create: 'admin', update: 'admin' }),
@@ -67,11 +68,14 @@ export const networks: Resource<'networks'> = {
   create(draft, operation) {
     checkDefault(draft, operation)
     const network = { ...draft, ...segment(draft, operation) }
-    return { ...network, mtu: mtu(network, operation) }
+    const qos_policy_id = draft.qos_policy_id ?? defaultQosPolicy(draft.project_id, operation)
+    checkQosPolicy(null, { kind: 'network', id: draft.id, qos_policy_id }, operation)
+    return { ...network, qos_policy_id, mtu: mtu(network, operation) }
   },
 
   update(before, after, operation) {
     checkDefault(after, operation)
+    checkQosPolicy(before.qos_policy_id, { kind: 'network', ...after }, operation)
     if (before.shared && !after.shared) refuseOtherUsers(after, operation)
     if (before['router:external'] && !after['router:external']) refuseGateways(after, operation)
     return after.mtu === before.mtu ? after : { ...after, mtu: mtu(after, operation) }
@@ -98,7 +102,6 @@ export const networks: Resource<'networks'> = {
     ipv4_address_scope: addressScope(network, 4, cache),
     ipv6_address_scope: addressScope(network, 6, cache),
     vlan_transparent: false,
-    qos_policy_id: null,
   }),
 }
 

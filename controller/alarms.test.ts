@@ -5,7 +5,8 @@ import { limitingMeter } from './pipeline/flow.ts'
 import { limitMeter, portMeter } from './pipeline/meters.ts'
 
 /** OFPET_METER_MOD_FAILED, OFPMMFC_OUT_OF_METERS */
-const error = encodeMessage({ kind: 'error', xid: 1, type: 12, code: 10, experimenter: null, data: new Uint8Array() })
+const none = { experimenter: null, data: new Uint8Array() }
+const error = encodeMessage({ kind: 'error', version: 4, xid: 1, type: 12, code: 10, ...none })
 const alarm = (meter: number, portAt: (ofport: number) => string | undefined) => {
   const held = limitingMeter({ meter, perSecond: 5, burst: 4 })
   const event = { kind: 'refused', verb: 'put', held, error, times: 1, retryInMs: 1000 } as const

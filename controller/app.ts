@@ -26,6 +26,7 @@ export { copyOf } from './flooding.ts'
 export { limitMeter, LOG_METER, portMeter, REJECT_METER, ROUTER_METER } from './pipeline/meters.ts'
 export { memberOf, sourcesOf, remoteSetOf } from './policy.ts'
 export {
+  CLAIMED_MAC,
   directions,
   FROM_TUNNEL,
   GROUP,

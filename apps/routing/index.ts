@@ -7,6 +7,7 @@ import {
   ROUTER_METER,
   ipv4,
   mac,
+  MARKS,
   move,
   NETWORK,
   NEXT_HOP,
@@ -157,8 +158,8 @@ function routed(read: Reads, id: string): readonly Contribution[] {
 }
 
 /**
- * Where an address of a network is: no ARP between routers and ports that the controller knows. A next hop that is
- * another router routes in its turn; where routes make a circle, the TTL ends it.
+ * Where an address of a network is: no ARP between routers and ports that the controller knows. Ports ask too (the app
+ * arp). A next hop that is another router routes in its turn; where routes make a circle, the TTL ends it.
  */
 function neighbour(read: Reads, id: string): readonly Contribution[] {
   const port = read.port(id)
@@ -214,8 +215,8 @@ export const routing: App = {
       name: 'neighbour',
       phase: 'neighbour',
       miss: 'drop',
-      lost: 'no port has the address of the next hop',
-      matches: [NETWORK, NEXT_HOP],
+      lost: 'no port has the address',
+      matches: [NETWORK, NEXT_HOP, MARKS],
     },
   ],
   rules: [

@@ -1,7 +1,7 @@
 // What a policy puts on the host of a port, which packets pass which meters there, and what a change of it costs.
 import { expect, test } from 'vitest'
 import type { Direction, Port, QosRule } from '../../controller/app.ts'
-import { simulate, pingFrame, type Simulated } from '../../controller/model/testing.ts'
+import { pingFrame, simulate, whoHas, type Simulated } from '../../controller/model/testing.ts'
 import { gateway, host, network, port, qosPolicy, router, subnet, uuid, vif } from '../../controller/testing.ts'
 import { formatFlowStats, formatMeterConfig, decodeMessage } from '../../ofproto/messages/index.ts'
 import { parseFrame, parseIpv4 } from '../../packet/frame.ts'
@@ -116,9 +116,12 @@ test('the copies of a broadcast go on apart: the meter of one port is none on th
 
 test('ARP and DHCP are answered before anything is counted', () => {
   const limited = world([bandwidth('egress', 1000)])
-  const dhcp = limited.derivation.tables.table('dhcp')
-  expect(limited.derivation.tables.table('egress_qos')).toBe(dhcp + 1)
-  expect(limited.derivation.tables.table('arp')).toBeLessThan(dhcp)
+  const question = whoHas(port(1, 10).mac_address, '10.0.1.10', '10.0.1.12')
+  const { deliveries } = limited.fabric.follow('host1', { bytes: question, inPort: ofport(1, 10) })
+  expect(deliveries).toHaveLength(1)
+  expect(meters(limited, 'host1', ofport(1, 10), question)).toEqual([])
+  const { tables } = limited.derivation
+  expect(tables.table('egress_qos')).toBe(tables.after('dhcp'))
 })
 
 test('what a port sends is marked, in IPv4 as in IPv6, and nothing else of the packet changes', () => {

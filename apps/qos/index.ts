@@ -61,8 +61,7 @@ function sent(qos: Qos, ofport: number): readonly FlowSpec[] {
     ...limits.with,
   })
   const { dscp } = qos
-  const marked =
-    dscp === null ? [] : [IPV4, IPV6].map((eth_type) => flow({ eth_type }, 110, [set('ip_dscp', dscp)]))
+  const marked = dscp === null ? [] : [IPV4, IPV6].map((eth_type) => flow({ eth_type }, 110, [set('ip_dscp', dscp)]))
   const others = limits.with.meter === undefined ? [] : [flow({}, 100, [])]
   return [...marked, ...others, ...limits.second]
 }

@@ -227,6 +227,8 @@ export type Kind = keyof Model
 /** The kinds with the standard attributes, owned by a project. */
 export type ResourceKind = Exclude<Kind, 'agents' | 'quotas'>
 
+/** One of the kind. */
+export const singularOf = (kind: ResourceKind): string => kind.replace(/ies$/, 'ys').slice(0, -1)
 /** What a list of the kind is called in bodies. */
 export const collectionOf = (kind: ResourceKind): string => (kind === 'qos_policies' ? 'policies' : kind)
 /** `security_groups` in bodies and keys, `security-groups` in addresses. */

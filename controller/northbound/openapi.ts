@@ -12,6 +12,7 @@ import {
   type Operation,
   type Table,
 } from './openapi-parts.ts'
+import { qosPaths, qosSchemas } from './openapi-qos.ts'
 import { resourceKinds, resources } from './resources/index.ts'
 
 const ownership: ReadonlySet<string> = new Set(['project_id', 'tenant_id'])
@@ -157,6 +158,7 @@ function schemas(): Record<string, object> {
   })
   return {
     ...Object.fromEntries(made),
+    ...qosSchemas(),
     Tags: object({ tags: { type: 'array', items: text } }, ['tags']),
     RouterInterface: object({ subnet_id: text, port_id: text }),
     ExtraRoutes: object({
@@ -175,7 +177,7 @@ export function openApi(): Record<string, unknown> {
   return {
     openapi: '3.0.3',
     info: { title: 'Weft', version: '2.0', description: 'OpenStack Networking API v2.0 over Open vSwitch.' },
-    paths: Object.assign({}, ...resourceKinds.map(resourcePaths), actionPaths(), operatorPaths()),
+    paths: Object.assign({}, ...resourceKinds.map(resourcePaths), actionPaths(), qosPaths(), operatorPaths()),
     components: {
       schemas: schemas(),
       securitySchemes: {

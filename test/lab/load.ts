@@ -59,7 +59,8 @@ export class Load implements AsyncDisposable {
       return rates.length === INTERVALS && last >= least && last <= most
     }
     await until(`${least} to ${most} kbit/s arrive`, settled, 60).catch((error: unknown) => {
-      throw new Error(`${Math.round(last)} kbit/s arrive in the end`, { cause: error })
+      const text = [this.#log, `${this.#log}.client`].map((log) => readFileSync(log, 'utf8').slice(-500)).join('\n')
+      throw new Error(`${Math.round(last)} kbit/s arrive in the end:\n${text}`, { cause: error })
     })
   }
 

@@ -26,7 +26,7 @@ function rate(most: number, burst: number, leastBurst = 0): Rate | null {
 }
 
 /** Undefined for a policy that asks for nothing. */
-export function qosOf({ rules }: QosPolicy): Qos | undefined {
+function qosOf({ rules }: QosPolicy): Qos | undefined {
   const limits: Record<'egress' | 'ingress', { [M in Measure]?: Rate }> = { egress: {}, ingress: {} }
   let dscp: number | null = null
   for (const rule of rules) {

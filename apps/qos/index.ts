@@ -33,7 +33,7 @@ function limitsOf(qos: Qos, ofport: number): Limit[] {
 /** A flow has one meter: the second of two is in a stage of its own. */
 interface Metered {
   readonly with: Pick<FlowSpec, 'meter'>
-  readonly then: FlowSpec['actions']
+  readonly more: FlowSpec['actions']
   readonly second: readonly FlowSpec[]
 }
 
@@ -42,7 +42,7 @@ function metered(qos: Qos, direction: Direction, ofport: number, match: FlowSpec
   const [first, second] = measures.filter((measure) => qos[direction][measure] !== undefined)
   return {
     with: first === undefined ? {} : { meter: meter(first) },
-    then: second === undefined ? [] : [resubmit('second_meter')],
+    more: second === undefined ? [] : [resubmit('second_meter')],
     second:
       second === undefined ? [] : [{ stage: 'second_meter', priority: 100, match, actions: [], meter: meter(second) }],
   }
@@ -56,7 +56,7 @@ function sent(qos: Qos, ofport: number): readonly FlowSpec[] {
     stage: 'egress_qos',
     priority,
     match: { ...match, ...on },
-    actions: [...limits.then, ...actions],
+    actions: [...limits.more, ...actions],
     to: 'next',
     ...limits.with,
   })
@@ -76,7 +76,7 @@ function delivered(qos: Qos, ofport: number): readonly FlowSpec[] {
   if (limits.with.meter === undefined) return []
   return [
     { stage: 'ingress_qos', priority: 100, match, actions: [apart('delivery')] },
-    { stage: 'delivery', priority: 100, match, actions: [...limits.then, resubmit('output')], ...limits.with },
+    { stage: 'delivery', priority: 100, match, actions: [...limits.more, resubmit('output')], ...limits.with },
     ...limits.second,
   ]
 }

@@ -43,8 +43,9 @@ export const ruleTable = (type: QosRuleType): Readonly<Record<string, Attribute>
 })
 
 /** As its own address shows a rule: without what the address says. */
-export function showRule({ type: _, ...rule }: QosRule): Readonly<Record<string, unknown>> {
-  return rule
+export function showRule(rule: QosRule): Readonly<Record<string, unknown>> {
+  const { type: _, ...shown } = rule
+  return shown
 }
 
 export const rulesOf = (policy: QosPolicy, type: QosRuleType): QosRule[] =>

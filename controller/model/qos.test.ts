@@ -1,8 +1,8 @@
 // What a policy puts on the host of a port, which packets pass which meters there, and what a change of it costs.
 import { expect, test } from 'vitest'
-import type { Direction, Port, QosRule } from '../../controller/app.ts'
-import { pingFrame, simulate, whoHas, type Simulated } from '../../controller/model/testing.ts'
-import { gateway, host, network, port, qosPolicy, router, subnet, uuid, vif } from '../../controller/testing.ts'
+import type { Direction, Port, QosRule } from '../app.ts'
+import { pingFrame, simulate, whoHas, type Simulated } from './testing.ts'
+import { gateway, host, network, port, qosPolicy, router, subnet, uuid, vif } from '../testing.ts'
 import { formatFlowStats, formatMeterConfig, decodeMessage } from '../../ofproto/messages/index.ts'
 import { parseFrame, parseIpv4 } from '../../packet/frame.ts'
 

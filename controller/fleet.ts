@@ -383,7 +383,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
       case 'refused':
       case 'recovered':
       case 'foreign':
-        this.#alarm(...alarmOfSwitch(id, event))
+        this.#alarm(...alarmOfSwitch(id, event, (ofport) => this.#options.derivation.reads.vifAt(id, ofport)?.port))
         return
       default:
         logSwitchEvent(this.#options.log, id, event)

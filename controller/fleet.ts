@@ -13,7 +13,7 @@ import type { Derivation } from './derivation.ts'
 import { HostRecord } from './host-record.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
-import { packetHandler } from './packet-in.ts'
+import { Metadata, packetHandler } from './packet-in.ts'
 import { isOurMeter } from './pipeline/meters.ts'
 import { isOurs } from './pipeline/cookie.ts'
 import { Rollout } from './rollout.ts'
@@ -393,9 +393,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const host = this.#byChannel.get(channel)?.facts.id
     if (host === undefined) return
     const { cookie, data, match } = message
-    const metadata = new Map(match.flatMap((entry) => (entry.kind === 'unknown' ? [] : [[entry.kind, entry.value]])))
     try {
-      const handled = this.#handle({ host, cookie, metadata, data })
+      const handled = this.#handle({ host, cookie, metadata: new Metadata(match), data })
       for (const packet of handled?.packets ?? []) this.hosts.get(packet.host ?? host)?.send(packet)
       if (!handled?.report) return
       this.#options.log.info({ host, ...handled.report }, 'matched')

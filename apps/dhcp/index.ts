@@ -21,13 +21,16 @@ import {
   type Reads,
   type Subnet,
 } from '../../controller/app.ts'
+import { get32 } from '../../packet/bytes.ts'
 import {
   composeDhcp,
   DHCP_CLIENT_PORT,
   DHCP_SERVER_PORT,
   messageTypes,
   parseDhcp,
+  type DhcpAnswer,
   type DhcpMessage,
+  type Option,
 } from '../../packet/dhcp.ts'
 import {
   BROADCAST_MAC,
@@ -66,10 +69,12 @@ const tags = {
 /** What a port is told: its address and the subnet that the address is on. */
 interface Offer {
   readonly port: Port
+  readonly client: number
   readonly subnet: Subnet
   readonly address: number
   readonly range: { readonly network: number; readonly mask: number; readonly length: number }
   readonly server: number
+  readonly serverMac: number
   readonly mtu: number
   readonly domain: string
 }
@@ -84,7 +89,8 @@ function offerFor(read: Reads, port: Port): Offer | null {
     const network = read.network(port.network_id)
     if (range && address !== null && server !== null && network !== undefined) {
       const domain = (network.dns_domain || DNS_DOMAIN).replace(/\.$/, '')
-      return { port, subnet, address, range, server, mtu: network.mtu, domain }
+      const macs = { client: mac(port.mac_address), serverMac: subnetMac(subnet.id) }
+      return { port, ...macs, subnet, address, range, server, mtu: network.mtu, domain }
     }
   }
   return null
@@ -94,24 +100,27 @@ function offerFor(read: Reads, port: Port): Offer | null {
 interface Grant {
   readonly from: readonly (Network | Subnet | undefined)[]
   readonly offer: Offer | null
-  readonly options: ReadonlyMap<number, Uint8Array>
+  readonly options: readonly Option[]
   readonly server: number | null
 }
-
-const NONE: ReadonlyMap<number, Uint8Array> = new Map()
 
 /** Of ports that have asked: a row never changes, so what follows from the same rows is the same. */
 const grants = new WeakMap<Port, Grant>()
 
 function grantFor(read: Reads, port: Port): Grant {
-  const from = [read.network(port.network_id), ...port.fixed_ips.map(({ subnet_id }) => read.subnet(subnet_id))]
   const known = grants.get(port)
-  if (known?.from.every((row, i) => row === from[i])) return known
+  if (known !== undefined && isCurrent(read, port, known)) return known
+  const from = [read.network(port.network_id), ...port.fixed_ips.map(({ subnet_id }) => read.subnet(subnet_id))]
   const offer = offerFor(read, port)
-  const options = offer === null ? NONE : optionsOf(offer)
-  const grant = { from, offer, options, server: numberIn(options, tags.server) }
+  const options = new Map(offer === null ? [] : optionsOf(offer))
+  const grant = { from, offer, options: [...options], server: numberIn(options, tags.server) }
   grants.set(port, grant)
   return grant
+}
+
+function isCurrent(read: Reads, port: Port, { from }: Grant): boolean {
+  if (from[0] !== read.network(port.network_id)) return false
+  return port.fixed_ips.every(({ subnet_id }, i) => from[i + 1] === read.subnet(subnet_id))
 }
 
 /** RFC 3442: a client that reads option 121 ignores option 3, so the default route stands in both. */
@@ -158,13 +167,13 @@ function withTimes(options: Map<number, Uint8Array>): Map<number, Uint8Array> {
 
 function numberIn(options: ReadonlyMap<number, Uint8Array>, tag: number): number | null {
   const value = options.get(tag)
-  return value?.length === 4 ? new DataView(value.buffer, value.byteOffset).getUint32(0) : null
+  return value?.length === 4 ? get32(value, 0) : null
 }
 
 /** The answer that RFC 2131 §4.3 prescribes; null for silence. */
-function reply(message: DhcpMessage, offer: Offer, { options: granted, server }: Grant): DhcpMessage | null {
+function reply(message: DhcpMessage, offer: Offer, { options: granted, server }: Grant): DhcpAnswer | null {
   const client = message.options.get(tags.client)
-  const answer = (kind: number, yourAddress: number, options: Iterable<readonly [number, Uint8Array]>) => ({
+  const answer = (kind: number, yourAddress: number, options: readonly Option[]): DhcpAnswer => ({
     ...message,
     op: 2 as const,
     seconds: 0,
@@ -173,7 +182,7 @@ function reply(message: DhcpMessage, offer: Offer, { options: granted, server }:
     serverName: '',
     bootFile: '',
     // RFC 6842: a client finds its identifier again.
-    options: new Map([[tags.type, u8(kind)], ...options, ...(client ? [[tags.client, client] as const] : [])]),
+    options: [[tags.type, u8(kind)], ...options, ...(client ? [[tags.client, client] as const] : [])],
   })
   switch (message.options.get(tags.type)?.[0]) {
     case messageTypes.discover:
@@ -193,7 +202,7 @@ function reply(message: DhcpMessage, offer: Offer, { options: granted, server }:
       return { ...answer(messageTypes.nak, 0, options), clientAddress: 0, broadcast: true }
     }
     case messageTypes.inform: {
-      const leaseless = Array.from(granted).filter(([tag]) => ![tags.lease, tags.t1, tags.t2].includes(tag))
+      const leaseless = granted.filter(([tag]) => ![tags.lease, tags.t1, tags.t2].includes(tag))
       return answer(messageTypes.ack, 0, leaseless)
     }
     default:
@@ -203,13 +212,13 @@ function reply(message: DhcpMessage, offer: Offer, { options: granted, server }:
 }
 
 /** RFC 2131 §4.1: unicast to a client that has an address or can take one, else broadcast. */
-function frameFor(message: DhcpMessage, offer: Offer): Uint8Array {
+function frameFor(message: DhcpAnswer, offer: Offer): Uint8Array {
   const destination =
     message.clientAddress !== 0 ? message.clientAddress : message.broadcast ? BROADCAST : message.yourAddress
   return composeUdpFrame(
     {
       destination: destination === BROADCAST ? BROADCAST_MAC : message.clientMac,
-      source: subnetMac(offer.subnet.id),
+      source: offer.serverMac,
     },
     { source: offer.server, destination, ttl: 64, dscp: 0 },
     { sourcePort: DHCP_SERVER_PORT, destinationPort: DHCP_CLIENT_PORT, payload: composeDhcp(message) },
@@ -224,7 +233,7 @@ function packetIn(read: Reads, packet: PacketIn): readonly PacketOut[] {
   const ip = frame && parseIpv4(frame.payload)
   const udp = ip && parseUdp(ip)
   const message = udp && parseDhcp(udp.payload)
-  if (!offer || !message || message.op !== 1 || message.clientMac !== mac(offer.port.mac_address)) return []
+  if (!offer || !message || message.op !== 1 || message.clientMac !== offer.client) return []
   const answered = reply(message, offer, grant)
   return answered === null ? [] : [{ outPort: packet.inPort, data: frameFor(answered, offer) }]
 }

@@ -30,8 +30,7 @@ const READY_SECONDS = 60
 const TYPE = 53
 
 /** A DHCPDISCOVER of the machine with this MAC, as an Ethernet frame. */
-export function discover(address: string, xid: number): Uint8Array {
-  const source = mac(address)
+export function discover(source: number, xid: number): Uint8Array {
   const message = composeDhcp({
     op: 1,
     xid,
@@ -139,7 +138,7 @@ export async function realDhcp(): Promise<readonly DhcpServed[]> {
         for (; sent < due; sent += 1) {
           const at = sent % PORTS
           pending.set(xid, performance.now())
-          wires[at]?.send(discover(ports[at]?.mac_address ?? '', xid))
+          wires[at]?.send(discover(mac(ports[at]?.mac_address ?? ''), xid))
           xid += 1
         }
         await sleep(1)

@@ -390,13 +390,18 @@ export class Fleet extends EventEmitter<FleetEvents> {
   /** What a switch sends on its own account. */
   onMessage(message: Message, channel: Channel): void {
     if (message.kind !== 'packet_in') return
-    const host = this.#byChannel.get(channel)?.facts.id
-    if (host === undefined) return
+    const record = this.#byChannel.get(channel)
+    if (record === undefined) return
+    const host = record.facts.id
     const { cookie, data, match } = message
     try {
       const handled = this.#handle({ host, cookie, metadata: new Metadata(match), data })
-      for (const packet of handled?.packets ?? []) this.hosts.get(packet.host ?? host)?.send(packet)
-      if (!handled?.report) return
+      if (handled === null) return
+      for (const packet of handled.packets) {
+        const to = packet.host === undefined ? record : this.hosts.get(packet.host)
+        to?.send(packet)
+      }
+      if (handled.report === null) return
       this.#options.log.info({ host, ...handled.report }, 'matched')
       this.emit('report', host, handled.report)
     } catch (error) {

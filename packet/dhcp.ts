@@ -119,36 +119,29 @@ const LONGEST = 255
 
 export type Option = readonly [tag: number, value: Uint8Array]
 
-function optionsLength(options: readonly Option[]): number {
-  let length = 1
-  for (const [, { length: size }] of options) length += size + 2 * Math.max(1, Math.ceil(size / LONGEST))
-  return length
-}
-
-function writeOptions(bytes: Uint8Array, start: number, options: readonly Option[]): void {
-  let at = start
+/** Options in their order, as they stand in a message. */
+export function composeOptions(options: Iterable<Option>): Uint8Array {
+  const parts: Uint8Array[] = []
   for (const [tag, value] of options) {
     let from = 0
     do {
-      const size = Math.min(LONGEST, value.length - from)
-      bytes[at] = tag
-      bytes[at + 1] = size
-      // Mostly a few bytes, for which set() would cost more than it does.
-      for (let i = 0; i < size; i += 1) bytes[at + 2 + i] = value[from + i] as number
-      at += 2 + size
-      from += size
+      const part = value.subarray(from, from + LONGEST)
+      parts.push(Uint8Array.of(tag, part.length), part)
+      from += part.length
     } while (from < value.length)
   }
-  bytes[at] = END
+  return Buffer.concat(parts)
 }
 
-/** A message with its options in the order in which they are to go out. */
-export type DhcpAnswer = Omit<DhcpMessage, 'options'> & { readonly options: readonly Option[] }
-
 /** The message as a UDP payload; options in the order of the map. */
-export function composeDhcp(message: DhcpMessage | DhcpAnswer): Uint8Array {
-  const options = Array.isArray(message.options) ? message.options : [...message.options]
-  const bytes = zeros(Math.max(MINIMUM, FIXED + optionsLength(options)))
+export const composeDhcp = (message: DhcpMessage): Uint8Array =>
+  composeDhcpWith(message, [composeOptions(message.options)])
+
+/** The same with options that are composed already, each part of them maybe for many messages. */
+export function composeDhcpWith(message: Omit<DhcpMessage, 'options'>, options: readonly Uint8Array[]): Uint8Array {
+  let end = FIXED
+  for (const part of options) end += part.length
+  const bytes = zeros(Math.max(MINIMUM, end + 1))
   bytes[0] = message.op
   bytes[1] = 1
   bytes[2] = 6
@@ -163,6 +156,11 @@ export function composeDhcp(message: DhcpMessage | DhcpAnswer): Uint8Array {
   writeText(bytes, 44, 64, message.serverName)
   writeText(bytes, 108, 128, message.bootFile)
   put32(bytes, 236, MAGIC)
-  writeOptions(bytes, FIXED, options)
+  let at = FIXED
+  for (const part of options) {
+    bytes.set(part, at)
+    at += part.length
+  }
+  bytes[end] = END
   return bytes
 }

@@ -23,14 +23,13 @@ import {
 } from '../../controller/app.ts'
 import { get32 } from '../../packet/bytes.ts'
 import {
-  composeDhcp,
+  composeDhcpWith,
+  composeOptions,
   DHCP_CLIENT_PORT,
   DHCP_SERVER_PORT,
   messageTypes,
   parseDhcp,
-  type DhcpAnswer,
   type DhcpMessage,
-  type Option,
 } from '../../packet/dhcp.ts'
 import {
   BROADCAST_MAC,
@@ -41,11 +40,12 @@ import {
   parseUdp,
   PROTOCOL_UDP,
 } from '../../packet/frame.ts'
-import { classlessRoutes, extraOption, text, u16, u32, u8, type Route } from './options.ts'
+import { classlessRoutes, extraOption, text, u16, u32, type Route } from './options.ts'
 
 const LEASE_SECONDS = 86_400
 const PACKETS_PER_SECOND = 10
 const BROADCAST = 0xffff_ffff
+const NOTHING = new Uint8Array()
 /** Names the server on a subnet that has no gateway; link-local, so that it is nobody's. */
 const SERVER_WITHOUT_GATEWAY = '169.254.169.254'
 const tags = {
@@ -100,9 +100,13 @@ function offerFor(read: Reads, port: Port): Offer | null {
 interface Grant {
   readonly from: readonly (Network | Subnet | undefined)[]
   readonly offer: Offer | null
-  readonly options: readonly Option[]
+  /** As they stand in an offer, and where no address is leased. */
+  readonly options: Uint8Array
+  readonly leaseless: Uint8Array
   readonly server: number | null
 }
+
+const ofLeases: readonly number[] = [tags.lease, tags.t1, tags.t2]
 
 /** Of ports that have asked: a row never changes, so what follows from the same rows is the same. */
 const grants = new WeakMap<Port, Grant>()
@@ -113,7 +117,13 @@ function grantFor(read: Reads, port: Port): Grant {
   const from = [read.network(port.network_id), ...port.fixed_ips.map(({ subnet_id }) => read.subnet(subnet_id))]
   const offer = offerFor(read, port)
   const options = new Map(offer === null ? [] : optionsOf(offer))
-  const grant = { from, offer, options: [...options], server: numberIn(options, tags.server) }
+  const grant = {
+    from,
+    offer,
+    options: composeOptions(options),
+    leaseless: composeOptions([...options].filter(([tag]) => !ofLeases.includes(tag))),
+    server: numberIn(options, tags.server),
+  }
   grants.set(port, grant)
   return grant
 }
@@ -154,7 +164,8 @@ function optionsOf({ port, subnet, range, server, mtu, domain }: Offer): Map<num
   if (routes.length > 0) options.set(tags.routes, classlessRoutes(routes))
   for (const { opt_name, opt_value, ip_version } of port.extra_dhcp_opts) {
     const extra = ip_version === 4 && opt_value !== null ? extraOption(opt_name, opt_value) : null
-    if (extra !== null) options.set(extra[0], extra[1])
+    // What a message is, and whom it is for, is not the operator's to say.
+    if (extra !== null && extra[0] !== tags.type && extra[0] !== tags.client) options.set(extra[0], extra[1])
   }
   return withTimes(options)
 }
@@ -170,58 +181,67 @@ function numberIn(options: ReadonlyMap<number, Uint8Array>, tag: number): number
   return value?.length === 4 ? get32(value, 0) : null
 }
 
+interface Answer extends Omit<DhcpMessage, 'options'> {
+  readonly options: readonly Uint8Array[]
+}
+
 /** The answer that RFC 2131 §4.3 prescribes; null for silence. */
-function reply(message: DhcpMessage, offer: Offer, { options: granted, server }: Grant): DhcpAnswer | null {
-  const client = message.options.get(tags.client)
-  const answer = (kind: number, yourAddress: number, options: readonly Option[]): DhcpAnswer => ({
-    ...message,
-    op: 2 as const,
+function reply(message: DhcpMessage, offer: Offer, grant: Grant): Answer | null {
+  const answer = (kind: number, options: Uint8Array, yourAddress = 0, serverAddress = 0): Answer => ({
+    op: 2,
+    xid: message.xid,
     seconds: 0,
+    broadcast: message.broadcast,
+    clientAddress: message.clientAddress,
     yourAddress,
-    serverAddress: 0,
+    serverAddress,
+    relayAddress: message.relayAddress,
+    clientMac: message.clientMac,
     serverName: '',
     bootFile: '',
-    // RFC 6842: a client finds its identifier again.
-    options: [[tags.type, u8(kind)], ...options, ...(client ? [[tags.client, client] as const] : [])],
+    options: [Uint8Array.of(tags.type, 1, kind), options, identifierOf(message)],
   })
   switch (message.options.get(tags.type)?.[0]) {
     case messageTypes.discover:
-      return { ...answer(messageTypes.offer, offer.address, granted), serverAddress: offer.server }
+      return answer(messageTypes.offer, grant.options, offer.address, offer.server)
     case messageTypes.request: {
       const chosen = numberIn(message.options, tags.server)
       // The client has chosen another server.
-      if (chosen !== null && chosen !== server) return null
+      if (chosen !== null && chosen !== grant.server) return null
       const wanted = numberIn(message.options, tags.requested) ?? message.clientAddress
-      if (wanted === offer.address) {
-        return { ...answer(messageTypes.ack, offer.address, granted), serverAddress: offer.server }
-      }
-      const options = [
-        [tags.server, u32(server ?? offer.server)],
+      if (wanted === offer.address) return answer(messageTypes.ack, grant.options, offer.address, offer.server)
+      const why = composeOptions([
+        [tags.server, u32(grant.server ?? offer.server)],
         [tags.message, text('address is not of this port')],
-      ] as const
-      return { ...answer(messageTypes.nak, 0, options), clientAddress: 0, broadcast: true }
+      ])
+      return { ...answer(messageTypes.nak, why), clientAddress: 0, broadcast: true }
     }
-    case messageTypes.inform: {
-      const leaseless = granted.filter(([tag]) => ![tags.lease, tags.t1, tags.t2].includes(tag))
-      return answer(messageTypes.ack, 0, leaseless)
-    }
+    case messageTypes.inform:
+      return answer(messageTypes.ack, grant.leaseless)
     default:
       // A decline or release changes nothing: the address stays the port's.
       return null
   }
 }
 
+/** RFC 6842: a client finds its identifier again. */
+function identifierOf({ options }: DhcpMessage): Uint8Array {
+  const client = options.get(tags.client)
+  return client === undefined ? NOTHING : composeOptions([[tags.client, client]])
+}
+
 /** RFC 2131 §4.1: unicast to a client that has an address or can take one, else broadcast. */
-function frameFor(message: DhcpAnswer, offer: Offer): Uint8Array {
+function frameFor(message: Answer, offer: Offer): Uint8Array {
   const destination =
     message.clientAddress !== 0 ? message.clientAddress : message.broadcast ? BROADCAST : message.yourAddress
   return composeUdpFrame(
-    {
-      destination: destination === BROADCAST ? BROADCAST_MAC : message.clientMac,
-      source: offer.serverMac,
-    },
+    { destination: destination === BROADCAST ? BROADCAST_MAC : message.clientMac, source: offer.serverMac },
     { source: offer.server, destination, ttl: 64, dscp: 0 },
-    { sourcePort: DHCP_SERVER_PORT, destinationPort: DHCP_CLIENT_PORT, payload: composeDhcp(message) },
+    {
+      sourcePort: DHCP_SERVER_PORT,
+      destinationPort: DHCP_CLIENT_PORT,
+      payload: composeDhcpWith(message, message.options),
+    },
   )
 }
 

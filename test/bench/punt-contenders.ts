@@ -8,6 +8,7 @@ import { mac } from '../../controller/address.ts'
 import { encodeMessage, NO_BUFFER } from '../../ofproto/messages/index.ts'
 import { interfaceOf, startFleet } from '../fleet/fleet.ts'
 import { FlowPool } from '../fleet/flow-pool.ts'
+import type { SimulatedHost } from '../fleet/host.ts'
 import { SwitchLink } from '../fleet/switch-link.ts'
 import { SimulatedSwitch } from '../fleet/switch.ts'
 import { makeFolder, removeFolder } from '../lab/folder.ts'
@@ -49,12 +50,15 @@ export async function weft(): Promise<Contender> {
     })
     steps.push(() => fleet.stop())
     await until('all ports are ACTIVE', () => areActive(controller), READY_SECONDS)
-    const punters = fleet.hosts.map((host, index): Punter => {
-      const send = (frame: Uint8Array): void => host.link.send(frame)
-      const asked = portsOf(index).map(({ id, mac_address }) =>
+    const framesOf = (host: SimulatedHost): Uint8Array[][] =>
+      portsOf(host.index).map(({ id, mac_address }) =>
         host.switch.packetIns(host.ofport(interfaceOf(id)) ?? 0, discover(mac(mac_address), 1)),
       )
-      return { send, frames: asked.flat() }
+    const { hosts } = fleet
+    const isAsked = (host: SimulatedHost): boolean => framesOf(host).every((frames) => frames.length > 0)
+    await until('requests come to the controller', () => hosts.every(isAsked), READY_SECONDS)
+    const punters = hosts.map((host): Punter => {
+      return { frames: framesOf(host).flat(), send: (frame) => host.link.send(frame) }
     })
     answered.load = new Load(punters, controller.pid)
     return { name: 'Weft', load: answered.load, stop: () => undo(steps) }

@@ -2,7 +2,7 @@
 // next when one is answered. With one unanswered it measures latency, with several throughput.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { quantile } from './statistics.ts'
-import { costOf } from './watch-process.ts'
+import { cpuMicroseconds } from './watch-process.ts'
 
 /** What has not been answered for so long never will be. */
 const LOST_MILLISECONDS = 1_000
@@ -59,11 +59,11 @@ export class Load {
     this.#latencies = []
     this.#lost = 0
     const begin = performance.now()
-    const { cpuSeconds } = costOf(this.#pid)
+    const spent = cpuMicroseconds(this.#pid)
     await sleep(seconds * 1000)
     const latencies = this.#latencies
     const perSecond = (latencies.length / (performance.now() - begin)) * 1000
-    const perCpuSecond = latencies.length / (costOf(this.#pid).cpuSeconds - cpuSeconds)
+    const perCpuSecond = (latencies.length / (cpuMicroseconds(this.#pid) - spent)) * 1e6
     this.#switches = 0
     clearInterval(watch)
     await sleep(LOST_MILLISECONDS)

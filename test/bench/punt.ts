@@ -6,7 +6,7 @@
 import { realDhcp } from './punt-dhcp.ts'
 import { bareSockets, osKen, SWITCHES, testController, weft, type Contender } from './punt-contenders.ts'
 import type { Served } from './punt-load.ts'
-import { median, quantile } from './statistics.ts'
+import { median, spread } from './statistics.ts'
 
 /** ovs-testcontroller drops answers when more than 10 wait for one switch. */
 const UNANSWERED = 8
@@ -52,12 +52,6 @@ async function compare(): Promise<void> {
   } finally {
     for (const contender of contenders) await contender.stop()
   }
-}
-
-/** Median and quartiles. */
-function spread(values: readonly number[], digits: number): string {
-  const [q1, q2, q3] = [0.25, 0.5, 0.75].map((q) => quantile(values, q).toFixed(digits))
-  return `${q2} (${q1}–${q3})`
 }
 
 function print(name: string, rounds: readonly Round[], ours: readonly Round[]): void {

@@ -8,6 +8,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          setupFiles: ['test/seed.ts'],
           include: ['*/**/*.test.ts'],
           exclude: ['test/system/**', 'node_modules/**', 'dist/**'],
           // No test changes a module's state, so files of a worker share what they import: half of the time.
@@ -18,6 +19,7 @@ export default defineConfig({
       {
         test: {
           name: 'system',
+          setupFiles: ['test/seed.ts'],
           include: ['test/system/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 60_000,

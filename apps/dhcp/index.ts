@@ -3,17 +3,23 @@
 // through a meter of their own per port, so that one virtual machine cannot starve the others.
 import {
   arpAnswer,
+  CLAIMED_MAC,
   DNS_DOMAIN,
   ipv4,
+  isWired,
+  load,
   mac,
-  NETWORK,
-  physicalNetwork,
+  mark,
+  marked,
+  MARKS,
+  move,
   portMeter,
   prefix,
   subnetMac,
   punt,
   type App,
   type Contribution,
+  type FlowSpec,
   type Network,
   type PacketIn,
   type PacketOut,
@@ -258,39 +264,42 @@ function packetIn(read: Reads, packet: PacketIn): readonly PacketOut[] {
   return answered === null ? [] : [{ outPort: packet.inPort, data: frameFor(answered, offer) }]
 }
 
+const request = {
+  eth_type: ETHERTYPE_IPV4,
+  nw_proto: PROTOCOL_UDP,
+  udp_src: DHCP_CLIENT_PORT,
+  udp_dst: DHCP_SERVER_PORT,
+} as const
+
 /**
  * Requests of a port go to the controller, wherever they are addressed to and from whichever address: a client whose
- * port has got another address is told so when it asks for the old one.
+ * port has got another address is told so when it asks for the old one. Nobody else hears of that address.
  */
+const foreign: readonly FlowSpec[] = [
+  {
+    stage: 'port_security',
+    priority: 40,
+    match: request,
+    actions: [move('eth_src', CLAIMED_MAC, 48), load(mark.foreign, 1)],
+    to: 'hardware_security',
+  },
+  { stage: 'dhcp', priority: 50, match: { ...request, [MARKS]: marked({ foreign: 1 }) }, actions: [] },
+]
+
 function asked(read: Reads, key: string): readonly Contribution[] {
   const vif = read.vif(key)
   const port = vif && read.port(vif.port)
   if (!vif || !port?.admin_state_up || read.binding(port.id)?.host !== vif.host || offerFor(read, port) === null) {
     return []
   }
-  const request = {
-    in_port_oxm: vif.ofport,
-    eth_type: ETHERTYPE_IPV4,
-    nw_proto: PROTOCOL_UDP,
-    udp_src: DHCP_CLIENT_PORT,
-    udp_dst: DHCP_SERVER_PORT,
-  }
   const meter = portMeter(vif.ofport)
+  const match = { in_port_oxm: vif.ofport, ...request }
   return [
     {
       scope: { kind: 'host', host: vif.host },
       object: port.id,
       limits: [{ meter, packetsPerSecond: PACKETS_PER_SECOND, burst: PACKETS_PER_SECOND }],
-      flows: [
-        {
-          stage: 'port_security',
-          priority: 110,
-          match: { ...request, eth_src: mac(port.mac_address) },
-          actions: [],
-          to: 'dhcp',
-        },
-        { stage: 'dhcp', priority: 100, match: request, actions: [punt], meter },
-      ],
+      flows: [{ stage: 'dhcp', priority: 100, match, actions: [punt], meter }],
     },
   ]
 }
@@ -303,7 +312,7 @@ function present(read: Reads, id: string): readonly Contribution[] {
   const subnet = read.subnet(id)
   const network = subnet && read.network(subnet.network_id)
   const gateway = ipv4(subnet?.gateway_ip ?? '::')
-  if (!subnet?.enable_dhcp || gateway === null || network === undefined || physicalNetwork(network) !== null) return []
+  if (!subnet?.enable_dhcp || gateway === null || network === undefined || isWired(network)) return []
   return [
     {
       scope: { kind: 'network', network: subnet.network_id },
@@ -314,7 +323,8 @@ function present(read: Reads, id: string): readonly Contribution[] {
 
 export const dhcp: App = {
   name: 'dhcp',
-  stages: [{ name: 'dhcp', phase: 'respond', miss: 'next', matches: ['in_port_oxm', 'udp_src', 'udp_dst', NETWORK] }],
+  stages: [{ name: 'dhcp', phase: 'respond', miss: 'next', matches: ['in_port_oxm', 'udp_src', 'udp_dst', MARKS] }],
+  constant: { flows: foreign },
   rules: [
     { over: 'vif', contribute: asked },
     { over: 'subnet', contribute: present },

@@ -25,6 +25,7 @@ import { constantFlows } from './tracking.ts'
 import { zoned } from './zones.ts'
 
 const sides = ['egress', 'ingress'] as const
+const ingress: Stage = { name: 'ingress', phase: 'ingress', miss: 'commit', matches: [OUTPORT] }
 const ingressZone: Stage = {
   name: 'ingress_zone',
   phase: 'ingress',
@@ -37,18 +38,12 @@ export const groups: App = {
   stages: [
     { name: 'zone', phase: 'egress', miss: 'next', matches: [NETWORK] },
     ...sides.flatMap((side): Stage[] => [
-      {
-        name: side,
-        phase: side,
-        miss: side === 'egress' ? 'forward' : 'commit',
-        matches: [side === 'egress' ? 'in_port_oxm' : OUTPORT],
-      },
-      ...(side === 'egress' ? [] : [ingressZone]),
+      ...(side === 'egress' ? [] : [ingress, ingressZone]),
       {
         name: `${side}_track`,
         phase: side,
         miss: 'next',
-        matches: [MARKS, ZONE, 'ct_state', 'ct_mark', 'icmpv6_type', 'nw_ttl', 'ip_frag'],
+        matches: [SUBJECT, MARKS, ZONE, 'ct_state', 'ct_mark', 'icmpv6_type', 'nw_ttl', 'ip_frag'],
       },
       { name: `${side}_state`, phase: side, miss: 'drop', matches: [MARKS, 'ct_state'] },
       { name: `${side}_verdict`, phase: side, miss: 'drop', matches: [MARKS] },

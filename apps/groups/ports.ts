@@ -30,33 +30,33 @@ export const defaultGroup = (action: RuleAction): bigint => BigInt(verdicts[acti
 /** Stateful and towards lie side by side. */
 const GATE = { ...mark.stateful, bits: mark.stateful.bits + mark.towards.bits }
 
-function gate(ofport: number, policy: Policy, direction: keyof typeof directions): FlowSpec {
-  return {
-    stage: direction,
-    priority: 100,
-    match: direction === 'egress' ? { in_port_oxm: ofport } : { [OUTPORT]: ofport },
-    actions: [
-      set(SUBJECT, ofport),
-      load(GATE, (directions[direction] << mark.stateful.bits) | (policy.stateful ? 1 : 0)),
-    ],
-    to: 'next',
-  }
-}
+/** What goes to the port. What comes from it has its number from the beginning (the app overlay). */
+const gate = (ofport: number, policy: Policy): FlowSpec => ({
+  stage: 'ingress',
+  priority: 100,
+  match: { [OUTPORT]: ofport },
+  actions: [set(SUBJECT, ofport), load(GATE, (directions.ingress << mark.stateful.bits) | (policy.stateful ? 1 : 0))],
+  to: 'next',
+})
 
 const ask = (group: bigint): FlowAction[] => [set(GROUP, group), resubmit('group')]
 
-function asked(ofport: number, { groups, ...defaults }: Policy, direction: keyof typeof directions): FlowSpec {
-  const fallback = defaults[direction]
-  return {
+/** Nothing is denied as well. */
+const fallback = (action: RuleAction): FlowAction[] => (action === 'deny' ? [] : ask(defaultGroup(action)))
+
+/** The port's groups, then its default, of which both directions may have one of their own. */
+function asked(ofport: number, { groups, ingress, egress }: Policy): FlowSpec[] {
+  const flow = (match: FlowSpec['match'], last: RuleAction): FlowSpec => ({
     stage: 'policy',
     priority: 100,
-    match: { [SUBJECT]: ofport, [MARKS]: marked({ direction: directions[direction] }) },
-    actions: [
-      ...groups.flatMap((group) => ask(tag(group))),
-      // Nothing is denied as well.
-      ...(fallback === 'deny' ? [] : ask(defaultGroup(fallback))),
-    ],
-  }
+    match: { [SUBJECT]: ofport, ...match },
+    actions: [...groups.flatMap((group) => ask(tag(group))), ...fallback(last)],
+  })
+  if (ingress === egress) return [flow({}, ingress)]
+  return [
+    flow({ [MARKS]: marked({ direction: directions.egress }) }, egress),
+    flow({ [MARKS]: marked({ direction: directions.ingress }) }, ingress),
+  ]
 }
 
 /** A related connection that one of the port's addresses began is the port's own. */
@@ -85,13 +85,7 @@ export function filtered(read: Reads, key: string): readonly Contribution[] {
     {
       scope: { kind: 'host', host: vif.host },
       object: port.id,
-      flows: [
-        ...(['egress', 'ingress'] as const).flatMap((each) => [
-          gate(ofport, policy, each),
-          asked(ofport, policy, each),
-        ]),
-        ...(policy.stateful ? related(ofport, port) : []),
-      ],
+      flows: [gate(ofport, policy), ...asked(ofport, policy), ...(policy.stateful ? related(ofport, port) : [])],
     },
   ]
 }

@@ -15,6 +15,7 @@ import {
   REMOTE_IPV4,
   resubmit,
   set,
+  SUBJECT,
   track,
   verdicts,
   ZONE,
@@ -78,6 +79,15 @@ function trackedBefore(): FlowSpec[] {
   ]
 }
 
+/** What comes from a port without a policy. */
+const unfiltered: FlowSpec = {
+  stage: 'egress_track',
+  priority: 500,
+  match: { [SUBJECT]: 0 },
+  actions: [],
+  to: passed.egress,
+}
+
 function tracked(direction: Direction): FlowSpec[] {
   const stage = `${direction}_track`
   const isStateful = marked({ stateful: 1 })
@@ -89,7 +99,7 @@ function tracked(direction: Direction): FlowSpec[] {
   })
   return [
     ...services(stage, passed[direction]),
-    ...(direction === 'ingress' ? trackedBefore() : []),
+    ...(direction === 'ingress' ? trackedBefore() : [unfiltered]),
     ...families.flatMap((family): FlowSpec[] => {
       const on = { [MARKS]: isStateful, eth_type: ETHER_TYPES[family] }
       return [

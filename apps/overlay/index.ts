@@ -3,12 +3,15 @@
 // flat or VLAN network all that is not for a port here goes to the wire, once. What came from outside is copied to local
 // ports only, never to a tunnel or a wire again.
 import {
+  load,
   mac,
+  mark,
   MARKS,
   NETWORK,
   OUTPORT,
   outputTo,
   set,
+  SUBJECT,
   tag,
   type App,
   type Contribution,
@@ -19,7 +22,7 @@ import { priorities } from './priorities.ts'
 import { located, received, tunnelOf } from './tunnels.ts'
 import { entered, left, disguised, wireOf } from './wires.ts'
 
-/** What a plugged-in port sends is on its network; what is for its MAC goes out there. */
+/** What a plugged-in port sends is on its network and subject to its policy; what is for its MAC goes out there. */
 function plugged(read: Reads, key: string): readonly Contribution[] {
   const vif = read.vif(key)
   const port = vif && read.port(vif.port)
@@ -30,6 +33,7 @@ function plugged(read: Reads, key: string): readonly Contribution[] {
   const overlay = tunnelOf(network) !== null
   if (!overlay && wireOf(read, vif.host, network) === null) return []
   const onNetwork = tag(network.id)
+  const policy = read.policy(port.id)
   return [
     {
       scope: { kind: 'host', host: vif.host },
@@ -40,7 +44,11 @@ function plugged(read: Reads, key: string): readonly Contribution[] {
           priority: 100,
           // A tag of the guest's own would lead it to another VLAN of the wire.
           match: { in_port_oxm: vif.ofport, ...(!overlay && { vlan_vid: 0 }) },
-          actions: [set(NETWORK, onNetwork)],
+          actions: [
+            set(NETWORK, onNetwork),
+            ...(policy === null ? [] : [set(SUBJECT, vif.ofport)]),
+            ...(policy?.stateful ? [load(mark.stateful, 1)] : []),
+          ],
           to: 'next',
         },
         {

@@ -7,6 +7,7 @@ import {
   ROUTER_METER,
   ipv4,
   mac,
+  MARKS,
   move,
   NETWORK,
   NEXT_HOP,
@@ -15,6 +16,7 @@ import {
   resubmit,
   ROUTER,
   ROUTER_INTERFACE,
+  segmentsOf,
   SENDER,
   set,
   tag,
@@ -157,12 +159,14 @@ function routed(read: Reads, id: string): readonly Contribution[] {
 }
 
 /**
- * Where an address of a network is: no ARP between routers and ports that the controller knows. A next hop that is
- * another router routes in its turn; where routes make a circle, the TTL ends it.
+ * Where an address of a network is: no ARP between routers and ports that the controller knows. Ports ask too (the app
+ * arp). A next hop that is another router routes in its turn; where routes make a circle, the TTL ends it.
  */
 function neighbour(read: Reads, id: string): readonly Contribution[] {
   const port = read.port(id)
-  if (port === undefined) return []
+  const network = port && read.network(port.network_id)
+  // Where there are several segments, who is near enough to be asked answers himself: the others are not to be found.
+  if (!network || segmentsOf(network).length > 1) return []
   const isRouter = port.device_owner === ROUTER_INTERFACE
   if (isRouter && !(port.admin_state_up && read.router(port.device_id)?.admin_state_up)) return []
   const found = set('eth_dst', mac(port.mac_address))
@@ -214,8 +218,8 @@ export const routing: App = {
       name: 'neighbour',
       phase: 'neighbour',
       miss: 'drop',
-      lost: 'no port has the address of the next hop',
-      matches: [NETWORK, NEXT_HOP],
+      lost: 'no port has the address',
+      matches: [NETWORK, NEXT_HOP, MARKS],
     },
   ],
   rules: [

@@ -1,51 +1,43 @@
 // Port security: a port sends with its own MAC and addresses only, or with one of its allowed address pairs. What does
-// not match is dropped where it enters (the table's miss).
+// not match is dropped.
 import { linkLocal, type App, type Contribution, type FlowSpec, type Reads } from '../../controller/app.ts'
-import { DISCOVERY, foreignDiscovery, ownDiscovery } from './discovery.ts'
+import { claiming, claims, claimStages, ownClaims } from './claims.ts'
+import { discovery, discoveryStage } from './discovery.ts'
+import { ARP, fromUnspecified, ICMPV6, IPV4, IPV6, REDIRECT, ROUTER_ADVERTISEMENT, UDP } from './fields.ts'
 import { sendersOf, type Sender } from './sender.ts'
 
-const IPV4 = 0x0800
-const IPV6 = 0x86dd
-const ARP = 0x0806
-const UDP = 17
-const ICMPV6 = 58
-const [ROUTER_ADVERTISEMENT, REDIRECT] = [134, 137]
-const priorities = { open: 300, server: 200, own: 100 } as const
-
-const pass = (priority: number, match: FlowSpec['match']): FlowSpec => ({
-  stage: 'port_security',
-  priority,
-  match,
-  actions: [],
-  to: 'next',
-})
+const BROADCAST = 0xffff_ffff
+const priorities = { open: 300, server: 200, own: 100, claim: 50 } as const
+const stage = 'port_security'
 
 function allowed(ofport: number, sender: Sender): FlowSpec[] {
   const from = { in_port_oxm: ofport, eth_src: sender.mac }
-  const arp = { ...from, eth_type: ARP, arp_sha: sender.mac }
   const ip6 = { ...from, eth_type: IPV6 }
+  const pass = (match: FlowSpec['match'], to: string): FlowSpec => ({
+    stage,
+    priority: priorities.own,
+    match,
+    actions: [],
+    to,
+  })
   return [
-    // An address probe (RFC 5227) has no sender address yet, a DHCP client neither.
-    pass(priorities.own, { ...arp, arp_spa: 0 }),
-    pass(priorities.own, {
-      ...from,
-      eth_type: IPV4,
-      ip_src: 0,
-      ip_dst: 0xffff_ffff,
-      nw_proto: 17,
-      udp_src: 68,
-      udp_dst: 67,
-    }),
-    ...sender.v4.flatMap((range) => [
-      pass(priorities.own, { ...arp, arp_spa: [...range] }),
-      pass(priorities.own, { ...from, eth_type: IPV4, ip_src: [...range] }),
-    ]),
-    // RFC 4862 §5.4: duplicate address detection sends from the unspecified address.
-    pass(priorities.own, { ...ip6, ipv6_src: new Uint8Array(16), nw_proto: 58 }),
-    pass(priorities.own, { ...ip6, ipv6_src: linkLocal(sender.mac) }),
-    ...sender.v6.map(([address, mask]) => pass(priorities.own, { ...ip6, ipv6_src: [address, mask] })),
+    ...sender.v4.map((range) => pass({ ...from, eth_type: IPV4, ip_src: [...range] }, 'arp')),
+    pass({ ...ip6, ipv6_src: linkLocal(sender.mac) }, 'next'),
+    ...sender.v6.map(([address, mask]) => pass({ ...ip6, ipv6_src: [address, mask] }, 'next')),
+    ...ownClaims(ofport, sender),
   ]
 }
+
+/** What has no source address, or says more than that. */
+const claimed: readonly FlowSpec[] = [
+  claiming('arp_sha', { stage, priority: priorities.claim, match: { eth_type: ARP } }),
+  claiming('eth_src', {
+    stage,
+    priority: priorities.claim,
+    match: { eth_type: IPV4, ip_src: 0, ip_dst: BROADCAST, nw_proto: UDP, udp_src: 68, udp_dst: 67 },
+  }),
+  { stage, priority: priorities.claim, match: fromUnspecified, actions: [], to: 'next' },
+]
 
 /** What only the network itself says to its ports: routes, redirections, and leases of DHCP for IPv4 and IPv6. */
 const servers: readonly FlowSpec[] = [
@@ -53,16 +45,15 @@ const servers: readonly FlowSpec[] = [
   { eth_type: IPV6, nw_proto: ICMPV6, icmpv6_type: REDIRECT },
   { eth_type: IPV4, nw_proto: UDP, udp_src: 67, udp_dst: 68 },
   { eth_type: IPV6, nw_proto: UDP, udp_src: 547, udp_dst: 546 },
-].map((match) => ({ stage: 'port_security', priority: priorities.server, match, actions: [] }))
+].map((match) => ({ stage, priority: priorities.server, match, actions: [] }))
 
-const open = (ofport: number): FlowSpec[] =>
-  ['port_security', DISCOVERY].map((stage) => ({
-    stage,
-    priority: priorities.open,
-    match: { in_port_oxm: ofport },
-    actions: [],
-    to: 'next',
-  }))
+const open = (ofport: number): FlowSpec => ({
+  stage,
+  priority: priorities.open,
+  match: { in_port_oxm: ofport },
+  actions: [],
+  to: 'arp',
+})
 
 function guarded(read: Reads, key: string): readonly Contribution[] {
   const vif = read.vif(key)
@@ -73,8 +64,8 @@ function guarded(read: Reads, key: string): readonly Contribution[] {
       scope: { kind: 'host', host: vif.host },
       object: port.id,
       flows: port.port_security_enabled
-        ? sendersOf(port).flatMap((sender) => [...allowed(vif.ofport, sender), ...ownDiscovery(vif.ofport, sender)])
-        : open(vif.ofport),
+        ? sendersOf(port).flatMap((sender) => allowed(vif.ofport, sender))
+        : [open(vif.ofport)],
     },
   ]
 }
@@ -83,30 +74,15 @@ export const security: App = {
   name: 'security',
   stages: [
     {
-      name: 'port_security',
+      name: stage,
       phase: 'security',
       miss: 'drop',
       lost: 'its sender may not use this MAC or address',
-      matches: [
-        'in_port_oxm',
-        'eth_src',
-        'ip_src',
-        'ip_dst',
-        'udp_src',
-        'udp_dst',
-        'arp_spa',
-        'arp_sha',
-        'ipv6_src',
-        'icmpv6_type',
-      ],
+      matches: ['in_port_oxm', 'eth_src', 'ip_src', 'ip_dst', 'udp_src', 'udp_dst', 'ipv6_src', 'icmpv6_type'],
     },
-    {
-      name: DISCOVERY,
-      phase: 'security',
-      miss: 'next',
-      matches: ['in_port_oxm', 'eth_src', 'icmpv6_type', 'icmpv6_code', 'nd_target', 'nd_sll', 'nd_tll'],
-    },
+    discoveryStage,
+    ...claimStages,
   ],
   rules: [{ over: 'vif', contribute: guarded }],
-  constant: { flows: [...servers, ...foreignDiscovery] },
+  constant: { flows: [...servers, ...claimed, ...discovery, ...claims] },
 }

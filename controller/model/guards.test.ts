@@ -40,6 +40,10 @@ function discovery(type: number, target: string, option: number, address: number
 }
 const linkLocalOf = (text: string): Uint8Array => linkLocal(text === lla(2) ? macOf(2) : macOf(3))
 
+/** Duplicate address detection (RFC 4862 §5.4). */
+const unspecified = (fromMac: number): Uint8Array =>
+  ipFrame({ ...six, fromMac, from: '::' }, ICMPV6, Uint8Array.of(135, 0, 0, 0, 0, 0, 0, 0, ...linkLocalOf(lla(2))), 2)
+
 const passes = (fabric: typeof guarded, frame: Uint8Array): boolean => fabric.send('host1', 256 + 2, frame).length > 0
 
 test.each([
@@ -49,6 +53,8 @@ test.each([
   ['an advertisement of its own address', discovery(136, lla(2), 2, macOf(2)), true],
   ["an advertisement of another's address", discovery(136, lla(3), 2, macOf(2)), false],
   ["an advertisement of its own address at another's MAC", discovery(136, lla(2), 2, macOf(3)), false],
+  ['a solicitation from the unspecified address', unspecified(macOf(2)), true],
+  ["the same from another's MAC", unspecified(macOf(3)), false],
   ['a router solicitation', discovery(133, '', 1, null), true],
   ['a router advertisement', ipFrame(six, ICMPV6, Uint8Array.of(134, ...Array<number>(15).fill(0)), 2), false],
   ['a redirect', ipFrame(six, ICMPV6, Uint8Array.of(137, ...Array<number>(39).fill(0)), 2), false],

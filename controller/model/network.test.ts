@@ -74,6 +74,13 @@ test('a guest that asked for its gateway before the router came is routed all th
   expect(sent(1, 1, 2, ping(1, 2, toMac, at(2, 3)), before)).toEqual([])
 })
 
+test('an ARP request for a router that is down is answered, and the router leads nowhere', () => {
+  const down = simulate({ ...rows, routers: [{ ...router(1), admin_state_up: false }] }).fabric
+  const [answer] = sent(1, 1, 2, whoHas(macOf(1, 2), at(1, 2), at(1, 1)), down)
+  expect(parseArp(answer?.bytes ?? new Uint8Array())).toMatchObject({ op: 2, sha: mac(macOf(1, 1)) })
+  expect(sent(1, 1, 2, ping(1, 2, macOf(1, 1), at(2, 3)), down)).toEqual([])
+})
+
 test('an ARP request for an address that nobody has is met with silence', () => {
   expect(sent(1, 1, 2, whoHas(macOf(1, 2), at(1, 2), at(1, 99)))).toEqual([])
 })
@@ -206,7 +213,7 @@ test('a port that is down neither sends nor receives', () => {
   expect(sent(3, 1, 5, ping(1, 5, macOf(1, 2), at(1, 2)), through)).toEqual([])
 })
 
-const discover = (n: number, i: number): Uint8Array => {
+const discover = (n: number, i: number, source = '0.0.0.0', fromMac = macOf(n, i)): Uint8Array => {
   const message = composeDhcp({
     op: 1,
     xid: 7,
@@ -221,10 +228,10 @@ const discover = (n: number, i: number): Uint8Array => {
     bootFile: '',
     options: new Map([[53, Uint8Array.of(messageTypes.discover)]]),
   })
-  const ends = { source: 0, destination: 0xffff_ffff }
+  const ends = { source: address(source), destination: 0xffff_ffff }
   const payload = composeUdp({ sourcePort: 68, destinationPort: 67, payload: message }, ends)
   return composeFrame({
-    source: mac(macOf(n, i)),
+    source: mac(fromMac),
     destination: BROADCAST_MAC,
     etherType: 0x0800,
     payload: composeIpv4({ ...ends, protocol: 17, ttl: 64, dscp: 0, payload }),
@@ -283,4 +290,35 @@ test('an extra route leads through a station, and the longest prefix wins', () =
   expect(hop('192.0.2.9')).toEqual([[place(2, 1, 4), mac(macOf(1, 4)), 63]])
   expect(hop('192.0.2.200')).toEqual([[place(1, 2, 2), mac(macOf(2, 2)), 63]])
   expect(hop('192.0.3.1')).toEqual([])
+})
+
+const others = [place(1, 1, 3), place(2, 1, 4), place(3, 1, 5)]
+test.each([
+  ['without an address', '0.0.0.0', macOf(1, 2), [place(1, 1, 2)], others],
+  ['from its own address', at(1, 2), macOf(1, 2), [place(1, 1, 2)], others],
+  ['from an address that is not its own', at(1, 77), macOf(1, 2), [place(1, 1, 2)], []],
+  ['from a MAC that is not its own', '0.0.0.0', macOf(1, 3), [], []],
+])(
+  'who gets an answer or the packet where a station sends a DHCP request %s',
+  (_, source, fromMac, served, unserved) => {
+    const without = simulate({ ...rows, subnets: [{ ...subnet(1), enable_dhcp: false }, subnet(2)] }).fabric
+    const places = (through: typeof fabric): string[] =>
+      sent(1, 1, 2, discover(1, 2, source, fromMac), through)
+        .map((each) => `${each.host}/${each.ofport}`)
+        .toSorted()
+    expect(places(fabric)).toEqual(served)
+    expect(places(without)).toEqual(unserved)
+  },
+)
+
+test('a station says in ARP that it is its allowed address pair, MAC and address together', () => {
+  const pairs = [{ ip_address: '10.0.1.200', mac_address: '00:00:5e:00:01:01' }]
+  const through = simulate(withPort(1, 2, { allowed_address_pairs: pairs })).fabric
+  const asked = (source: string, sha: string, spa: string): number =>
+    sent(1, 1, 2, whoHasAs(source, sha, spa), through).length
+  expect(asked('00:00:5e:00:01:01', '00:00:5e:00:01:01', '10.0.1.200')).toBe(1)
+  expect(asked(macOf(1, 2), macOf(1, 2), at(1, 2))).toBe(1)
+  expect(asked(macOf(1, 2), '00:00:5e:00:01:01', '10.0.1.200')).toBe(0)
+  expect(asked(macOf(1, 2), macOf(1, 2), '10.0.1.200')).toBe(0)
+  expect(asked('00:00:5e:00:01:01', '00:00:5e:00:01:01', at(1, 2))).toBe(0)
 })

@@ -13,7 +13,7 @@ import { quotaName, quotaOf } from './quota.ts'
 import { parseQuery, type Row, select } from './query.ts'
 import { type Attribute, attribute, computed, type Environment, parseBody } from './resource.ts'
 import { resourceKinds } from './resources/index.ts'
-import { routerInterfaces } from './resources/routers.ts'
+import { routerInterfaces } from './resources/router-ports.ts'
 import type { Service } from './service.ts'
 import type { Transact } from './transaction.ts'
 

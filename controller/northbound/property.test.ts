@@ -2,6 +2,7 @@
 // nothing and the stored intent is consistent.
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { type Cidr, type Ip, overlaps, parseCidr, parseIp, within } from './address.ts'
 import type { Network, Port, Router, SecurityGroup, SecurityGroupRule, Subnet } from './model.ts'
 import { ruleKey } from './resources/security-group-rules.ts'
 import { type Api, type Json, startApi } from './testing/harness.ts'
@@ -17,6 +18,13 @@ function stored(api: Api, kind: string): Json[] {
     .filter(([key]) => key.startsWith(`intent/${kind}/`))
     .map(([, { value }]) => JSON.parse(value) as Json)
 }
+
+/** An external network with a subnet, and a router: most requests need something to work on. */
+const beginning: readonly Step[] = [
+  [0, 0, 0, 2],
+  [1, 0, 0, 0],
+  [4, 0, 0, 0],
+]
 
 const pick = <T>(list: readonly T[], index: number): T | undefined => list[index % Math.max(list.length, 1)]
 const id = (api: Api, kind: string, index: number): string => pick(stored(api, kind), index)?.id ?? 'missing'
@@ -34,7 +42,11 @@ function request(api: Api, [action, a, b, c]: Step): ['POST' | 'PUT' | 'DELETE',
   const router = `routers/${id(api, 'routers', a)}`
   const routes = [{ destination: '1.0.0.0/8', nexthop: pick(addresses, b) }]
   const steps: ['POST' | 'PUT' | 'DELETE', string, Json?][] = [
-    ['POST', 'networks', { network: c % 5 === 0 ? { 'provider:segmentation_id': (b % 3) + 1 } : {} }],
+    [
+      'POST',
+      'networks',
+      { network: { 'router:external': c % 2 === 0, ...(c % 5 ? {} : { 'provider:segmentation_id': (b % 3) + 1 }) } },
+    ],
     ['POST', 'subnets', { subnet: { network_id, cidr: pick(cidrs, b), ip_version: b % 7 > 3 ? 6 : 4 } }],
     ['POST', 'ports', { port }],
     ['POST', 'ports', { ports: [port, { network_id }, { ...port, name: 'x' }] }],
@@ -53,9 +65,27 @@ function request(api: Api, [action, a, b, c]: Step): ['POST' | 'PUT' | 'DELETE',
     ['DELETE', `subnets/${subnet_id}`],
     ['DELETE', `ports/${id(api, 'ports', a)}`],
     ['DELETE', router],
+    ...gatewaySteps(router, network_id, subnet_id, b, c),
     ...groupSteps(api, a, b, c),
   ]
   return pick(steps, action) as (typeof steps)[number]
+}
+
+const gatewayActions = 2
+
+function gatewaySteps(
+  router: string,
+  network_id: string,
+  subnet_id: string,
+  b: number,
+  c: number,
+): ['POST' | 'PUT' | 'DELETE', string, Json?][] {
+  const fixed = { external_fixed_ips: [c % 2 ? { subnet_id } : { ip_address: pick(addresses, b) }] }
+  const info = c % 7 === 0 ? null : { network_id, ...(c % 3 ? {} : fixed) }
+  return [
+    ['PUT', router, { router: { external_gateway_info: info, ...(c % 5 ? {} : { routes: [] }) } }],
+    ['PUT', `networks/${network_id}`, { network: { 'router:external': c % 2 === 0 } }],
+  ]
 }
 
 const groupActions = 9
@@ -137,28 +167,43 @@ function checkConsistent(api: Api): void {
   for (const port of ports) {
     known(networks, port.network_id)
     for (const ip of port.fixed_ips) expect(known(subnets, ip.subnet_id).network_id).toBe(port.network_id)
-    if (port.device_owner === 'network:router_interface') known(routers, port.device_id)
+    if (port.device_owner.startsWith('network:router')) known(routers, port.device_id)
   }
   unique(ports.flatMap((port) => port.fixed_ips.map((ip) => `${ip.subnet_id} ${ip.ip_address}`)))
   unique(ports.map((port) => `${port.network_id} ${port.mac_address}`))
-  const interfaces = ports.filter((port) => port.device_owner === 'network:router_interface')
-  unique(
-    interfaces.flatMap((port) => port.fixed_ips.map((ip) => `${port.device_id} ${known(subnets, ip.subnet_id).cidr}`)),
-  )
   for (const router of routers) {
-    if (router.routes.length > 0) expect(interfaces.some((port) => port.device_id === router.id)).toBe(true)
+    const own = ports.filter((port) => port.device_id === router.id)
+    const [interfaces, gateways] = ['network:router_interface', 'network:router_gateway'].map((owner) =>
+      own.filter((port) => port.device_owner === owner),
+    ) as [Port[], Port[]]
+    const info = router.external_gateway_info
+    expect(gateways.map((port) => [port.network_id, port.fixed_ips])).toEqual(
+      info ? [[info.network_id, info.external_fixed_ips]] : [],
+    )
+    expect(info === null || known(networks, info.network_id)['router:external']).toBe(true)
+    const inside = interfaces.flatMap((port) => port.fixed_ips.map((ip) => known(subnets, ip.subnet_id)))
+    const outside = subnets.filter((subnet) => subnet.network_id === info?.network_id)
+    const ranges = [...inside, ...outside].map(({ cidr }) => parseCidr(cidr) as Cidr)
+    expect(ranges.some((range, i) => ranges.slice(0, i).some((other) => overlaps(range, other)))).toBe(false)
+    for (const { nexthop } of router.routes) {
+      const { version, value } = parseIp(nexthop) as Ip
+      expect(ranges.some((range) => range.version === version && within(range, value))).toBe(true)
+    }
   }
 }
 
 test('random requests leave the intent consistent, and a refused one leaves it unchanged', async () => {
   const seen = new Map<number, number>()
   const number = fc.nat(30)
-  const steps = fc.array(fc.tuple(fc.nat(14 + groupActions), number, number, number), { minLength: 20, maxLength: 60 })
+  const steps = fc.array(fc.tuple(fc.nat(14 + gatewayActions + groupActions), number, number, number), {
+    minLength: 20,
+    maxLength: 60,
+  })
   await fc.assert(
     fc.asyncProperty(steps, async (run) => {
       const api = await startApi()
       try {
-        for (const step of run) {
+        for (const step of [...beginning, ...run]) {
           const before = JSON.stringify([...api.store.entries])
           const reply = await api.call(...request(api, step))
           seen.set(reply.status, (seen.get(reply.status) ?? 0) + 1)

@@ -8,7 +8,7 @@ import { hexBits } from './hex.ts'
 export const NETWORK = 'xreg0' satisfies FieldName
 /** The router that is forwarding the packet. */
 export const ROUTER = 'xreg1' satisfies FieldName
-/** IPv4 address of the next hop on the network. */
+/** IPv4 address of the next hop on the network, or the one that ARP asks for. */
 export const NEXT_HOP = 'reg4' satisfies FieldName
 /** Marks of a few bits each in reg5: see `mark`. */
 export const MARKS = 'reg5' satisfies FieldName
@@ -32,6 +32,8 @@ export const REMOTE = 'xxreg3' satisfies FieldName
 export const REMOTE_IPV4 = 'reg15' satisfies FieldName
 /** The MAC that sent a packet to a router, while routers have it: between policies, whose REMOTE lies here, too. */
 export const SENDER: Subfield = { field: 'xreg6', start: 0, bits: 48 }
+/** The MAC that a packet says is its sender's, before it comes to routers. */
+export const CLAIMED_MAC = 'xreg6' satisfies FieldName
 /** The security group whose rules are asked. */
 export const GROUP = 'metadata' satisfies FieldName
 
@@ -59,6 +61,10 @@ export const mark = {
   run: part(8, 8),
   /** The packet was tracked in the zone of the network that it is on. */
   sameZone: part(16, 1),
+  /** An ARP request: the MAC that has the address of NEXT_HOP is looked up for whoever asks. */
+  asked: part(17, 1),
+  /** A DHCP request from an address that is not its sender's. */
+  foreign: part(18, 1),
 } as const
 /** What the rules of one policy work with: loading a direction here starts anew. */
 export const POLICY = part(3, 13)

@@ -1,6 +1,6 @@
 // Which security group rules have let a packet pass, or not: read from the steps of a trace. A policy is asked for the
 // port that sends the packet and for the port that gets it; the first verdict counts.
-import { VERDICT } from './registers.ts'
+import { POLICY_OF, VERDICT } from './registers.ts'
 import type { Decision, Hop, TracedStep } from './report.ts'
 
 const SIDES = ['egress', 'ingress'] as const
@@ -11,12 +11,15 @@ const NOBODY = '000000000000'
 const verdictIn = ({ registers }: TracedStep): string | undefined =>
   registers.find(({ name }) => name === VERDICT)?.value
 
+/** From here on a port's policy is asked about the packet. */
+const isGate = ({ registers }: TracedStep): boolean => registers.some(({ name }) => name === POLICY_OF)
+
 export function decisionsOf({ host, steps }: Hop): Decision[] {
   const decisions: Decision[] = []
   let gate: TracedStep | undefined
   let decider: TracedStep | undefined
   for (const step of steps) {
-    if (SIDES.some((side) => side === step.stage)) [gate, decider] = [step, undefined]
+    if (isGate(step)) [gate, decider] = [step, undefined]
     else if (verdictIn(step) !== undefined) decider ??= step
     const side = SIDES.find((each) => `${each}_verdict` === step.stage)
     if (side === undefined || gate === undefined) continue

@@ -19,13 +19,15 @@ import {
 } from '../pipeline/registers.ts'
 import type { Register } from './report.ts'
 
+export const POLICY_OF = 'policy of port'
+
 const meanings: ReadonlyMap<FieldName, readonly [name: string, kind: Register['kind']]> = new Map([
   [NETWORK, ['network', 'object']],
   [ROUTER, ['router', 'object']],
   [NEXT_HOP, ['next hop', 'address']],
   [OUTPORT, ['output port', 'port']],
   [ZONE, ['conntrack zone', 'number']],
-  [SUBJECT, ['policy of port', 'port']],
+  [SUBJECT, [POLICY_OF, 'port']],
   [GROUP, ['security group', 'object']],
   [SET, ['set', 'object']],
 ] as const)

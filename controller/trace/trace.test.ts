@@ -90,7 +90,7 @@ test.each([
 })
 
 test.each([
-  ['an address that nobody has', { to: { address: '10.0.1.77' } }, 'arp', 'nobody answers ARP for 10.0.1.77'],
+  ['an address that nobody has', { to: { address: '10.0.1.77' } }, 'neighbour', 'nobody answers ARP for 10.0.1.77'],
   ['a port that is nowhere', { to: { port: id(1, 9) } }, 'l2', 'no port that is plugged in has the MAC it is for'],
   ['an address beyond all routes', { to: { address: '198.51.100.1' } }, 'route', 'the router has no route for it'],
 ])('%s: dropped, and why', (_, rest, stage, reason) => {

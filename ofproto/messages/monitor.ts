@@ -82,10 +82,20 @@ export type FlowUpdate =
   | ({ readonly kind: 'full' } & ValueOf<typeof fullUpdate>)
   | { readonly kind: 'abbreviated'; readonly xid: number }
 
+/** Where a full update states the length of its match a second time, and where the match is. */
+const [MATCH_LENGTH_AT, MATCH_AT] = [12, 24]
+
+/** As OVS does, believes the length of the match itself, but wants room for the one that is stated before. */
+function readFull(r: Reader): ValueOf<typeof fullUpdate> {
+  r.need(MATCH_AT, errorCodes.badLength)
+  r.need(MATCH_AT + r.view.getUint16(r.offset + MATCH_LENGTH_AT), errorCodes.badLength)
+  return fullUpdate.read(r)
+}
+
 const updateBody: Codec<FlowUpdate> = {
   read(r) {
     if ((r.end - r.offset) % 8 !== 0) r.fail(errorCodes.badLength, 'length is no multiple of 8')
-    if (r.view.getUint16(r.offset + 2) !== ABBREVIATED) return { kind: 'full', ...fullUpdate.read(r) }
+    if (r.view.getUint16(r.offset + 2) !== ABBREVIATED) return { kind: 'full', ...readFull(r) }
     if (r.remaining !== ABBREVIATED_LENGTH) r.fail(errorCodes.badLength, 'length of an abbreviated update')
     r.skip(4)
     return { kind: 'abbreviated', xid: r.u32() }
@@ -94,7 +104,7 @@ const updateBody: Codec<FlowUpdate> = {
     const start = w.offset
     if (value.kind === 'full') {
       fullUpdate.write(w, value)
-      repeatMatchLength(w, start + 12, start + 24)
+      repeatMatchLength(w, start + MATCH_LENGTH_AT, start + MATCH_AT)
     } else {
       w.u16(0)
       w.u16(ABBREVIATED)

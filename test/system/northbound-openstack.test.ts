@@ -81,7 +81,7 @@ subnet create s4 --network sn => !in the absence of a cidr
 subnet create s4 --network sn --subnet-range 10.4.0.0/24 --dns-publish-fixed-ip -f value -c dns_publish_fixed_ip => True
 subnet set s4 --no-dns-publish-fixed-ip
 subnet show s4 -f value -c dns_publish_fixed_ip => False
-subnet create s5 --network sn --subnet-range 10.5.0.0/24 --network-segment x => !404
+subnet create s5 --network sn --subnet-range 10.5.0.0/24 --network-segment x => !No Segment found for x
 subnet create s5 --network sn --ip-version 6 --use-prefix-delegation yes => !prefix delegation is not available
 subnet create s5 --network sn --use-default-subnet-pool => !No default subnetpool found for IPv4
 subnet list --long -f value => s1 && s2
@@ -98,6 +98,52 @@ subnet set s1b --no-dns-nameservers --no-host-route --no-allocation-pool --dhcp 
 subnet show s1b -f json => "dns_nameservers": [] && "gateway_ip": null
 subnet delete s1b s6 s2 s3 s4
 network delete sn`,
+  )
+})
+
+test('openstack network segment: every sub-command and option, and subnets and ports of segments', async () => {
+  await expectAll(
+    none(),
+    `
+network create seg --provider-network-type vlan --provider-physical-network left --provider-segment 10 -f value -c segments => None
+network segment list --network seg --long -f value => vlan && left
+subnet create sl --network seg --subnet-range 10.1.0.0/24 -f value -c segment_id => None
+network segment create right --network seg --network-type vlan --physical-network right --segment 20 --description d -f json => "segmentation_id": 20 && "name": "right" && "description": "d"
+network segment create x --network seg --network-type vlan --physical-network right --segment 20 => !VLAN 20 on physical network right is in use
+network segment create x --network seg --network-type vxlan => !has one tunnel
+network segment create x --network seg --network-type vlan --physical-network right => !vlan-ranges
+network segment create x --network nowhere --network-type flat => !No Network found for nowhere
+network show seg -f json => "provider:physical_network": "right" && "provider:network_type": null
+network segment set right --name r --description e
+network segment show r -f json => "description": "e" && "physical_network": "right"
+subnet set sl --network-segment r => !has multiple segments
+network segment delete r
+network segment create first --network seg --network-type geneve => !has one tunnel
+subnet create sr --network seg --subnet-range 10.2.0.0/24 --network-segment r => !No Segment found for r
+network segment create r --network seg --network-type flat --physical-network hall
+subnet create sr --network seg --subnet-range 10.2.0.0/24 --network-segment r => !either all be associated
+subnet delete sl
+subnet create sr --network seg --subnet-range 10.2.0.0/24 --network-segment r => 10.2.0.1
+port create waiting --network seg -f json => "ip_allocation": "deferred" && "fixed_ips": []
+port set waiting --host hv2 => !not connected to any segments
+port set waiting --host hv1
+port show waiting -f json => "ip_allocation": "immediate" && 10.2.0.
+network segment delete r => !1 of 1 network segments failed to delete
+port delete waiting
+subnet delete sr
+network segment delete r
+network create one --provider-network-type flat --provider-physical-network yard
+subnet create so --network one --subnet-range 10.3.0.0/24
+network delete seg`,
+  )
+  const answer = await fetch(`${openUrl}/v2.0/segments?physical_network=yard`)
+  const { segments } = (await answer.json()) as { segments: { id: string }[] }
+  await expectAll(
+    none(),
+    `
+subnet set so --network-segment ${segments[0]?.id}
+subnet show so -f value -c segment_id => ${segments[0]?.id}
+network delete one`,
   )
 })
 
@@ -190,7 +236,7 @@ port create rp --network rn --fixed-ip subnet=rt,ip-address=10.2.0.9 => rp
 router create r1 --description d --disable --tag a --availability-zone-hint default --distributed --no-ha => r1
 router create r2 --centralized => !distributed
 router create r2 --ha => !ha
-router create r2 --external-gateway rn => !external gateways are not available
+router create r2 --external-gateway rn => !not an external network
 router add subnet r1 rs
 router add subnet r1 rs => !already has a port on subnet
 router add port r1 rp
@@ -204,9 +250,7 @@ router set r1 --route destination=8.0.0.0/8,gateway=10.1.0.78 --enable --name r1
 router set r1b --route destination=8.0.0.0/8,gateway=10.77.0.78 => !not connected with router
 router unset r1b --route destination=8.0.0.0/8,gateway=10.1.0.78 --tag b
 router remove route r1b --route destination=9.0.0.0/8,gateway=10.1.0.77 -f value -c routes => []
-router set r1b --external-gateway rn => !external gateways are not available
 router set r1b --centralized => !distributed
-router unset r1b --external-gateway
 router set r1b --no-route
 router delete r1b => !still has ports
 port list --router r1b -f value => 10.2.0.9
@@ -214,6 +258,45 @@ router remove port r1b rp
 router remove subnet r1b rs
 router delete r1b
 network delete rn`,
+  )
+})
+
+test('openstack router: external gateways', async () => {
+  await expectAll(
+    none(),
+    `
+network create en --external --provider-network-type flat --provider-physical-network ext -f value -c router:external => True
+subnet create es --network en --subnet-range 203.0.113.0/24 --no-dhcp => es
+network create eo --external => eo
+subnet create et --network eo --subnet-range 198.51.100.0/24 => et
+network create ei => ei
+router create e1 --external-gateway en -f json => "enable_snat": true && 203.0.113.2
+router create e2 --external-gateway en --fixed-ip subnet=es,ip-address=203.0.113.77 --disable-snat -f json => "enable_snat": false && 203.0.113.77
+router create e3 --external-gateway en --fixed-ip subnet=es --enable-snat -f value -c external_gateway_info => 203.0.113.3
+router create e4 --external-gateway ei => !not an external network
+router create e4 --external-gateway en --fixed-ip ip-address=203.0.113.1 => !External IP 203.0.113.1 is the same as the gateway IP
+router create e4 --external-gateway en --fixed-ip subnet=et => !invalid subnet
+router list --long -f value => 203.0.113.77
+router set e1 --external-gateway en --fixed-ip ip-address=203.0.113.77 => !already allocated
+router set e1 --external-gateway en --fixed-ip ip-address=203.0.113.78 --disable-snat
+router show e1 -f json => "enable_snat": false && 203.0.113.78
+router set e1 --external-gateway en --enable-snat
+router set e1 --external-gateway eo
+router show e1 -f json => "enable_snat": true && 198.51.100.
+router add route e1 --route destination=9.0.0.0/8,gateway=198.51.100.77 -f json => 198.51.100.77
+router unset e1 --external-gateway => !9.0.0.0/8 via 198.51.100.77
+router set e1 --no-route
+router unset e1 --external-gateway
+router show e1 -f value -c external_gateway_info => None
+port list --device-owner network:router_gateway -f value -c fixed_ips => 203.0.113.77
+network set en --internal => !existing gateway ports
+network delete en => !1 of 1 networks failed to delete
+subnet delete es => !1 of 1 subnets failed to delete
+router delete e1 e2 e3
+network set en --internal
+network set en --external
+network list --external -f value -c Name => en
+network delete en eo ei`,
   )
 })
 

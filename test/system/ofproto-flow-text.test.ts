@@ -17,8 +17,7 @@ import {
   parseMeterMod,
 } from '../../ofproto/messages/index.ts'
 import type { FlowModCommand, GroupModCommand, Message } from '../../ofproto/messages/index.ts'
-
-const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
+import { seed } from '../seed.ts'
 
 /** ovs-ofctl asks for the names of ports and tables before it reads a text; there are none. */
 function answer({ xid, body }: Extract<Message, { kind: 'multipart_request' }>): Uint8Array {

@@ -18,8 +18,8 @@ import { DecodeError } from '../../ofproto/wire/errors.ts'
 import { Reader } from '../../ofproto/wire/reader.ts'
 import { Writer } from '../../ofproto/wire/writer.ts'
 import { ofctl, parseFlows } from '../lab/ofctl.ts'
+import { seed } from '../seed.ts'
 
-const seed = Number(process.env['WEFT_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const here = `WEFT_SEED=${seed}`
 
 let folder = ''

@@ -249,7 +249,7 @@ describe('weft trace', () => {
   test('shows hosts, tables, objects and the rule that decides', async () => {
     const text = await weft('--from', 'a1', '--to', 'web', '--tcp', '443')
     expect(text).toMatch(/^host1, from port a1 \(in_port 1\)$/m)
-    expect(text).toMatch(/^ {2}0 {2}classify +100 in_port=1 +port a1 +network red$/m)
+    expect(text).toMatch(/^ {2}0 {2}classify +100 in_port=1 +port a1 +network red; policy of port a1$/m)
     expect(text).toMatch(/^ {2}=> tunnel to host2, VNI \d+$/m)
     expect(text).toMatch(/^host2, by tunnel from host1, VNI \d+$/m)
     expect(text).toContain(`ingress of port web: denied by rule ${denied} (ingress) of security group web`)

@@ -6,7 +6,15 @@ import { type Port, type Route, type Router, routerInterfaceOwner, type Subnet }
 import { checkQuota } from '../quota.ts'
 import { type Operation, parseOr, routes as routesType } from '../resource.ts'
 import { createPort } from './ports.ts'
-import { checkRoutes, connectedSubnets, overlapping, routerInterfaces, routesThrough } from './routers.ts'
+import {
+  checkRoutes,
+  connectedSubnets,
+  refuseClash,
+  refuseRoutesThrough,
+  refuseSeveralSegments,
+  routerInterfaces,
+} from './router-ports.ts'
+import { isMember, refuseGuest } from './shared.ts'
 
 export interface RouterAction extends Operation {
   readonly router: Router
@@ -43,11 +51,12 @@ function interfaceOnSubnet(action: RouterAction, subnetId: string): Port {
   const subnet = visibleSubnet(action, subnetId)
   if (subnet.gateway_ip === null)
     throw badRequest('Bad router request: Subnet for router interface must have a gateway IP')
-  refuseClash(action, [subnet])
+  refuseSeveralSegments(tx, subnet.network_id)
+  refuseClash(takenSubnets(action), [subnet])
   checkQuota(tx, settings, 'ports', router.project_id)
   const fields = { network_id: subnet.network_id, port_security_enabled: false, ...routerSide(router) }
   const draft = make('ports', fields, router.project_id)
-  return createPort(tx, draft, [{ subnet_id: subnet.id, ip_address: subnet.gateway_ip }])
+  return createPort(action, draft, [{ subnet_id: subnet.id, ip_address: subnet.gateway_ip }])
 }
 
 /** What makes a port the interface of a router: no guest speaks there, so no group may be held in use by it. */
@@ -60,8 +69,9 @@ const routerSide = (router: Router) => ({
 function visibleSubnet({ tx, context }: RouterAction, id: string): Subnet {
   const subnet = tx.get('subnets', id)
   const network = subnet && tx.get('networks', subnet.network_id)
-  const seen = context.admin || network?.shared || network?.project_id === context.projectId
-  if (!subnet || !seen) throw notFound('Subnet', id)
+  if (!subnet || !network) throw notFound('Subnet', id)
+  if (!network['router:external'] && !isMember(network, context)) throw notFound('Subnet', id)
+  refuseGuest(network, context, 'add_router_interface')
   return subnet
 }
 
@@ -83,24 +93,19 @@ function interfaceOfPort(action: RouterAction, portId: string): Port {
   if (subnets.filter((subnet) => subnet.ip_version === 4).length > 1) {
     throw badRequest('Bad router request: Cannot have multiple IPv4 subnets on router port')
   }
-  refuseClash(action, subnets)
-  // The port's subnets must not lose their place under us, nor their gateway.
-  tx.guard(`networks/${network.id}`)
+  refuseClash(takenSubnets(action), subnets)
+  // Its guard also keeps the port's subnets in their place, and their gateway.
+  refuseSeveralSegments(tx, network.id)
   return action.touch(port, { ...port, ...routerSide(router) })
 }
 
-function refuseClash({ tx, router }: RouterAction, added: readonly Subnet[]): void {
-  const present = connectedSubnets(tx, routerInterfaces(tx, router.id))
-  for (const subnet of added) {
-    if (present.some((each) => each.id === subnet.id)) {
-      throw badRequest(`Bad router request: Router already has a port on subnet ${subnet.id}`)
-    }
-    const other = overlapping(subnet, present)
-    if (!other) continue
-    throw badRequest(
-      `Bad router request: Cidr ${subnet.cidr} of subnet ${subnet.id} overlaps with cidr ${other.cidr} of subnet ${other.id}`,
-    )
-  }
+/** Every place where the router has addresses already, the whole external network among them. */
+function takenSubnets({ tx, router }: RouterAction): Subnet[] {
+  const external = router.external_gateway_info?.network_id
+  return [
+    ...connectedSubnets(tx, routerInterfaces(tx, router.id)),
+    ...(external === undefined ? [] : tx.select('subnets', 'network_id', external)),
+  ]
 }
 
 export function removeRouterInterface(action: RouterAction): object {
@@ -111,7 +116,7 @@ export function removeRouterInterface(action: RouterAction): object {
   }
   tx.guard(`routers/${router.id}`)
   const port = wantedInterface(action, request)
-  refuseRoutesThrough(action, port)
+  refuseRoutesThrough(router, connectedSubnets(tx, [port]))
   tx.delete('ports', port.id)
   return interfaceReply(router, port)
 }
@@ -135,18 +140,6 @@ function wantedInterface({ tx, router }: RouterAction, request: InterfaceRequest
 
 const notFoundInterface = (type: string, router: Router, what: string): ApiError =>
   new ApiError(404, type, `Router ${router.id} does not have an interface on ${what}`)
-
-function refuseRoutesThrough({ tx, router }: RouterAction, port: Port): void {
-  for (const subnet of connectedSubnets(tx, [port])) {
-    const needed = routesThrough(router, subnet)
-    if (needed.length === 0) continue
-    const list = needed.map((route) => `${route.destination} via ${route.nexthop}`).join(', ')
-    throw conflict(
-      'RouterInterfaceInUseByRoute',
-      `Router interface for subnet ${subnet.id} on router ${router.id} cannot be deleted, as it is required by one or more routes: ${list}.`,
-    )
-  }
-}
 
 function interfaceReply(router: Router, port: Port): object {
   const subnetIds = port.fixed_ips.map((ip) => ip.subnet_id)

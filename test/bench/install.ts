@@ -27,7 +27,7 @@ const PORTS_ON_A_NETWORK = 200
 function flowsOfHost(count: number): Item[] {
   const derivation = new Derivation(apps)
   const deployment = new Deployment()
-  const ports = Math.ceil(count / 3)
+  const ports = Math.ceil(count / 2)
   fill(derivation.inputs, { hosts: 10, networks: Math.ceil(ports / PORTS_ON_A_NETWORK), ports, spread: 10 })
   const { units, scopes } = derivation.commit()
   deployment.update(units, scopes)

@@ -1,6 +1,5 @@
 // TCP connections one after another, for `dataplane`: `connections.ts listen PORT` accepts and closes; `connections.ts
 // connect ADDRESS PORT COUNT WORKERS` opens so many, waits for the other's end of each, and prints how many succeeded a second.
-import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 
 const [mode, ...rest] = process.argv.slice(2)
@@ -12,7 +11,7 @@ async function connection(host: string, port: number): Promise<boolean> {
   const timer = setTimeout(() => socket.destroy(new Error('late')), LATE_MILLISECONDS)
   socket.on('error', () => {})
   socket.resume()
-  const [failed] = (await once(socket, 'close')) as [boolean]
+  const failed = await new Promise<boolean>((resolve) => socket.on('close', resolve))
   clearTimeout(timer)
   return !failed
 }

@@ -3,7 +3,7 @@
 // and by plain NORMAL switching, on the same userspace datapath. Each side gets the same work in short rounds, in turn, and
 // what counts is the processor time that it takes the switches: on a machine that does other things, too, rates say little.
 import { join } from 'node:path'
-import { run as command, startDaemon, until } from '../lab/run.ts'
+import { run as command, startDaemon, until, type Daemon } from '../lab/run.ts'
 import { normalBed, ovnBed, weftBed, type Bed, type Machine } from './dataplane-beds.ts'
 import type { Sizes } from './main.ts'
 import { median, spread } from './statistics.ts'
@@ -70,21 +70,19 @@ async function megaflows(bed: Bed): Promise<number> {
   return lines.filter((line) => line.includes('in_port(tap') || line.includes('tunnel(')).length
 }
 
-async function measure(bed: Bed, to: Machine, sizes: typeof defaults): Promise<Figures> {
-  const from = bed.near
-  const { namespace } = to.vm
-  await Promise.all(bed.fabric.hosts.map(({ ovs }) => ovs.appctl('revalidator/purge')))
-  const pinned = ['-c', CORES.machines]
-  const servers = [
-    await startDaemon('taskset', [...pinned, 'iperf3', '-s', '-p', IPERF_PORT], { namespace }),
-    await startDaemon('taskset', [...pinned, process.execPath, CONNECTIONS, 'listen', CONNECTION_PORT], { namespace }),
-  ]
-  const connect = async (count: number): Promise<number> =>
-    Number(
-      await inMachine(from, process.execPath, CONNECTIONS, 'connect', to.address, CONNECTION_PORT, `${count}`, WORKERS),
-    )
-  try {
-    await until('the machines reach each other', async () => (await from.vm.ping(to.address, '-c', '1')) === 1)
+/** What both ends of a pair run; what a round measures of them. */
+interface Trial {
+  server(to: Machine): Promise<Daemon>
+  measure(bed: Bed, to: Machine, sizes: typeof defaults): Promise<Figures>
+}
+
+const onCore = (to: Machine, ...words: readonly string[]): Promise<Daemon> =>
+  startDaemon('taskset', ['-c', CORES.machines, ...words], { namespace: to.vm.namespace })
+
+const streams: Trial = {
+  server: (to) => onCore(to, 'iperf3', '-s', '-p', IPERF_PORT),
+  async measure(bed, to, { mebibytes }) {
+    const from = bed.near
     await until('iperf3 listens', () => iperf(from, to, '-n', '1').then(Boolean, () => false))
     const figures: Figures = {}
     const pings = await worked(bed, async () => {
@@ -92,21 +90,43 @@ async function measure(bed: Bed, to: Machine, sizes: typeof defaults): Promise<F
       figures['ping, µs'] = Number(/= [\d.]+\/([\d.]+)/.exec(text)?.[1]) * 1000
     })
     const stream = await worked(bed, async () => {
-      const text = await iperf(from, to, '-n', `${sizes.mebibytes}M`)
+      const text = await iperf(from, to, '-n', `${mebibytes}M`)
       figures['TCP, Mbit/s'] = (JSON.parse(text) as Iperf).end.sum_received.bits_per_second / 1e6
     })
-    figures['processor, µs a MiB of TCP'] = sumOf(stream, (work) => work.microseconds) / sizes.mebibytes
     const small = await worked(bed, () => iperf(from, to, '-u', '-b', '0', '-l', SMALL.bytes, '-k', SMALL.packets))
-    figures['processor, µs a packet of 64 bytes'] = sumOf(small, (work) => work.microseconds / work.packets)
-    const opened = await worked(bed, async () => {
-      figures['connections, /s'] = await connect(sizes.connections)
-    })
-    figures['processor, µs a connection'] = sumOf(opened, (work) => work.microseconds) / sizes.connections
-    figures['datapath passes a packet'] = sumOf(pings, (work) => work.passes) / sumOf(pings, (work) => work.packets)
-    figures['megaflows'] = await megaflows(bed)
-    return figures
+    return {
+      ...figures,
+      'processor, µs a MiB of TCP': sumOf(stream, (work) => work.microseconds) / mebibytes,
+      'processor, µs a packet of 64 bytes': sumOf(small, (work) => work.microseconds / work.packets),
+      'datapath passes a packet': sumOf(pings, (work) => work.passes) / sumOf(pings, (work) => work.packets),
+      megaflows: await megaflows(bed),
+    }
+  },
+}
+
+const connections: Trial = {
+  server: (to) => onCore(to, process.execPath, CONNECTIONS, 'listen', CONNECTION_PORT),
+  async measure(bed, to, { connections: count }) {
+    const connect = async (wanted: number): Promise<number> => {
+      const ends = [to.address, CONNECTION_PORT, `${wanted}`, WORKERS]
+      return Number(await inMachine(bed.near, process.execPath, CONNECTIONS, 'connect', ...ends))
+    }
+    await until('the server listens', async () => (await connect(1)) > 0)
+    let perSecond = 0
+    const opened = await worked(bed, async () => (perSecond = await connect(count)))
+    const spent = sumOf(opened, (work) => work.microseconds) / count
+    return { 'connections, /s': perSecond, 'processor, µs a connection': spent }
+  },
+}
+
+async function round(trial: Trial, bed: Bed, to: Machine, sizes: typeof defaults): Promise<Figures> {
+  await Promise.all(bed.fabric.hosts.map(({ ovs }) => ovs.appctl('revalidator/purge')))
+  const server = await trial.server(to)
+  try {
+    await until('the machines reach each other', async () => (await bed.near.vm.ping(to.address, '-c', '1')) === 1)
+    return await trial.measure(bed, to, sizes)
   } finally {
-    for (const server of servers) await server.stop()
+    await server.stop()
   }
 }
 
@@ -122,21 +142,23 @@ export async function run(sizes: Sizes): Promise<void> {
   for (const pid of switches) await command('taskset', ['-a', '-p', '-c', CORES.switches, `${pid}`])
   console.log(`dataplane: medians of ${wanted.rounds} rounds, ratios of neighbouring rounds with quartiles`)
   const failed = new Set<Bed>()
-  for (const [pair, place] of Object.entries(pairs)) {
-    const able = beds.filter((bed) => bed[place] !== null && !failed.has(bed))
-    const all = new Map(able.map((bed) => [bed.name, [] as Figures[]]))
-    for (let round = 0; round < wanted.rounds; round += 1) {
-      for (const bed of able.filter((each) => !failed.has(each))) {
-        try {
-          all.get(bed.name)?.push(await measure(bed, bed[place] as Machine, wanted))
-        } catch (error) {
-          // An ovs-vswitchd may crash under the load; the others go on.
-          failed.add(bed)
-          console.log(`  ${bed.name} fails (${pair}): ${String(error).split('\n').at(0)}`)
+  // Connections last: under them an ovs-vswitchd may crash; the others go on.
+  for (const trial of [streams, connections]) {
+    for (const [pair, place] of Object.entries(pairs)) {
+      const able = beds.filter((bed) => bed[place] !== null && !failed.has(bed))
+      const all = new Map(able.map((bed) => [bed.name, [] as Figures[]]))
+      for (let n = 0; n < wanted.rounds; n += 1) {
+        for (const bed of able.filter((each) => !failed.has(each))) {
+          try {
+            all.get(bed.name)?.push(await round(trial, bed, bed[place] as Machine, wanted))
+          } catch (error) {
+            failed.add(bed)
+            console.log(`  ${bed.name} fails (${pair}): ${String(error).split('\n').at(0)}`)
+          }
         }
       }
+      print(pair, all)
     }
-    print(pair, all)
   }
 }
 

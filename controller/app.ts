@@ -1,18 +1,40 @@
 // What an app is: the only controller file that apps import. An app is a value: the stages it needs, and pure rules from
 // tracked reads to flows. The engine runs a rule again when something that it read has changed, and only then.
-import type { FlowSpec } from './pipeline/flow.ts'
+import type { FlowSpec, Limit } from './pipeline/flow.ts'
 import type { Stage } from './pipeline/layout.ts'
 import type { Segment } from './segments.ts'
 
-export type { FlowSpec } from './pipeline/flow.ts'
+export type { FlowSpec, Limit } from './pipeline/flow.ts'
 export type { Stage } from './pipeline/layout.ts'
 export type { FlowAction } from './pipeline/stage-action.ts'
-export { bounce, commit, decrementTtl, load, move, output, outputTo, punt, resubmit, set, track } from './actions.ts'
+export {
+  apart,
+  bounce,
+  commit,
+  decrementTtl,
+  load,
+  look,
+  move,
+  output,
+  outputTo,
+  punt,
+  remember,
+  resubmit,
+  set,
+  tell,
+  track,
+  trackNew,
+  translateBack,
+  translateSource,
+  untrack,
+} from './actions.ts'
 export { asPrefix, hostMac, ipv4, ipv6Prefix, linkLocal, mac, prefix, subnetMac } from './address.ts'
 export { arpAnswer } from './arp-answer.ts'
 export { copyOf } from './flooding.ts'
-export { LOG_METER, portMeter, REJECT_METER, ROUTER_METER } from './pipeline/meters.ts'
-export { isWired, physicalNetworks, segmentsAt, segmentsOf } from './segments.ts'
+export { l2Priorities } from './l2-priorities.ts'
+export { limitMeter, LOG_METER, NEIGHBOUR_METER, portMeter, REJECT_METER, ROUTER_METER } from './pipeline/meters.ts'
+export { objectDigits } from './pipeline/cookie.ts'
+export { carries, isWired, physicalNetworks, segmentsAt, segmentsOf } from './segments.ts'
 export { memberOf, sourcesOf, remoteSetOf } from './policy.ts'
 export {
   CLAIMED_MAC,
@@ -48,6 +70,8 @@ export interface Network extends Segment {
   /** Of many tenants. */
   readonly shared?: boolean
   readonly created_at?: string
+  /** Of its ports that have no policy of their own. */
+  readonly qos_policy_id?: string | null
   /** Where it has several (segments.ts). */
   readonly segments?: readonly Segment[]
 }
@@ -84,6 +108,7 @@ export interface Port {
   /** What happens to what no group decides; 'deny' where absent. */
   readonly default_ingress_action?: RuleAction
   readonly default_egress_action?: RuleAction
+  readonly qos_policy_id?: string | null
 }
 export type RuleAction = 'allow' | 'deny' | 'reject'
 export interface SecurityGroup {
@@ -117,10 +142,51 @@ export interface AddressGroup {
   readonly id: string
   readonly addresses: readonly string[]
 }
+/** Of the port: what it sends, and what is delivered to it. */
+export type Direction = 'egress' | 'ingress'
+/** Kilobits, or thousands of packets, a second; 0 is no limit. A burst of 0: what the switch is told to take instead. */
+export type QosRule =
+  | {
+      readonly type: 'bandwidth_limit'
+      readonly direction: Direction
+      readonly max_kbps: number
+      readonly max_burst_kbps: number
+    }
+  | {
+      readonly type: 'packet_rate_limit'
+      readonly direction: Direction
+      readonly max_kpps: number
+      readonly max_burst_kpps: number
+    }
+  | { readonly type: 'dscp_marking'; readonly dscp_mark: number }
+  /** The API does not let ports have these. */
+  | { readonly type: 'minimum_bandwidth' | 'minimum_packet_rate' }
+export interface QosPolicy {
+  readonly id: string
+  readonly rules: readonly QosRule[]
+}
 export interface Router {
   readonly id: string
   readonly admin_state_up: boolean
   readonly routes: readonly { readonly destination: string; readonly nexthop: string }[]
+  /** Null or absent: it stands on no external network. Its addresses there are those of its gateway port. */
+  readonly external_gateway_info?: { readonly network_id: string; readonly enable_snat: boolean } | null
+}
+/** The host that stands for a router on its external network. */
+export interface RouterHost {
+  /** The router's. */
+  readonly id: string
+  readonly host: string
+  /** An operator wants it there, whatever happens. */
+  readonly pinned: boolean
+  /** The host from which an operator took the router: it stands for the router only while no other can. */
+  readonly avoid: string | null
+}
+/** A machine on an external network, as a router has learned it by ARP. */
+export interface Neighbour {
+  readonly network: string
+  readonly address: string
+  readonly mac_address: string
 }
 
 /** An OVS host as its OVSDB describes it. */
@@ -152,7 +218,7 @@ export interface Binding {
 /** The conntrack zone that a network's connections have on a host: flushed, and nobody else's. */
 export interface Zone {
   readonly host: string
-  /** The id of the network. */
+  /** The id of the network; for translation of addresses, of the router. */
   readonly object: string
   readonly zone: number
 }
@@ -164,6 +230,17 @@ export interface Policy {
   readonly egress: RuleAction
   /** One of the groups is stateful. */
   readonly stateful: boolean
+}
+
+/** What counts against a limit. */
+export type Measure = 'kilobits' | 'packets'
+export interface Rate {
+  readonly perSecond: number
+  readonly burst: number
+}
+/** What a port's packets are limited to in each direction, and marked with when they leave it. */
+export interface Qos extends Readonly<Record<Direction, { readonly [M in Measure]?: Rate }>> {
+  readonly dscp: number | null
 }
 
 /** A port on the host that has it. */
@@ -214,6 +291,19 @@ export interface Reads {
   gatewaysOf(network: string): readonly string[]
   /** The ports by which a router stands on its networks. */
   interfacesOf(router: string): readonly string[]
+  /** The port by which a router stands on its external network. */
+  gatewayPortOf(router: string): Port | undefined
+  /** The ports by which routers stand on a network that is external to them. */
+  gatewayPortsOn(network: string): readonly string[]
+  routerHost(router: string): RouterHost | undefined
+  /** The host that stands for a router on its external network, if it has one and there is such a host. */
+  hostOfRouter(router: string): string | undefined
+  /** The same for the router of a port, of whichever network. */
+  standIn(port: string): string | undefined
+  /** Keyed as neighbourKey() says. */
+  neighbour(key: string): Neighbour | undefined
+  /** The network whose number stands in NETWORK. */
+  networkTagged(number: bigint): Network | undefined
   /** Null while no host has the port. */
   binding(port: string): Binding | null
   /** The hosts with a port of the network. */
@@ -228,11 +318,16 @@ export interface Reads {
   rulesOf(group: string): readonly string[]
   /** The rule that a cookie leads to: by the first 12 hexadecimal digits of its UUID. */
   ruleOfCookie(origin: string): SecurityGroupRule | undefined
+  /** Undefined: nothing of the port is limited or marked. */
+  qos(port: string): Qos | undefined
   /** Keyed `host/network`. */
   zone(key: string): Zone | undefined
   /** The networks whose connections share a conntrack zone with a network's, itself included; the first has the zone. */
   zoneMates(network: string): readonly string[]
-  /** The hosts with a port of the network, or of one that routers connect with it. */
+  /**
+   * The hosts with a port of the network, or of one that routers connect with it; and those that stand for a router on one
+   * of them, or for a router of one of them.
+   */
   hostsOf(network: string): readonly string[]
   /** A network's ports on one host. */
   localPorts(host: string, network: string): readonly LocalPort[]
@@ -248,12 +343,8 @@ export type Scope =
   | { readonly kind: 'group'; readonly group: string }
   /** Every host with a port in a security group that refers to the set: a security group, or an address group. */
   | { readonly kind: 'set'; readonly set: string }
-
-interface Limit {
-  readonly meter: number
-  readonly packetsPerSecond: number
-  readonly burst: number
-}
+  /** Every host that stands for a router on the network, which is external to the router. */
+  | { readonly kind: 'external'; readonly network: string }
 
 /** What the hosts of a scope get because of one object: no two of a rule and key have the same scope and object. */
 export interface Contribution {
@@ -266,7 +357,8 @@ export interface Contribution {
 
 /**
  * A pure function, run for every key of the table that it is `over`. The key of a member says which prefix is in which set,
- * that of a copy which host gets copies: memberOf() and copyOf() read them.
+ * that of a copy which host gets copies: memberOf() and copyOf() read them. 'limited' are the ports that have something
+ * for qos().
  */
 interface Rule {
   readonly over:
@@ -280,6 +372,8 @@ interface Rule {
     | 'member'
     | 'copy'
     | 'part'
+    | 'neighbour'
+    | 'limited'
   contribute(read: Reads, key: string): readonly Contribution[]
 }
 
@@ -293,19 +387,25 @@ export interface PacketIn {
   readonly metadata: Pick<ReadonlyMap<string, number | bigint | Uint8Array>, 'get'>
   readonly data: Uint8Array
 }
-/** A packet to send out of a port. */
-export interface PacketOut {
+/** A packet to send out of a port, or on a network, to wherever its destination is. */
+export type PacketOut = {
   /** Absent: the switch that the packet came from. */
   readonly host?: string
-  readonly outPort: number
   readonly data: Uint8Array
-}
+} & ({ readonly outPort: number } | { readonly network: string })
+
+/** What a packet says of the neighbours of routers: somebody has an address, or a packet waits for who has it. */
+export type NeighbourNews =
+  | { readonly kind: 'heard'; readonly neighbour: Neighbour }
+  | { readonly kind: 'wanted'; readonly network: string; readonly address: string; readonly data: Uint8Array }
 
 /** A frame that every port of a network is to get once: somebody's address has another MAC now. */
 export interface Announcement {
   readonly network: string
   readonly address: string
   readonly data: Uint8Array
+  /** Said by this host to the whole network, beyond its own ports too; absent: to ports, each by its own host. */
+  readonly host?: string
 }
 
 /** What happened on a host because of an object, for the log and for whoever follows events. */
@@ -325,6 +425,7 @@ export interface App {
   /** What holds for a router: what is new in it is announced. */
   announce?(this: void, read: Reads, router: string): readonly Announcement[]
   packetIn?(read: Reads, packet: PacketIn): readonly PacketOut[]
+  neighbourNews?(read: Reads, packet: PacketIn): NeighbourNews | null
   /** What a packet-in is to be reported as. */
   report?(read: Reads, packet: PacketIn): Report | null
 }
@@ -339,3 +440,8 @@ export const isTunnelType = (type: string | null): type is TunnelType =>
 export const DNS_DOMAIN = 'weft.internal.'
 
 export const ROUTER_INTERFACE = 'network:router_interface'
+export const ROUTER_GATEWAY = 'network:router_gateway'
+export const isRouterPort = ({ device_owner }: Port): boolean =>
+  device_owner === ROUTER_INTERFACE || device_owner === ROUTER_GATEWAY
+
+export const neighbourKey = (network: string, address: string): string => `${network} ${address}`

@@ -1,6 +1,6 @@
 // From a packet that a switch sent to the app whose flow sent it: what it answers and reports.
 import type { Match } from '../ofproto/fields/match.ts'
-import type { App, PacketIn, PacketOut, Reads, Report } from './app.ts'
+import type { App, NeighbourNews, PacketIn, PacketOut, Reads, Report } from './app.ts'
 import { appIn, objectDigitsIn } from './pipeline/cookie.ts'
 
 /** A packet-in, from a switch or from a modelled one. */
@@ -14,6 +14,7 @@ export interface Punted {
 export interface Handled {
   readonly packets: readonly PacketOut[]
   readonly report: Report | null
+  readonly news: NeighbourNews | null
 }
 
 /** What an app is given. Few ask for the object, so it is spelt out when they do. */
@@ -59,7 +60,8 @@ export function packetHandler(apps: readonly App[], reads: Reads): (punted: Punt
     const packet = new PuntedPacket(punted, inPort)
     try {
       const packets = app.packetIn?.(reads, packet) ?? []
-      return { packets, report: app.report?.(reads, packet) ?? null }
+      const news = app.neighbourNews?.(reads, packet) ?? null
+      return { packets, report: app.report?.(reads, packet) ?? null, news }
     } catch (error) {
       throw new Error(`${app.name} does not handle a packet`, { cause: error })
     }

@@ -4,6 +4,8 @@ import type {
   Host,
   Network,
   Port,
+  QosPolicy,
+  QosRule,
   Router,
   SecurityGroup,
   SecurityGroupRule,
@@ -11,6 +13,8 @@ import type {
   Vif,
   Zone,
 } from './app.ts'
+
+export { changesOf } from './switch/desired.ts'
 
 /** A UUID from a letter and a number, so that tests can read it. */
 export const uuid = (letter: string, n: number): string =>
@@ -64,6 +68,14 @@ export const port = (n: number, i: number, rest: Partial<Port> = {}): Port => ({
 export const gateway = (n: number, r: number): Port =>
   port(n, 1, { device_owner: 'network:router_interface', device_id: uuid('r', r) })
 
+/** 10.0.n.i, by which router r stands on network n as its external one. */
+export const externalGateway = (n: number, i: number, r: number): Port =>
+  port(n, i, { device_owner: 'network:router_gateway', device_id: uuid('r', r), port_security_enabled: false })
+
+/** Router r with network n as its external one. */
+export const externalRouter = (r: number, n: number, enable_snat = true, rest: Partial<Router> = {}): Router =>
+  router(r, { external_gateway_info: { network_id: uuid('n', n), enable_snat }, ...rest })
+
 export const router = (r: number, rest: Partial<Router> = {}): Router => ({
   id: uuid('r', r),
   admin_state_up: true,
@@ -101,6 +113,8 @@ export const addressGroup = (a: number, addresses: readonly string[]): AddressGr
   id: uuid('a', a),
   addresses,
 })
+
+export const qosPolicy = (q: number, rules: readonly QosRule[]): QosPolicy => ({ id: uuid('q', q), rules })
 
 /** What an object has on host h. */
 export const zone = (h: number, object: string, number: number): Zone => ({ host: `host${h}`, object, zone: number })

@@ -49,6 +49,13 @@ function complement(sum: number): number {
 export const checksum = (...parts: readonly Uint8Array[]): number =>
   complement(parts.reduce((sum, part) => sum + sumOf(part, 0, part.length), 0))
 
+/** The frame, for another destination. */
+export function withDestination(frame: Uint8Array, destination: number): Uint8Array {
+  const bytes = Uint8Array.from(frame)
+  put48(bytes, 0, destination)
+  return bytes
+}
+
 export function parseFrame(bytes: Uint8Array): Frame | null {
   if (bytes.length < 14) return null
   return {

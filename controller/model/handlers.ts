@@ -7,6 +7,7 @@ import { ETH_TYPE, IP_PROTO } from '../../ofproto/fields/protocols.ts'
 import { fullMask } from '../../ofproto/fields/bits.ts'
 import { fieldOf, type FieldName } from '../../ofproto/fields/table.ts'
 import type { MatchEntry } from '../../ofproto/fields/match.ts'
+import { ports } from '../../ofproto/actions/ports.ts'
 import { packetInReason } from '../../ofproto/messages/packet.ts'
 import type { ModelPacket } from './packet.ts'
 
@@ -52,6 +53,10 @@ function refuse(walk: Walk, { kind }: Action): Verdict {
   return undefined
 }
 const nothing = (): Verdict => undefined
+
+/** A translation to one IPv4 address with ports as conntrack chooses them, or what the connection's entry says. */
+const isSingle = ({ side, ipv4, ipv6, ports }: Extract<Action, { readonly kind: 'nat' }>): boolean =>
+  ports === null && ipv6 === null && (side === null || (ipv4 !== null && ipv4.max === null))
 
 /** Headers that the model matches and does not rewrite. */
 function refuseHeader(walk: Walk, field: FieldName): boolean {
@@ -128,7 +133,8 @@ export const handlers: Handlers = {
     return undefined
   },
   output_trunc(walk, { port, maxLength }) {
-    walk.output(port, maxLength)
+    if (port < ports.max || port === ports.local || port === ports.inPort) walk.output(port, maxLength)
+    else walk.note('OVS sends nothing truncated to this port')
     return undefined
   },
   output_reg: outputRegister,
@@ -228,6 +234,8 @@ export const handlers: Handlers = {
     walk.packet.untrack()
     return undefined
   },
+  // Done by the ct action that it stands in.
+  nat: (walk, action) => (isSingle(action) ? undefined : refuse(walk, action)),
   // Says to which sets of flows its own belongs: that is read where flows are looked up.
   conjunction: nothing,
   clone(walk, { actions }) {
@@ -256,7 +264,6 @@ export const handlers: Handlers = {
   sample2: nothing,
   sample3: nothing,
 
-  nat: refuse,
   learn: refuse,
   learn2: refuse,
   multipath: refuse,

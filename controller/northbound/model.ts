@@ -26,6 +26,8 @@ export interface Network extends Standard, ProviderSegment {
   readonly 'router:external': boolean
   /** The external network that is taken when none is named. */
   readonly is_default: boolean
+  /** Of its ports that have no policy of their own. */
+  readonly qos_policy_id: string | null
   /** Where there are several, whose own rows say the same: what is said of a segment never changes. */
   readonly segments: readonly ProviderSegment[]
 }
@@ -123,6 +125,7 @@ export interface Port extends Standard {
   /** The verdict on what no rule of the groups matches. */
   readonly default_ingress_action: RuleAction
   readonly default_egress_action: RuleAction
+  readonly qos_policy_id: string | null
   /** For those who start and watch the guest to write and read; nothing in Weft depends on them. */
   readonly numa_affinity_policy: 'required' | 'preferred' | 'legacy' | null
   readonly device_profile: string | null
@@ -184,11 +187,45 @@ export interface AddressGroup extends Standard {
   readonly addresses: readonly string[]
 }
 
+/** What a rule is about is in fields of its type (`resources/qos-rules.ts`). */
+export interface QosRule {
+  readonly id: string
+  readonly type: QosRuleType
+  readonly [field: string]: string | number
+}
+export type QosRuleType =
+  | 'bandwidth_limit'
+  | 'packet_rate_limit'
+  | 'dscp_marking'
+  | 'minimum_bandwidth'
+  | 'minimum_packet_rate'
+
+export interface QosPolicy extends Standard {
+  readonly shared: boolean
+  /** Of the project: new networks have it unless they ask for another. */
+  readonly is_default: boolean
+  readonly rules: readonly QosRule[]
+}
+
 /** What an operator wrote about a host; everything else about it is observed. */
 export interface AgentSettings {
   readonly id: string
   readonly description: string
   readonly admin_state_up: boolean
+}
+
+/**
+ * The host that stands for a router on its external network; the id is the router's. The controller chooses one and keeps
+ * it while it can; the API writes where an operator wants it, or does not want it. It goes with the router's gateway.
+ */
+export interface RouterHost {
+  readonly id: string
+  /** `system-id` of the host. */
+  readonly host: string
+  /** An operator has chosen it. */
+  readonly pinned: boolean
+  /** The host from which an operator took the router: it has the router only while no other can. */
+  readonly avoid: string | null
 }
 
 /** Limits that differ from the defaults; the id is the project's. */
@@ -208,16 +245,23 @@ export interface Model {
   readonly address_groups: AddressGroup
   readonly subnetpools: SubnetPool
   readonly address_scopes: AddressScope
+  readonly qos_policies: QosPolicy
   readonly agents: AgentSettings
+  readonly router_hosts: RouterHost
   readonly quotas: Quota
 }
 
 export type Kind = keyof Model
 /** The kinds with the standard attributes, owned by a project. */
-export type ResourceKind = Exclude<Kind, 'agents' | 'quotas'>
+export type ResourceKind = Exclude<Kind, 'agents' | 'router_hosts' | 'quotas'>
 
+/** One of the kind. */
+export const singularOf = (kind: ResourceKind): string => kind.replace(/ies$/, 'ys').slice(0, -1)
+/** What a list of the kind is called in bodies. */
+export const collectionOf = (kind: ResourceKind): string => (kind === 'qos_policies' ? 'policies' : kind)
 /** `security_groups` in bodies and keys, `security-groups` in addresses. */
-export const pathOf = (kind: ResourceKind): string => kind.replaceAll('_', '-')
+export const pathOf = (kind: ResourceKind): string =>
+  kind === 'qos_policies' ? 'qos/policies' : kind.replaceAll('_', '-')
 
 const isKind: Readonly<Record<Kind, true>> = {
   networks: true,
@@ -230,7 +274,9 @@ const isKind: Readonly<Record<Kind, true>> = {
   address_groups: true,
   subnetpools: true,
   address_scopes: true,
+  qos_policies: true,
   agents: true,
+  router_hosts: true,
   quotas: true,
 }
 

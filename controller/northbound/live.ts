@@ -1,4 +1,5 @@
-// What hosts report, injected by the composition root: the API shows it and never decides by it.
+// What hosts report, injected by the composition root. The API shows it; it decides by it only which segment of a network
+// a port is on.
 
 /** A host, in the shape of a Neutron agent. */
 export interface LiveAgent {
@@ -29,6 +30,10 @@ export interface LiveState {
   networkStatus(id: string): Status | undefined
   /** The host that has the port's interface. */
   portHost(id: string): string | undefined
+  /** The physical networks that a host has a way to, by the host's id or name; undefined for one that is not known. */
+  physicalNetworks(host: string): ReadonlySet<string> | undefined
+  /** Called when hosts or where ports are plugged in may have changed. */
+  onPlaces(listener: () => void): () => void
   subscribe(listener: (change: LiveChange) => void): () => void
 }
 

@@ -81,7 +81,7 @@ subnet create s4 --network sn => !in the absence of a cidr
 subnet create s4 --network sn --subnet-range 10.4.0.0/24 --dns-publish-fixed-ip -f value -c dns_publish_fixed_ip => True
 subnet set s4 --no-dns-publish-fixed-ip
 subnet show s4 -f value -c dns_publish_fixed_ip => False
-subnet create s5 --network sn --subnet-range 10.5.0.0/24 --network-segment x => !404
+subnet create s5 --network sn --subnet-range 10.5.0.0/24 --network-segment x => !No Segment found for x
 subnet create s5 --network sn --ip-version 6 --use-prefix-delegation yes => !prefix delegation is not available
 subnet create s5 --network sn --use-default-subnet-pool => !No default subnetpool found for IPv4
 subnet list --long -f value => s1 && s2
@@ -98,6 +98,52 @@ subnet set s1b --no-dns-nameservers --no-host-route --no-allocation-pool --dhcp 
 subnet show s1b -f json => "dns_nameservers": [] && "gateway_ip": null
 subnet delete s1b s6 s2 s3 s4
 network delete sn`,
+  )
+})
+
+test('openstack network segment: every sub-command and option, and subnets and ports of segments', async () => {
+  await expectAll(
+    none(),
+    `
+network create seg --provider-network-type vlan --provider-physical-network left --provider-segment 10 -f value -c segments => None
+network segment list --network seg --long -f value => vlan && left
+subnet create sl --network seg --subnet-range 10.1.0.0/24 -f value -c segment_id => None
+network segment create right --network seg --network-type vlan --physical-network right --segment 20 --description d -f json => "segmentation_id": 20 && "name": "right" && "description": "d"
+network segment create x --network seg --network-type vlan --physical-network right --segment 20 => !VLAN 20 on physical network right is in use
+network segment create x --network seg --network-type vxlan => !has one tunnel
+network segment create x --network seg --network-type vlan --physical-network right => !vlan-ranges
+network segment create x --network nowhere --network-type flat => !No Network found for nowhere
+network show seg -f json => "provider:physical_network": "right" && "provider:network_type": null
+network segment set right --name r --description e
+network segment show r -f json => "description": "e" && "physical_network": "right"
+subnet set sl --network-segment r => !has multiple segments
+network segment delete r
+network segment create first --network seg --network-type geneve => !has one tunnel
+subnet create sr --network seg --subnet-range 10.2.0.0/24 --network-segment r => !No Segment found for r
+network segment create r --network seg --network-type flat --physical-network hall
+subnet create sr --network seg --subnet-range 10.2.0.0/24 --network-segment r => !either all be associated
+subnet delete sl
+subnet create sr --network seg --subnet-range 10.2.0.0/24 --network-segment r => 10.2.0.1
+port create waiting --network seg -f json => "ip_allocation": "deferred" && "fixed_ips": []
+port set waiting --host hv2 => !not connected to any segments
+port set waiting --host hv1
+port show waiting -f json => "ip_allocation": "immediate" && 10.2.0.
+network segment delete r => !1 of 1 network segments failed to delete
+port delete waiting
+subnet delete sr
+network segment delete r
+network create one --provider-network-type flat --provider-physical-network yard
+subnet create so --network one --subnet-range 10.3.0.0/24
+network delete seg`,
+  )
+  const answer = await fetch(`${openUrl}/v2.0/segments?physical_network=yard`)
+  const { segments } = (await answer.json()) as { segments: { id: string }[] }
+  await expectAll(
+    none(),
+    `
+subnet set so --network-segment ${segments[0]?.id}
+subnet show so -f value -c segment_id => ${segments[0]?.id}
+network delete one`,
   )
 })
 

@@ -19,6 +19,7 @@ export async function listen(credentials?: string): Promise<string> {
   const store = openLmdbStore({ folder: join(folder, String(stops.length)) })
   const hosts = new Hosts()
   hosts.list.push(host('hv1', agent), host('hv2', lost, false))
+  hosts.wires.set('hv1', new Set(['hall']))
   const app = await createNorthbound({
     store,
     live: hosts,

@@ -120,8 +120,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#options.remember(id, null)
     this.#learnt.add(id)
     this.schedule()
-    this.emit('progress', this.#rollout.forget(id))
+    this.#progress(this.#rollout.forget(id))
     return true
+  }
+
+  #progress(objects: readonly string[]): void {
+    if (objects.length > 0) this.emit('progress', objects)
   }
 
   /** A host's database has connected. */
@@ -378,7 +382,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     switch (event.kind) {
       case 'confirmed':
         record.confirmed = event.revision
-        this.emit('progress', this.#rollout.confirm(id, event.revision))
+        this.#progress(this.#rollout.confirm(id, event.revision))
         return
       case 'refused':
       case 'recovered':

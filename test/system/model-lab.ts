@@ -166,6 +166,17 @@ export class ModelLab implements AsyncDisposable {
     return { outputs, packetIns: found.packetIns, text }
   }
 
+  /** Where a flow's packets leave, if conntrack says of each in turn what `states` say (`trk,new` and so on). */
+  async traceFlow(
+    flow: string,
+    states: readonly string[],
+  ): Promise<Pick<Traced, 'text'> & { outputs: readonly string[] }> {
+    const next = states.flatMap((state) => ['--ct-next', state])
+    const text = await this.#ovs.appctl('ofproto/trace', BRIDGE, flow, ...next)
+    const actions = Array.from(text.matchAll(/Datapath actions: (.*)/g), ([, found = '']) => found)
+    return { outputs: actions.flatMap((each) => this.#read(each).outputs), text }
+  }
+
   #read(actions: string): { outputs: string[]; packetIns: number } {
     const outputs: string[] = []
     let packetIns = 0

@@ -1,6 +1,7 @@
 // Actions that lead to a stage. Which table that is, the layout knows and apps do not: it is filled in when a flow is
 // encoded. 'next' is the stage after the one that the flow stands in, as in FlowSpec.to.
 import type { Action } from '../../ofproto/actions/index.ts'
+import { ports } from '../../ofproto/fields/ports.ts'
 import type { Subfield } from '../../ofproto/fields/subfield.ts'
 
 type StageAction =
@@ -11,11 +12,11 @@ type StageAction =
 
 export type FlowAction = Action | StageAction
 
-/** OFPP_IN_PORT: the lookup takes the packet's own port. */
-const IN_PORT = 0xffff_fff8
-
 export function resolve(action: FlowAction, table: (stage: string) => number): Action {
-  if (action.kind === 'resubmit_stage') return { kind: 'resubmit_table', port: IN_PORT, table: table(action.stage) }
+  // The lookup takes the packet's own port.
+  if (action.kind === 'resubmit_stage') {
+    return { kind: 'resubmit_table', port: ports.inPort, table: table(action.stage) }
+  }
   if (action.kind !== 'ct_stage') return action
   const { stage, zone: zoneSource } = action
   return { kind: 'ct', commit: false, force: false, zone: 0, zoneSource, table: table(stage), alg: 0, actions: [] }

@@ -6,7 +6,7 @@ import { connect } from '../../controller/connect/openflow.ts'
 import type { Channel } from '../../controller/connect/channel.ts'
 import type { Arrival } from '../../controller/model/switch.ts'
 import type { Tunnel } from '../../controller/model/packet.ts'
-import { encodeMessage, formatMessage, type Message } from '../../ofproto/messages/index.ts'
+import { encodeMessage, formatMessage, ports, type Message } from '../../ofproto/messages/index.ts'
 import { composeFrame, composeIpv4, composeUdp } from '../../packet/frame.ts'
 import { Ovs } from '../lab/ovs.ts'
 import { until } from '../lab/run.ts'
@@ -124,7 +124,7 @@ export class ModelLab implements AsyncDisposable {
     for (const [, name, number, datapath] of (ours.split(/^ {2}\S+:$/m)[0] ?? '').matchAll(
       /^\s+(\S+) (\d+)\/(\d+):/gm,
     )) {
-      this.#numbers.set(datapath ?? '', name === BRIDGE ? 0xffff_fffe : Number(number))
+      this.#numbers.set(datapath ?? '', name === BRIDGE ? ports.local : Number(number))
     }
   }
 

@@ -18,6 +18,7 @@ const tables: Readable = {
   subnets: 'subnet',
   ports: 'port',
   routers: 'router',
+  router_hosts: 'router_host',
   security_groups: 'security_group',
   security_group_rules: 'security_group_rule',
   address_groups: 'address_group',

@@ -12,6 +12,8 @@ import type {
   Zone,
 } from './app.ts'
 
+export { changesOf } from './switch/desired.ts'
+
 /** A UUID from a letter and a number, so that tests can read it. */
 export const uuid = (letter: string, n: number): string =>
   `${letter.charCodeAt(0).toString(16).padStart(2, '0')}${n.toString(16).padStart(6, '0')}-0000-4000-8000-000000000000`
@@ -63,6 +65,14 @@ export const port = (n: number, i: number, rest: Partial<Port> = {}): Port => ({
 /** The interface 10.0.n.1 of router r. */
 export const gateway = (n: number, r: number): Port =>
   port(n, 1, { device_owner: 'network:router_interface', device_id: uuid('r', r) })
+
+/** 10.0.n.i, by which router r stands on network n as its external one. */
+export const externalGateway = (n: number, i: number, r: number): Port =>
+  port(n, i, { device_owner: 'network:router_gateway', device_id: uuid('r', r), port_security_enabled: false })
+
+/** Router r with network n as its external one. */
+export const externalRouter = (r: number, n: number, enable_snat = true, rest: Partial<Router> = {}): Router =>
+  router(r, { external_gateway_info: { network_id: uuid('n', n), enable_snat }, ...rest })
 
 export const router = (r: number, rest: Partial<Router> = {}): Router => ({
   id: uuid('r', r),

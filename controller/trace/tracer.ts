@@ -66,7 +66,7 @@ export class Tracer {
   trace(question: Question, installed: ReadonlyMap<string, InstalledFlows> = new Map()): Report {
     const hosts = this.#options.hosts().map((host) => {
       const flows = installed.get(host.id)
-      return flows ? { ...host, items: () => flows.values() } : host
+      return flows ? { ...host, items: () => Array.from(flows.values(), ({ flow }) => flow) } : host
     })
     const fabric = this.#fabric(hosts)
     const start = this.#start(hosts, fabric, question)
@@ -78,7 +78,7 @@ export class Tracer {
 
   #fabric(hosts: readonly TracedHost[]): Fabric {
     const { apps, derivation } = this.#options
-    const fabric = new Fabric(appController(apps, derivation.reads))
+    const fabric = new Fabric(appController(apps, derivation.reads), (stage) => derivation.tables.table(stage))
     for (const { id, encapIp, ofports, uplinks, items } of hosts) {
       const address = ipv4(encapIp) ?? 0
       fabric.addHost(id, address, ofports, new ScannedSwitch(address, items))

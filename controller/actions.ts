@@ -1,4 +1,5 @@
 // Actions by their usual names, for apps.
+import { ports } from '../ofproto/fields/ports.ts'
 import type { Action } from '../ofproto/actions/index.ts'
 import type { Subfield } from '../ofproto/fields/subfield.ts'
 import type { FieldName, ValueOf } from '../ofproto/fields/table.ts'
@@ -71,7 +72,7 @@ export function commit(alg: number, actions: readonly Action[]): Action {
 }
 
 /** To the controller, as a packet-in with the flow's cookie. */
-export const punt: Action = { kind: 'output', port: 0xffff_fffd, maxLength: 0xffff }
+export const punt: Action = { kind: 'output', port: ports.controller, maxLength: 0xffff }
 /** A copy to the controller, as far as the meter lets it; the packet goes on in any case. */
 export const tell = (meter: number): Action => ({
   kind: 'controller2',
@@ -83,7 +84,7 @@ export const tell = (meter: number): Action => ({
   meter,
 })
 /** Back to where the packet came from. */
-export const bounce: Action = { kind: 'output', port: 0xffff_fff8, maxLength: 0 }
+export const bounce: Action = { kind: 'output', port: ports.inPort, maxLength: 0 }
 
 /** Copies all bits of a field to the low bits of another one. */
 export function move(from: FieldName, to: FieldName, bits: number): Action {

@@ -1,10 +1,19 @@
 // Intent from the store into the engine's tables: everything once, then each change as it is committed.
 import type { Derivation } from './derivation.ts'
+import type { Table } from './engine/index.ts'
+import type { Kind, Model } from './northbound/model.ts'
 import type { Inputs } from './topology.ts'
 import type { Store } from './store/index.ts'
 
 const PREFIX = 'intent/'
-const tables: Readonly<Record<string, keyof Inputs>> = {
+type RowOf<T> = T extends Table<string, infer Row> ? Row : never
+/** Compiles as long as what the API stores has all that forwarding reads of it. */
+type Readable = {
+  readonly [K in Kind]?: {
+    [T in keyof Inputs]: Model[K] extends RowOf<Inputs[T]> ? T : never
+  }[keyof Inputs]
+}
+const tables: Readable = {
   networks: 'network',
   subnets: 'subnet',
   ports: 'port',
@@ -25,7 +34,7 @@ interface Writable {
 function locate(key: string): { table: keyof Inputs; id: string } | null {
   if (!key.startsWith(PREFIX)) return null
   const [kind = '', id = ''] = key.slice(PREFIX.length).split('/', 2)
-  const table = tables[kind]
+  const table = Object.hasOwn(tables, kind) ? tables[kind as Kind] : undefined
   return table === undefined ? null : { table, id }
 }
 

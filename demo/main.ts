@@ -2,17 +2,16 @@
 // that passes; then it stays up to be explored. `-- --check` verifies and ends with 0 or 1. Everything ends with this
 // process, however it ends; what a killed run left behind is removed by the next.
 import { connect, type AddressInfo, type Server } from 'node:net'
-import { join } from 'node:path'
 import { attempt, Conversation } from '../test/lab/conversation.ts'
+import { ControllerProcess } from '../test/lab/controller.ts'
 import { CONTROLLER_ADDRESS, Fabric, type Vm } from '../test/lab/fabric.ts'
-import { startDaemon, until, type Daemon } from '../test/lab/run.ts'
-import { relay } from './relay.ts'
+import { startDaemon, until } from '../test/lab/run.ts'
+import { relay } from '../test/lab/relay.ts'
 
 const API_PORT = 9696
 const HOSTS = 3
 const WEB_PORT = 8080
 const check = process.argv.includes('--check')
-const root = join(import.meta.dirname, '..')
 
 const bold = (text: string): string => (process.stdout.isTTY ? `\u001B[1m${text}\u001B[0m` : text)
 const say = (text = ''): void => console.log(text)
@@ -35,7 +34,7 @@ interface Plugged {
 
 class Demo {
   readonly fabric: Fabric
-  readonly #daemons: Daemon[] = []
+  #controller: ControllerProcess | null = null
   #door: Server | null = null
   url = ''
 
@@ -44,21 +43,8 @@ class Demo {
   }
 
   async startController(): Promise<void> {
-    const { controller, folder } = this.fabric
-    const serve = ['serve', '--data', join(folder, 'weft'), '--api', `127.0.0.1:${API_PORT}`]
-    const log = ['sh', '-c', 'exec "$0" "$@" >"$WEFT_LOG" 2>&1', process.execPath]
-    const env = ['env', `WEFT_LOG=${this.logFile}`]
-    this.#daemons.push(
-      await startDaemon(env[0] as string, [...env.slice(1), ...log, join(root, 'bin', 'main.ts'), ...serve], {
-        namespace: controller,
-      }),
-    )
-    const path = join(folder, 'api.sock')
-    this.#daemons.push(
-      await startDaemon(process.execPath, [join(root, 'demo', 'relay.ts'), path, String(API_PORT)], {
-        namespace: controller,
-      }),
-    )
+    this.#controller = await ControllerProcess.start(this.fabric)
+    const path = this.#controller.socket
     const door = relay(() => connect({ path }))
     this.#door = door
     await new Promise<void>((resolve, reject) => {
@@ -67,21 +53,15 @@ class Demo {
       door.listen(API_PORT, '127.0.0.1', resolve)
     })
     this.url = `http://127.0.0.1:${(door.address() as AddressInfo).port}`
-    await until('the API answers', () =>
-      fetch(`${this.url}/healthz`).then(
-        ({ ok }) => ok,
-        () => false,
-      ),
-    )
   }
 
   get logFile(): string {
-    return join(this.fabric.folder, 'weft.log')
+    return this.#controller?.logFile ?? ''
   }
 
   async stop(): Promise<void> {
     this.#door?.close()
-    for (const daemon of this.#daemons.toReversed()) await daemon.stop()
+    await this.#controller?.stop()
     await this.fabric.stop()
   }
 

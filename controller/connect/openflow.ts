@@ -1,18 +1,19 @@
 // OpenFlow connections over tcp, ssl and unix, both ways: switches come to us (listen), or we go to a switch (connect),
 // and stay with it (stayConnected).
-import { connect as connectTcp, createServer as createTcpServer, type Server, type Socket } from 'node:net'
-import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
+import { createServer as createTcpServer, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { acceptAt, type Listener } from '../../ovsdb/connect/accept.ts'
 import { Backoff, type BackoffOptions } from '../../ovsdb/connect/backoff.ts'
-import { parseActiveRemote, parsePassiveRemote } from '../../ovsdb/connect/remote.ts'
-import { tlsOptions, type TlsIdentity } from '../../ovsdb/connect/socket.ts'
+import { parsePassiveRemote } from '../../ovsdb/connect/remote.ts'
+import { openStream, tlsOptions, type TlsIdentity } from '../../ovsdb/connect/socket.ts'
+import { OvsdbError } from '../../ovsdb/errors.ts'
 import { Channel, ChannelError, type ChannelOptions } from './channel.ts'
 
 export interface ConnectOptions extends ChannelOptions {
   readonly tls?: TlsIdentity
 }
 
-/** How long connect() and a TLS handshake may take. */
+/** How long a TLS handshake may take. */
 const CONNECT_MILLISECONDS = 10_000
 
 /** Connects once. Settles when versions are agreed upon; rejects with ChannelError. */
@@ -27,37 +28,16 @@ export async function connect(remote: string, options: ConnectOptions, signal?: 
   }
 }
 
-function openSocket(remote: string, tls: TlsIdentity | undefined): { socket: Socket; ready: string } {
-  const address = parseActiveRemote(remote)
-  if (address.kind === 'unix') return { socket: connectTcp({ path: address.path }), ready: 'connect' }
-  const { host, port } = address
-  if (address.kind === 'tcp') return { socket: connectTcp({ host, port, noDelay: true }), ready: 'connect' }
-  // OVS verifies certificates and no host names; so do we (ovs-vswitchd(8), SSL options).
-  const socket = connectTls({ ...tlsOptions(tls), host, port, checkServerIdentity: () => undefined })
-  socket.setNoDelay(true)
-  return { socket, ready: 'secureConnect' }
-}
-
-function dial(remote: string, tls: TlsIdentity | undefined, signal?: AbortSignal): Promise<Socket> {
-  const { socket, ready } = openSocket(remote, tls)
-  const { promise, resolve, reject } = Promise.withResolvers<Socket>()
-  const failed = (error?: unknown): void => {
-    const why = error instanceof Error ? error.message : 'the peer closed the connection'
-    reject(new ChannelError('connect-failed', `${remote}: ${why}`))
+/** What can be tried again is a ChannelError. */
+async function dial(remote: string, tls: TlsIdentity | undefined, signal?: AbortSignal): Promise<Socket> {
+  try {
+    return await openStream(remote, tls, signal)
+  } catch (error) {
+    if (error instanceof OvsdbError && error.code !== 'bad-argument') {
+      throw new ChannelError('connect-failed', error.message)
+    }
+    throw error
   }
-  const abort = (): void => void socket.destroy(new Error('given up'))
-  const timer = setTimeout(() => socket.destroy(new Error('timed out')), CONNECT_MILLISECONDS)
-  // Stays: what the socket still says after it failed is about an attempt already reported.
-  socket.on('error', failed)
-  socket.once('close', failed)
-  socket.once(ready, () => resolve(socket))
-  signal?.addEventListener('abort', abort)
-  if (signal?.aborted === true) abort()
-  return promise.finally(() => {
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', abort)
-    socket.off('close', failed)
-  })
 }
 
 /** Listens on ptcp:PORT[:HOST], pssl:PORT[:HOST] or punix:PATH. `onChannel` gets each channel that has opened. */

@@ -7,7 +7,7 @@ import { ETH_TYPE, IP_PROTO } from '../../ofproto/fields/protocols.ts'
 import { fullMask } from '../../ofproto/fields/bits.ts'
 import { fieldOf, type FieldName } from '../../ofproto/fields/table.ts'
 import type { MatchEntry } from '../../ofproto/fields/match.ts'
-import { ports } from '../../ofproto/actions/ports.ts'
+import { MAX_11, ports } from '../../ofproto/fields/ports.ts'
 import { packetInReason } from '../../ofproto/messages/packet.ts'
 import type { ModelPacket } from './packet.ts'
 
@@ -133,7 +133,7 @@ export const handlers: Handlers = {
     return undefined
   },
   output_trunc(walk, { port, maxLength }) {
-    if (port < ports.max || port === ports.local || port === ports.inPort) walk.output(port, maxLength)
+    if (port < MAX_11 || port === ports.local || port === ports.inPort) walk.output(port, maxLength)
     else walk.note('OVS sends nothing truncated to this port')
     return undefined
   },

@@ -190,17 +190,23 @@ export interface AddressGroup extends Standard {
 }
 
 /** What a rule is about is in fields of its type (`resources/qos-rules.ts`). */
-export interface QosRule {
-  readonly id: string
-  readonly type: QosRuleType
-  readonly [field: string]: string | number
-}
-export type QosRuleType =
-  | 'bandwidth_limit'
-  | 'packet_rate_limit'
-  | 'dscp_marking'
-  | 'minimum_bandwidth'
-  | 'minimum_packet_rate'
+export type QosRule = { readonly id: string } & (
+  | {
+      readonly type: 'bandwidth_limit'
+      readonly direction: 'ingress' | 'egress'
+      readonly max_kbps: number
+      readonly max_burst_kbps: number
+    }
+  | {
+      readonly type: 'packet_rate_limit'
+      readonly direction: 'ingress' | 'egress'
+      readonly max_kpps: number
+      readonly max_burst_kpps: number
+    }
+  | { readonly type: 'dscp_marking'; readonly dscp_mark: number }
+  | { readonly type: 'minimum_bandwidth' | 'minimum_packet_rate' }
+)
+export type QosRuleType = QosRule['type']
 
 export interface QosPolicy extends Standard {
   readonly shared: boolean

@@ -1,8 +1,8 @@
 // Actions that lead to a stage. Which table that is, the layout knows and apps do not: it is filled in when a flow is
 // encoded. 'next' is the stage after the one that the flow stands in, as in FlowSpec.to.
 import type { Action } from '../../ofproto/actions/index.ts'
+import { ports } from '../../ofproto/fields/ports.ts'
 import type { Subfield } from '../../ofproto/fields/subfield.ts'
-import { ports } from '../../ofproto/messages/index.ts'
 
 type Nat = Extract<Action, { readonly kind: 'nat' }>
 

@@ -1,12 +1,12 @@
 // Sending to a controller with more to say than `output` can: NXAST_CONTROLLER, and NXAST_CONTROLLER2 with its
 // properties. The word `controller` becomes the oldest of the three actions that can express it, as in OVS.
+import { ports } from '../fields/ports.ts'
 import { bytesFromHex, dotted } from '../text/numbers.ts'
 import { items, parseUint, TextError } from '../text/tokens.ts'
 import { errorCodes } from '../wire/errors.ts'
 import type { Reader } from '../wire/reader.ts'
 import { pad, u16, u8, zeros } from '../wire/struct.ts'
 import type { Writer } from '../wire/writer.ts'
-import { ports } from './ports.ts'
 import type { Action } from './types.ts'
 import { action, irregular, nx, type ParseWord, type RowValue } from './row.ts'
 

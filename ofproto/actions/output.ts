@@ -1,11 +1,11 @@
 // Actions that send the packet somewhere: to a port, given or held in a field, to a group, or to a controller.
 import { formatSubfield, parseSubfield } from '../fields/subfield.ts'
-import { formatPort, parsePort } from '../fields/ports.ts'
+import { formatPort, MAX_10, parsePort, ports } from '../fields/ports.ts'
 import { items, parseUint, TextError } from '../text/tokens.ts'
 import { errorCodes } from '../wire/errors.ts'
 import type { Reader } from '../wire/reader.ts'
 import { pad, u16, u32, type ValueOf } from '../wire/struct.ts'
-import { port16, portFromText, ports } from './ports.ts'
+import { port16, portFromText } from './ports.ts'
 import { action, irregular, nx, of, restZero, type ParseWord, type RowValue } from './row.ts'
 import {
   checkSource,
@@ -24,7 +24,7 @@ const ETHERNET_HEADER = 14
 /** As ofpact_check_output_port(), for the 32-bit numbers of OpenFlow 1.3. */
 export function checkOutPort(port: number, r: Reader, at: number): void {
   const named = port >= ports.inPort && port <= ports.local
-  if (!named && port >= ports.max) r.fail(errorCodes.badOutPort, `cannot output to port ${formatPort(port)}`, at)
+  if (!named && port >= MAX_10) r.fail(errorCodes.badOutPort, `cannot output to port ${formatPort(port)}`, at)
 }
 
 const output = action(
@@ -34,7 +34,7 @@ const output = action(
   { port: u32, maxLength: u16, padding: pad(6) },
   {
     format: ({ port, maxLength }) =>
-      port < ports.max ? `output:${port}` : port === ports.controller ? `CONTROLLER:${maxLength}` : formatPort(port),
+      port < MAX_10 ? `output:${port}` : port === ports.controller ? `CONTROLLER:${maxLength}` : formatPort(port),
     words: { output: parseOutput, output_reg: parseOutput, enqueue: parseEnqueue },
     check: ({ port }, r, at) => checkOutPort(port, r, at + 4),
   },
@@ -158,7 +158,7 @@ function parseTruncated(text: string): ValueOf<typeof outputTrunc.codec> {
   for (const { key, value } of items(text)) {
     if (key === 'port') {
       port = parsePort(value)
-      if (port > ports.max && port !== ports.local && port !== ports.inPort) {
+      if (port > MAX_10 && port !== ports.local && port !== ports.inPort) {
         throw new TextError(`output to unsupported truncate port: ${value}`)
       }
     } else if (key === 'max_len') {

@@ -1,23 +1,12 @@
 // Port numbers in actions. Values hold the 32-bit numbers of OpenFlow 1.1 and later everywhere; Nicira actions carry 16
 // bits, in which the reserved ports from 0xff00 stand for those from 0xffffff00.
-import { parsePort } from '../fields/ports.ts'
+import { MAX_10, OFFSET, parsePort } from '../fields/ports.ts'
 import { fixed, type Fixed } from '../wire/struct.ts'
-
-/** Reserved ports; ordinary ones are below `max`. */
-export const ports = {
-  max: 0xff00,
-  inPort: 0xfffffff8,
-  controller: 0xfffffffd,
-  local: 0xfffffffe,
-  any: 0xffffffff,
-} as const
-
-const OFFSET = 0xffff0000
 
 /** A 16-bit port number on the wire. */
 export const port16: Fixed<number> = fixed(
   2,
-  (at) => `(v.getUint16(${at}) < ${ports.max} ? v.getUint16(${at}) : v.getUint16(${at}) + ${OFFSET})`,
+  (at) => `(v.getUint16(${at}) < ${MAX_10} ? v.getUint16(${at}) : v.getUint16(${at}) + ${OFFSET})`,
   (at, x) => `v.setUint16(${at}, ${x} & 0xffff)`,
 )
 

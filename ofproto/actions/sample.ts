@@ -1,10 +1,10 @@
 // sample: copies of a share of the packets for IPFIX collectors, in the three forms that grew over time.
-import { formatPort, parsePort } from '../fields/ports.ts'
+import { formatPort, parsePort, ports } from '../fields/ports.ts'
 import { items, parseUint, TextError } from '../text/tokens.ts'
 import { errorCodes } from '../wire/errors.ts'
 import type { Reader } from '../wire/reader.ts'
 import { oneOf, pad, u16, u32, u8, zeros } from '../wire/struct.ts'
-import { port16, ports } from './ports.ts'
+import { port16 } from './ports.ts'
 import { action, nx, type ParseWord, type RowValue } from './row.ts'
 
 /** `probability` of 65535 packets. */

@@ -1,13 +1,12 @@
 // Actions that choose by a hash of the packet: multipath stores a number, bundle and bundle_load choose a port.
 import { formatSubfield, parseSubfield } from '../fields/subfield.ts'
 import { atoi } from '../text/numbers.ts'
-import { formatPort, parsePort } from '../fields/ports.ts'
+import { formatPort, parsePort, port11, ports } from '../fields/ports.ts'
 import { TextError } from '../text/tokens.ts'
 import { errorCodes } from '../wire/errors.ts'
 import type { Reader } from '../wire/reader.ts'
 import { oneOf, u16 } from '../wire/struct.ts'
 import type { Writer } from '../wire/writer.ts'
-import { ports } from './ports.ts'
 import { checkOutPort } from './output.ts'
 import { irregular, nx, type ParseWord, type RowValue } from './row.ts'
 import {
@@ -163,7 +162,7 @@ function readMembers(r: Reader, count: number): readonly number[] {
   const members: number[] = []
   for (let i = at; i < at + 2 * count; i += 2) {
     const short = r.view.getUint16(i)
-    const port = short < ports.max ? short : short + 0xffff0000
+    const port = port11(short)
     if (port === ports.controller) r.fail(errorCodes.badOutPort, 'a controller is no member', i)
     if (port !== ports.any) checkOutPort(port, r, i)
     members.push(port)

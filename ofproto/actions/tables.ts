@@ -1,9 +1,9 @@
 // Actions that look into flow tables again, or mark the flow they stand in: resubmit in its three forms, conjunction.
-import { formatPort, parsePort } from '../fields/ports.ts'
+import { formatPort, parsePort, ports } from '../fields/ports.ts'
 import { parseTable, parseUint, TextError } from '../text/tokens.ts'
 import { errorCodes } from '../wire/errors.ts'
 import { pad, u32, u8, zeros } from '../wire/struct.ts'
-import { port16, ports } from './ports.ts'
+import { port16 } from './ports.ts'
 import { action, nx, type ParseWord, type RowValue } from './row.ts'
 
 /** Stands for the table that the packet is in. */

@@ -2,26 +2,42 @@
 // from 0xfffffff7 on a 1.3 connection. Reserved ports have names; matching and actions share this (ofputil_port_*).
 import { TextError } from '../text/tokens.ts'
 
+/** Reserved port numbers (OpenFlow 1.3.5 §7.2.1). */
+export const ports = {
+  unset: 0xffff_fff7,
+  inPort: 0xffff_fff8,
+  table: 0xffff_fff9,
+  normal: 0xffff_fffa,
+  flood: 0xffff_fffb,
+  all: 0xffff_fffc,
+  controller: 0xffff_fffd,
+  local: 0xffff_fffe,
+  any: 0xffff_ffff,
+} as const
+
+/** OFPP_MAX of OpenFlow 1.0: OVS keeps ports in 16 bits, and ordinary ones are below this. */
+export const MAX_10 = 0xff00
+/** OFPP_MAX of 1.1+: where the reserved numbers begin. */
+export const MAX_11 = 0xffff_ff00
+/** What lies between the two numberings. */
+export const OFFSET = MAX_11 - MAX_10
+
+/** By the numbers of 1.0. */
 const names: ReadonlyMap<number, string> = new Map([
-  [0xfff7, 'UNSET'],
-  [0xfff8, 'IN_PORT'],
-  [0xfff9, 'TABLE'],
-  [0xfffa, 'NORMAL'],
-  [0xfffb, 'FLOOD'],
-  [0xfffc, 'ALL'],
-  [0xfffd, 'CONTROLLER'],
-  [0xfffe, 'LOCAL'],
-  [0xffff, 'ANY'],
+  [ports.unset - OFFSET, 'UNSET'],
+  [ports.inPort - OFFSET, 'IN_PORT'],
+  [ports.table - OFFSET, 'TABLE'],
+  [ports.normal - OFFSET, 'NORMAL'],
+  [ports.flood - OFFSET, 'FLOOD'],
+  [ports.all - OFFSET, 'ALL'],
+  [ports.controller - OFFSET, 'CONTROLLER'],
+  [ports.local - OFFSET, 'LOCAL'],
+  [ports.any - OFFSET, 'ANY'],
 ])
 const numbers: ReadonlyMap<string, number> = new Map([
   ...[...names].map(([number, name]): [string, number] => [name, number]),
   ['NONE', 0xffff],
 ])
-
-/** OFPP_MAX of OpenFlow 1.0 and of 1.1+, and what lies between the two numberings. */
-const MAX_10 = 0xff00
-const MAX_11 = 0xffff_ff00
-const OFFSET = 0xffff_0000
 
 /** 1.0 number to 1.1+ number. */
 export const port11 = (port: number): number => (port < MAX_10 ? port : port + OFFSET)

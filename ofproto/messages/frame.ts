@@ -1,6 +1,7 @@
 // What every message declaration is made of. The 8 bytes of ofp_header (and the 8 that follow in experimenter messages)
 // are constants of the declaration, so that header and fixed members are one bounds check and one run of stores; the
 // length is patched when the message is complete (codec.ts).
+import { MAX_10, MAX_11 } from '../fields/ports.ts'
 import { errorCodes, type ErrorCode } from '../wire/errors.ts'
 import type { Reader } from '../wire/reader.ts'
 import { always, u32, variant, type Codec, type Members, type StructValue } from '../wire/struct.ts'
@@ -94,27 +95,10 @@ export function checked<T, C extends object>(codec: Codec<T> & C, test: (value: 
   }
 }
 
-/** The largest port number that is not reserved, and the first reserved one (OVS keeps ports in 16 bits). */
-const PORT_MAX = 0xff00
-const PORT_RESERVED = 0xffffff00
-
 /** As ofputil_port_from_ofp11(): numbers that OVS cannot hold are refused. */
 export function checkPort(r: Reader, port: number, error: ErrorCode = errorCodes.badOutPort): void {
-  if (port >= PORT_MAX && port < PORT_RESERVED) r.fail(error, `port ${port}`)
+  if (port >= MAX_10 && port < MAX_11) r.fail(error, `port ${port}`)
 }
-
-/** Reserved port numbers (OpenFlow 1.3.5 §7.2.1). */
-export const ports = {
-  unset: 0xfffffff7,
-  inPort: 0xfffffff8,
-  table: 0xfffffff9,
-  normal: 0xfffffffa,
-  flood: 0xfffffffb,
-  all: 0xfffffffc,
-  controller: 0xfffffffd,
-  local: 0xfffffffe,
-  any: 0xffffffff,
-} as const
 
 export const NO_BUFFER = 0xffffffff
 export const ANY_GROUP = 0xffffffff

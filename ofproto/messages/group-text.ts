@@ -1,9 +1,9 @@
 // Groups in the ovs-ofctl language: what group_mods, descriptions and counters print, and how the arguments of add-group,
 // mod-group and del-groups become the group_mod that ovs-ofctl sends on an OpenFlow 1.3 connection.
 import { formatActions, parseActions } from '../actions/index.ts'
-import { formatPort, parsePort } from '../fields/ports.ts'
+import { formatPort, MAX_10, parsePort, ports } from '../fields/ports.ts'
 import { items, parseUint, TextError, type Item } from '../text/tokens.ts'
-import { ALL_GROUPS, ANY_GROUP, ports } from './frame.ts'
+import { ALL_GROUPS, ANY_GROUP } from './frame.ts'
 import type { Bucket, GroupDesc, GroupMod, GroupModCommand, GroupStats, GroupType } from './group.ts'
 import type { MultipartReplyBody } from './multipart.ts'
 import { formatDuration, hex } from './print-parts.ts'
@@ -84,7 +84,7 @@ interface BucketWords {
 
 function parseWatchPort(text: string): number {
   const port = parsePort(text)
-  if (port >= 0xff00 && port !== ports.any && port !== ports.controller)
+  if (port >= MAX_10 && port !== ports.any && port !== ports.controller)
     throw new TextError(`${text}: invalid watch_port`)
   return port
 }

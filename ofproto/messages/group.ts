@@ -1,10 +1,11 @@
 // Groups: group_mod and the multipart bodies about groups. What OpenFlow 1.5 added (bucket ids, selection methods) cannot
 // be said in 1.3.
+import { ports } from '../fields/ports.ts'
 import { actionList } from '../actions/index.ts'
 import { errorCodes } from '../wire/errors.ts'
 import type { Reader } from '../wire/reader.ts'
 import { list, oneOf, pad, struct, u16, u32, u64, u8, variant, type ValueOf } from '../wire/struct.ts'
-import { ANY_GROUP, checked, checkPort, message, ports, sized } from './frame.ts'
+import { ANY_GROUP, checked, checkPort, message, sized } from './frame.ts'
 
 const groupTypes = { all: 0, select: 1, indirect: 2, ff: 3 } as const
 export type GroupType = keyof typeof groupTypes

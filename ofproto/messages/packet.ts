@@ -1,11 +1,12 @@
 // Packets to and from the controller: packet_in, its property-based form that OVS adds (NXT_PACKET_IN2, and NXT_RESUME,
 // which sends a paused packet back), and packet_out.
+import { MAX_11, ports } from '../fields/ports.ts'
 import { actionList, type Action } from '../actions/index.ts'
 import { looseMatchCodec, looseNxmList, looseOxmList, type Match } from '../fields/match.ts'
 import { errorCodes } from '../wire/errors.ts'
 import type { Reader } from '../wire/reader.ts'
 import { list, pad, readWithin, rest, u16, u32, u64, u8, type Codec } from '../wire/struct.ts'
-import { checked, checkPort, extension, message, NICIRA, ports, type MessageCodec } from './frame.ts'
+import { checked, checkPort, extension, message, NICIRA, type MessageCodec } from './frame.ts'
 import { property, type UnknownProperty } from './property.ts'
 
 export const packetInReason = { noMatch: 0, action: 1, invalidTtl: 2, actionSet: 3, group: 4, packetOut: 5 } as const
@@ -96,7 +97,7 @@ export const packetOut: MessageCodec<'packet_out', PacketOut> = {
     const size = r.u16()
     r.skip(6)
     checkPort(r, inPort)
-    if (inPort >= 0xffffff00 && !SOURCES.has(inPort)) r.fail(errorCodes.badPort, `packet from port ${inPort}`)
+    if (inPort >= MAX_11 && !SOURCES.has(inPort)) r.fail(errorCodes.badPort, `packet from port ${inPort}`)
     const actions = readWithin(r, size, actionList, errorCodes.badLength)
     return { kind: 'packet_out', xid, bufferId, inPort, actions, data: r.raw(r.remaining) }
   },

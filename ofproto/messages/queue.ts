@@ -1,13 +1,14 @@
 // Queues: their configuration (OFPT_QUEUE_GET_CONFIG) and statistics.
+import { MAX_10, ports } from '../fields/ports.ts'
 import { errorCodes } from '../wire/errors.ts'
 import { list, pad, struct, u32, u64, variant, type Codec, type ValueOf } from '../wire/struct.ts'
-import { checked, checkPort, message, ports, sized } from './frame.ts'
+import { checked, checkPort, message, sized } from './frame.ts'
 
 export const queueGetConfigRequest = checked(
   message('queue_get_config_request', 22, { port: u32, pad: pad(4) }),
   ({ port }, r) => {
     checkPort(r, port)
-    if (port >= 0xff00 && port !== ports.any) r.fail(errorCodes.badQueuePort, `port ${port}`)
+    if (port >= MAX_10 && port !== ports.any) r.fail(errorCodes.badQueuePort, `port ${port}`)
   },
 )
 

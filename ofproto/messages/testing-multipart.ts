@@ -1,6 +1,7 @@
 // Random bodies of multipart messages for tests.
+import { ports } from '../fields/ports.ts'
 import fc from 'fast-check'
-import { ANY_GROUP, ports } from './frame.ts'
+import { ANY_GROUP } from './frame.ts'
 import type { Bucket, GroupType } from './group.ts'
 import type { MeterBand } from './meter.ts'
 import type { MultipartReply, MultipartRequest } from './multipart.ts'

@@ -1,9 +1,10 @@
 // Random messages for tests, of every kind.
+import { ports } from '../fields/ports.ts'
 import fc from 'fast-check'
 import { parseInstructions } from '../actions/index.ts'
 import type { Match } from '../fields/match.ts'
 import type { Message } from './codec.ts'
-import { NO_BUFFER, ports } from './frame.ts'
+import { NO_BUFFER } from './frame.ts'
 import type { CtTupleProperty } from './nicira.ts'
 import type { PacketProperty } from './packet.ts'
 import type { QueueProperty } from './queue.ts'

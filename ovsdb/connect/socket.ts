@@ -24,7 +24,16 @@ const connectTimeoutMilliseconds = 10_000
 
 /** Connects once. Rejects with OvsdbError 'connect-failed', or 'closed' when the signal aborts. */
 export async function dial(remote: string, options: SocketOptions = {}, signal?: AbortSignal): Promise<Connection> {
-  const socket = openSocket(parseActiveRemote(remote), options.tls)
+  return attach(await openStream(remote, options.tls, signal), remote, options)
+}
+
+/** The same without a protocol. */
+export async function openStream(
+  remote: string,
+  tls: TlsIdentity | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Socket> {
+  const socket = openSocket(parseActiveRemote(remote), tls)
   return new Promise((resolve, reject) => {
     const ready = 'encrypted' in socket ? 'secureConnect' : 'connect'
     const timer = setTimeout(() => socket.destroy(new Error('timed out')), connectTimeoutMilliseconds)
@@ -49,7 +58,7 @@ export async function dial(remote: string, options: SocketOptions = {}, signal?:
     socket.once('close', failed)
     socket.once(ready, () => {
       settled()
-      resolve(attach(socket, remote, options))
+      resolve(socket)
     })
     signal?.addEventListener('abort', abort)
     if (signal?.aborted) abort()
@@ -60,7 +69,7 @@ function openSocket(remote: ActiveRemote, tls: TlsIdentity | undefined): Socket 
   if (remote.kind === 'unix') return connectTcp({ path: remote.path })
   const { host, port } = remote
   if (remote.kind === 'tcp') return connectTcp({ host, port, noDelay: true })
-  return connectTls({ ...tlsOptions(tls), host, port, checkServerIdentity: () => undefined })
+  return connectTls({ ...tlsOptions(tls), host, port, checkServerIdentity: () => undefined }).setNoDelay(true)
 }
 
 export function tlsOptions(tls: TlsIdentity | undefined): {

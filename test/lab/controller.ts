@@ -1,5 +1,5 @@
 // `weft serve` as a process of its own in the controller's namespace of a Fabric: started, stopped and killed by tests,
-// with its data folder kept in between, and asked over REST.
+// with its data folder kept in between, and asked over REST. Shared by the demo.
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
@@ -9,7 +9,7 @@ import { startDaemon, until, type Daemon } from './run.ts'
 
 const API_PORT = 9696
 const MAIN = join(import.meta.dirname, '../../bin/main.ts')
-const RELAY = join(import.meta.dirname, '../../demo/relay.ts')
+const RELAY = join(import.meta.dirname, 'relay.ts')
 
 /** JSON as the API gives it. */
 export type Json = Readonly<Record<string, unknown>>
@@ -28,7 +28,8 @@ export interface ControllerPlace {
 export class ControllerProcess implements AsyncDisposable {
   readonly #place: ControllerPlace
   readonly #relay: Daemon
-  readonly #socket: string
+  /** Leads to its API, from whichever network namespace. */
+  readonly socket: string
   readonly #arguments: readonly string[]
   #process: Daemon | null = null
   /** Connections stay open, as those of a cloud's services do. */
@@ -37,7 +38,7 @@ export class ControllerProcess implements AsyncDisposable {
   private constructor(place: ControllerPlace, relay: Daemon, socket: string, more: readonly string[]) {
     this.#place = place
     this.#relay = relay
-    this.#socket = socket
+    this.socket = socket
     this.#arguments = [MAIN, 'serve', '--data', join(place.folder, 'data'), ...more]
   }
 
@@ -61,19 +62,19 @@ export class ControllerProcess implements AsyncDisposable {
   /** Follows /v1/events from now on, or from after the cursor, until the socket is closed or the process ends. */
   async follow(onEvent: (event: Json) => void, cursor?: number): Promise<WebSocket> {
     const query = cursor === undefined ? '' : `?cursor=${cursor}`
-    const events = new WebSocket(`ws+unix:${this.#socket}:/v1/events${query}`)
+    const events = new WebSocket(`ws+unix:${this.socket}:/v1/events${query}`)
     events.on('message', (data: Buffer) => onEvent(JSON.parse(data.toString()) as Json))
     await once(events, 'open')
     return events
   }
 
-  get #logFile(): string {
+  get logFile(): string {
     return join(this.#place.folder, 'controller.log')
   }
 
   /** Starts the process and waits until its API answers. */
   async run(): Promise<void> {
-    const options = { namespace: this.#place.controller, log: this.#logFile }
+    const options = { namespace: this.#place.controller, log: this.logFile }
     this.#process = await startDaemon(process.execPath, this.#arguments, options)
     const answers = (): Promise<boolean> =>
       this.request('GET', '/healthz').then(
@@ -81,7 +82,7 @@ export class ControllerProcess implements AsyncDisposable {
         () => false,
       )
     await until('the API answers', answers).catch((error: unknown) => {
-      throw new Error(`${String(error)}; log:\n${readFileSync(this.#logFile, 'utf8')}`)
+      throw new Error(`${String(error)}; log:\n${readFileSync(this.logFile, 'utf8')}`)
     })
   }
 
@@ -109,7 +110,7 @@ export class ControllerProcess implements AsyncDisposable {
 
   /** What all processes so far have logged, one object a line. */
   log(): readonly Json[] {
-    const lines = readFileSync(this.#logFile, 'utf8').split('\n')
+    const lines = readFileSync(this.logFile, 'utf8').split('\n')
     // The last line may be half written, and a crash writes what is not JSON.
     return lines.flatMap((line) => (line.startsWith('{') && line.endsWith('}') ? [JSON.parse(line) as Json] : []))
   }
@@ -117,7 +118,7 @@ export class ControllerProcess implements AsyncDisposable {
   request(method: string, path: string, body?: unknown): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>()
     const headers = body === undefined ? {} : { 'content-type': 'application/json' }
-    const call = request({ socketPath: this.#socket, method, path, headers, agent: this.#agent }, (response) => {
+    const call = request({ socketPath: this.socket, method, path, headers, agent: this.#agent }, (response) => {
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('error', reject)

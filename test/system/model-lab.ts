@@ -6,7 +6,7 @@ import { connect } from '../../controller/connect/openflow.ts'
 import type { Channel } from '../../controller/connect/channel.ts'
 import type { Arrival } from '../../controller/model/switch.ts'
 import type { Tunnel } from '../../controller/model/packet.ts'
-import { encodeMessage, formatMessage, type Message } from '../../ofproto/messages/index.ts'
+import { encodeMessage, formatMessage, ports, type Message } from '../../ofproto/messages/index.ts'
 import { composeFrame, composeIpv4, composeUdp } from '../../packet/frame.ts'
 import { Ovs } from '../lab/ovs.ts'
 import { until } from '../lab/run.ts'
@@ -124,7 +124,7 @@ export class ModelLab implements AsyncDisposable {
     for (const [, name, number, datapath] of (ours.split(/^ {2}\S+:$/m)[0] ?? '').matchAll(
       /^\s+(\S+) (\d+)\/(\d+):/gm,
     )) {
-      this.#numbers.set(datapath ?? '', name === BRIDGE ? 0xffff_fffe : Number(number))
+      this.#numbers.set(datapath ?? '', name === BRIDGE ? ports.local : Number(number))
     }
   }
 
@@ -164,6 +164,17 @@ export class ModelLab implements AsyncDisposable {
     const found = this.#read(actions)
     const outputs = UNDECIDED.test(actions) ? null : found.outputs.toSorted()
     return { outputs, packetIns: found.packetIns, text }
+  }
+
+  /** Where a flow's packets leave, if conntrack says of each in turn what `states` say (`trk,new` and so on). */
+  async traceFlow(
+    flow: string,
+    states: readonly string[],
+  ): Promise<Pick<Traced, 'text'> & { outputs: readonly string[] }> {
+    const next = states.flatMap((state) => ['--ct-next', state])
+    const text = await this.#ovs.appctl('ofproto/trace', BRIDGE, flow, ...next)
+    const actions = Array.from(text.matchAll(/Datapath actions: (.*)/g), ([, found = '']) => found)
+    return { outputs: actions.flatMap((each) => this.#read(each).outputs), text }
   }
 
   #read(actions: string): { outputs: string[]; packetIns: number } {

@@ -94,7 +94,12 @@ test('a peer that asks and does not listen is not read from either, and loses no
   for (let i = 0; i < count; i += 1) socket.write(frame)
   await until('the channel is congested', () => channels[0] !== undefined && channels[0].congestion !== null)
   // Nothing is dropped, nothing more is taken in: what was not sent still waits here.
-  await new Promise((resolve) => setTimeout(resolve, 200))
+  let waiting = -1
+  await until('nothing more is taken in', () => {
+    const before = waiting
+    waiting = socket.writableLength
+    return waiting === before
+  })
   expect(socket.writableLength).toBeGreaterThan((count * frame.length) / 4)
   let received = 0
   socket.on('data', (bytes) => (received += bytes.length))

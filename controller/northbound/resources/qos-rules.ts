@@ -100,11 +100,13 @@ function writeRules(policy: QosPolicy, rules: readonly QosRule[], written: QosRu
   tx.put('qos_policies', after)
 }
 
+const fieldsOf = (rule: QosRule): Readonly<Record<string, string | number>> => rule
+
 function checkTogether(policy: QosPolicy, rules: readonly QosRule[], rule: QosRule): void {
   const { differ } = ruleTypes[rule.type]
   for (const other of rules) {
     if (other === rule) continue
-    if (other.type === rule.type && (differ === null || other[differ] === rule[differ])) {
+    if (other.type === rule.type && (differ === null || fieldsOf(other)[differ] === fieldsOf(rule)[differ])) {
       throw conflict(
         'QoSRulesConflict',
         `Rule ${rule.type} conflicts with rule ${other.id} which already exists in QoS Policy ${policy.id}.`,
@@ -115,9 +117,10 @@ function checkTogether(policy: QosPolicy, rules: readonly QosRule[], rule: QosRu
 }
 
 function refuseLessThanMinimum(policy: QosPolicy, rule: QosRule, other: QosRule): void {
-  if (rule['direction'] !== other['direction']) return
-  const minimum = [rule, other].find(({ type }) => type === 'minimum_bandwidth')?.['min_kbps']
-  const maximum = [rule, other].find(({ type }) => type === 'bandwidth_limit')?.['max_kbps']
+  const both = [rule, other].map(fieldsOf)
+  if (both[0]?.['direction'] !== both[1]?.['direction']) return
+  const minimum = both.find(({ type }) => type === 'minimum_bandwidth')?.['min_kbps']
+  const maximum = both.find(({ type }) => type === 'bandwidth_limit')?.['max_kbps']
   if (minimum === undefined || maximum === undefined || minimum <= maximum) return
   const [own, existing] = rule.type === 'bandwidth_limit' ? [maximum, minimum] : [minimum, maximum]
   throw conflict(

@@ -1,5 +1,5 @@
 // Carries TCP connections out of the controller's network namespace: sockets in the file system cross namespaces, TCP
-// ports do not. `node demo/relay.ts PATH PORT` listens on PATH and connects to 127.0.0.1:PORT where it runs.
+// ports do not. `node test/lab/relay.ts PATH PORT` listens on PATH and connects to 127.0.0.1:PORT where it runs.
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { pathToFileURL } from 'node:url'
 

@@ -103,7 +103,9 @@ export class GatewayHosts {
   review(): void {
     this.#due = false
     const { reads } = this.#options
-    const hosts = this.#options.hosts().flatMap(({ id, connected }): Standing[] => {
+    const known = this.#options.hosts()
+    for (const id of this.#lostSince.keys()) if (!known.some((each) => each.id === id)) this.#lostSince.delete(id)
+    const hosts = known.flatMap(({ id, connected }): Standing[] => {
       const host = reads.host(id)
       return host === undefined ? [] : [{ host, presence: this.#presence(id, connected) }]
     })

@@ -9,6 +9,7 @@ import {
   type Neighbour,
   type Network,
   type Port,
+  type QosPolicy,
   type Router,
   type SecurityGroup,
   type SecurityGroupRule,
@@ -33,6 +34,7 @@ export interface Rows {
   /** The hosts that stand for routers, by router. */
   readonly routerHosts?: Readonly<Record<string, string>>
   readonly neighbours?: readonly Neighbour[]
+  readonly qosPolicies?: readonly QosPolicy[]
 }
 
 export interface Simulated {
@@ -73,6 +75,7 @@ export function load({ inputs }: Derivation, rows: Rows): void {
   inputs.security_group.replace(byId(rows.securityGroups))
   inputs.security_group_rule.replace(byId(rows.securityGroupRules))
   inputs.address_group.replace(byId(rows.addressGroups))
+  inputs.qos_policy.replace(byId(rows.qosPolicies))
   const placed = Object.entries(rows.routerHosts ?? {})
   inputs.router_host.replace(placed.map(([id, at]) => [id, { id, host: at, pinned: false, avoid: null }]))
   inputs.neighbour.replace((rows.neighbours ?? []).map((row) => [neighbourKey(row.network, row.address), row]))

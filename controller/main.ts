@@ -101,9 +101,10 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
     routers: () => inputs.router.keys(),
     placed: () => inputs.router_host.keys(),
     hosts: () =>
-      Array.from(fleet.hosts, ([id, { channel }]) => ({
+      Array.from(fleet.hosts, ([id, { channel, switchHeard }]) => ({
         id,
         connected: channel !== null,
+        heard: switchHeard,
         enabled: inputs.agent.get(agentId(id))?.admin_state_up !== false,
       })),
     takeoverMilliseconds: config['gateway-takeover'] * 1000,

@@ -188,10 +188,7 @@ async function verifyTraffic(vms: readonly Plugged[]): Promise<void> {
 
 /** By the first host, which has a way to the physical network, from the last one, which has none. */
 async function verifyOutside(demo: Demo, from: Plugged): Promise<void> {
-  const { machine, gateway } = await connectOutside(
-    { fabric: demo.fabric, call: (...request) => demo.call(...request) },
-    demo.router,
-  )
+  const { machine, gateway } = await connectOutside(demo, demo.router)
   const capture = await machine.capture('icmp')
   await verify(`${from.vm.name} on ${from.vm.host.name} reaches ${OUTSIDE} outside, as ${gateway}`, async () => {
     await until('it answers', async () => (await from.vm.ping(OUTSIDE, '-c', '1')) === 1)

@@ -119,7 +119,7 @@ const settings = {
     10,
     'SECONDS',
     seconds,
-    'how long a host may be away before another one takes over the external gateways of routers',
+    'silence of a disconnected host after which another one takes over external gateways of routers',
   ),
   'underlay-mtu': setting(
     1500,

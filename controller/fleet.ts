@@ -359,6 +359,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
       this.#byChannel.delete(channel)
       if (record.channel !== channel) return
       record.channel = null
+      record.switchHeard = channel.heard
       record.control.disconnected()
       this.#options.log.warn({ host: id, reason: message }, 'switch disconnected')
       this.emit('host', id)

@@ -62,32 +62,39 @@ export function chooseHosts(routers: readonly Candidate[], hosts: readonly Stand
 
 const REVIEW_MILLISECONDS = 250
 
+interface KnownHost {
+  readonly id: string
+  readonly connected: boolean
+  /** When its switch was heard last, on the clock of performance.now(). */
+  readonly heard: number
+  /** Whether an operator wants it to be used. */
+  readonly enabled: boolean
+}
+
 interface Options {
   readonly reads: Reads
-  /** Of all routers; of those that have a host. */
+  /** All routers, and those that have a host. */
   readonly routers: () => readonly string[]
   readonly placed: () => readonly string[]
-  /** Every host that is known, and whether its switch is connected. */
-  readonly hosts: () => readonly { readonly id: string; readonly connected: boolean }[]
-  /** How long a host may be away. */
+  readonly hosts: () => readonly KnownHost[]
+  /** How long a host may be silent once its switch is not connected. */
   readonly takeoverMilliseconds: number
   /** Stores which host has a router, unless that has changed meanwhile. */
   readonly place: (router: string, before: RouterHost | undefined, after: RouterHost | null) => Promise<void>
-  readonly now?: () => number
 }
 
 export class GatewayHosts {
   readonly #options: Options
   readonly #timer: NodeJS.Timeout
-  readonly #lostSince = new Map<string, number>()
   /** Routers whose new host is being stored. */
   readonly #placing = new Set<string>()
+  /** Something has changed, or time will change it. */
   #due = true
 
   constructor(options: Options) {
     this.#options = options
     this.#timer = setInterval(() => {
-      if (this.#due || this.#lostSince.size > 0) this.review()
+      if (this.#due) this.#review()
     }, REVIEW_MILLISECONDS)
   }
 
@@ -100,13 +107,13 @@ export class GatewayHosts {
     this.#due = true
   }
 
-  review(): void {
-    this.#due = false
+  #review(): void {
     const { reads } = this.#options
-    const hosts = this.#options.hosts().flatMap(({ id, connected }): Standing[] => {
-      const host = reads.host(id)
-      return host === undefined ? [] : [{ host, presence: this.#presence(id, connected) }]
+    const hosts = this.#options.hosts().flatMap((known): Standing[] => {
+      const host = reads.host(known.id)
+      return host === undefined ? [] : [{ host, presence: this.#presence(known) }]
     })
+    this.#due = hosts.some(({ presence }) => presence === 'missed')
     const candidates = this.#options.routers().flatMap((router) => this.#candidate(router) ?? [])
     for (const [router, host] of chooseHosts(candidates, hosts)) {
       this.#place(router, { id: router, host, pinned: false, avoid: reads.routerHost(router)?.avoid ?? null })
@@ -118,15 +125,10 @@ export class GatewayHosts {
     }
   }
 
-  #presence(id: string, connected: boolean): Presence {
-    const now = (this.#options.now ?? performance.now.bind(performance))()
-    if (connected) {
-      this.#lostSince.delete(id)
-      return 'connected'
-    }
-    const since = this.#lostSince.get(id) ?? now
-    this.#lostSince.set(id, since)
-    return now - since < this.#options.takeoverMilliseconds ? 'missed' : 'lost'
+  #presence({ connected, heard, enabled }: KnownHost): Presence {
+    if (!enabled) return 'lost'
+    if (connected) return 'connected'
+    return performance.now() - heard < this.#options.takeoverMilliseconds ? 'missed' : 'lost'
   }
 
   #candidate(router: string): Candidate | null {

@@ -13,6 +13,8 @@ export class HostRecord {
   readonly control: SwitchSession
   session: HostSession | null = null
   channel: Channel | null = null
+  /** When its switch was heard last, on the clock of performance.now(); never since the start: then. */
+  switchHeard = performance.now()
   /** When the present connection of its database began; null while there is none. */
   connectedAt: Date | null = null
   readonly knownSince = new Date()

@@ -134,6 +134,11 @@ export class Channel {
     await this.request({ kind: 'barrier_request', xid: this.nextXid() })
   }
 
+  /** When the peer was heard last, on the clock of performance.now(). */
+  get heard(): number {
+    return this.#session.heard
+  }
+
   /** Null when there is room to send; else settles when there is again, or when the channel has ended. */
   get congestion(): Promise<void> | null {
     if (this.#failure !== null || this.#socket.writableLength < CONGESTED) return null

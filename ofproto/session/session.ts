@@ -72,6 +72,11 @@ export class Session {
     return this.#state
   }
 
+  /** When the last bytes of the peer came, by the clock of `now`. */
+  get heard(): number {
+    return this.#heard
+  }
+
   /** When tick() has something to do. */
   get deadline(): number {
     const { probeMilliseconds } = this.#options

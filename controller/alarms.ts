@@ -1,5 +1,5 @@
 // What an operator should look at: what follows from intent and hosts, and what switches say of their flows.
-import type { Contest, Derived, Stranded } from './derivation.ts'
+import type { Contest, Derived, Revision } from './derivation.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
 
@@ -18,20 +18,24 @@ function contested({ port, before, after }: Contest): Alarm[] {
 
 const NO_WAY = 'weft-bridge-mappings has no bridge for it, or one that does not exist'
 
-/** An alarm for each physical network that ports of the host are on and that the host cannot reach. */
-function stranded(host: string, { before, after }: Stranded): Alarm[] {
+/** An alarm for each member of the list, as long as it is one. */
+function listed(host: string, { before, after }: Revision, about: string, text: (name: string) => string): Alarm[] {
   const begun = after.filter((name) => !before.includes(name))
   const over = before.filter((name) => !after.includes(name))
-  const about = (name: string): string => `physical network ${name}`
   return [
-    ...begun.map((name): Alarm => [host, about(name), `ports on physical network '${name}' are DOWN: ${NO_WAY}`]),
-    ...over.map((name): Alarm => [host, about(name), null]),
+    ...begun.map((name): Alarm => [host, `${about} ${name}`, text(name)]),
+    ...over.map((name): Alarm => [host, `${about} ${name}`, null]),
   ]
 }
 
+const stranded = (name: string): string => `ports on physical network '${name}' are DOWN: ${NO_WAY}`
+const ambiguous = (id: string): string =>
+  `weft-bridge-mappings leads to several segments of network ${id}: ports here are on the oldest of them`
+
 export const alarmsOf = (derived: Derived): readonly Alarm[] => [
   ...derived.contests.flatMap(contested),
-  ...derived.stranded.flatMap(([host, change]) => stranded(host, change)),
+  ...derived.stranded.flatMap(([host, change]) => listed(host, change, 'physical network', stranded)),
+  ...derived.ambiguous.flatMap(([host, change]) => listed(host, change, 'segments of network', ambiguous)),
 ]
 
 export function alarmOfSwitch(host: string, event: SwitchEvent & { kind: 'refused' | 'recovered' | 'foreign' }): Alarm {

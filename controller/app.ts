@@ -2,6 +2,7 @@
 // tracked reads to flows. The engine runs a rule again when something that it read has changed, and only then.
 import type { FlowSpec } from './pipeline/flow.ts'
 import type { Stage } from './pipeline/layout.ts'
+import type { Segment } from './segments.ts'
 
 export type { FlowSpec } from './pipeline/flow.ts'
 export type { Stage } from './pipeline/layout.ts'
@@ -11,6 +12,7 @@ export { asPrefix, hostMac, ipv4, ipv6Prefix, linkLocal, mac, prefix, subnetMac 
 export { arpAnswer } from './arp-answer.ts'
 export { copyOf } from './flooding.ts'
 export { LOG_METER, portMeter, REJECT_METER, ROUTER_METER } from './pipeline/meters.ts'
+export { isWired, physicalNetworks, segmentsAt, segmentsOf } from './segments.ts'
 export { memberOf, sourcesOf, remoteSetOf } from './policy.ts'
 export {
   CLAIMED_MAC,
@@ -37,7 +39,7 @@ export {
 } from './pipeline/registers.ts'
 
 /** Objects of the northbound API, as far as forwarding cares: names and shapes are Neutron's. */
-export interface Network {
+export interface Network extends Segment {
   readonly id: string
   readonly admin_state_up: boolean
   readonly mtu: number
@@ -46,11 +48,8 @@ export interface Network {
   /** Of many tenants. */
   readonly shared?: boolean
   readonly created_at?: string
-  readonly 'provider:network_type': string | null
-  /** What a flat or VLAN network is on. */
-  readonly 'provider:physical_network': string | null
-  /** The VNI of an overlay network, the VLAN of a vlan network. */
-  readonly 'provider:segmentation_id': number | null
+  /** Where it has several (segments.ts). */
+  readonly segments?: readonly Segment[]
 }
 export interface Subnet {
   readonly id: string
@@ -334,10 +333,6 @@ export const TUNNEL_PORTS = { vxlan: 65001, geneve: 65002, gre: 65003 } as const
 export type TunnelType = keyof typeof TUNNEL_PORTS
 export const isTunnelType = (type: string | null): type is TunnelType =>
   type !== null && Object.hasOwn(TUNNEL_PORTS, type)
-
-/** The physical network that a flat or VLAN network is on; null for an overlay. */
-export const physicalNetwork = (network: Network): string | null =>
-  isTunnelType(network['provider:network_type']) ? null : network['provider:physical_network']
 
 /** The domain of networks that have none of their own. */
 export const DNS_DOMAIN = 'weft.internal.'

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { ConfigError, help, printConfig, readConfig } from './config.ts'
+import { ConfigError, help, printConfig, readConfig, splitVlanRanges } from './config.ts'
 
 let folder: string
 beforeAll(() => {
@@ -34,12 +34,22 @@ test.each([
   [['--ovsdb', 'tcp:1.2.3.4:6640'], 'ovsdb'],
   [['--log-level', 'loud'], 'log-level'],
   [['--audit-interval', '0'], 'audit-interval'],
+  [['--vlan-ranges', 'physnet1'], 'vlan-ranges'],
+  [['--vlan-ranges', 'physnet1:1:100,physnet2:1:4095'], 'vlan-ranges'],
   [['--openflow', 'pssl:6653'], 'tls-key'],
   [['--no-such'], 'command line'],
   [['--config', '/nonexistent'], 'config'],
 ])('%j is refused and the message names %s', (args, key) => {
   expect(() => readConfig(args, {})).toThrow(ConfigError)
   expect(() => readConfig(args, {})).toThrow(new RegExp(`^${key}: `))
+})
+
+test('ranges of VLANs belong to physical networks', () => {
+  const { config } = readConfig(['--vlan-ranges', 'physnet1:100:199, physnet2:1:4094'], {})
+  expect(splitVlanRanges(config['vlan-ranges'])).toEqual([
+    { physical: 'physnet1', first: 100, last: 199 },
+    { physical: 'physnet2', first: 1, last: 4094 },
+  ])
 })
 
 test('an unknown key in the file is refused by name', () => {

@@ -62,6 +62,26 @@ const mtu = (raw: string): number =>
     ? Number(raw)
     : refuse(`'${raw}' is no MTU from 1280 to 65535`)
 
+export interface VlanRange {
+  readonly physical: string
+  readonly first: number
+  readonly last: number
+}
+
+/** As Neutron's network_vlan_ranges: PHYSICAL:FIRST:LAST, separated by commas. */
+export const splitVlanRanges = (raw: string | null): readonly VlanRange[] =>
+  (raw ?? '').split(',').flatMap((each) => {
+    const [, physical, first, last] = /^\s*(.+):(\d+):(\d+)\s*$/.exec(each) ?? []
+    return physical === undefined ? [] : [{ physical, first: Number(first), last: Number(last) }]
+  })
+
+function vlanRanges(raw: string): string | null {
+  const ranges = splitVlanRanges(raw)
+  const isVlan = ({ first, last }: VlanRange): boolean => first >= 1 && first <= last && last <= 4094
+  if (raw === '' || (ranges.length === raw.split(',').length && ranges.every(isVlan))) return optional(raw)
+  return refuse(`'${raw}' is no list of PHYSICAL:FIRST:LAST with VLANs from 1 to 4094`)
+}
+
 const setting = <T>(value: T, metavar: string, read: (raw: string) => T, help: string): Setting<T> => ({
   value,
   metavar,
@@ -100,6 +120,12 @@ const settings = {
     'BYTES',
     mtu,
     'what the network between hosts carries; overlays offer less by their headers',
+  ),
+  'vlan-ranges': setting<string | null>(
+    null,
+    'RANGES',
+    vlanRanges,
+    'VLANs for networks that ask for no certain one: PHYSICAL:FIRST:LAST,…',
   ),
   'log-level': setting('info', 'LEVEL', level, LEVELS.join(', ')),
 } satisfies Record<string, Setting<unknown>>

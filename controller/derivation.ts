@@ -24,13 +24,15 @@ export interface Derived {
   /** Whose connections hosts shall forget. */
   readonly gone: readonly Tracked[]
   /** For each host whose ports are on other physical networks than before to which it has no way: which these are. */
-  readonly stranded: readonly (readonly [string, Stranded])[]
+  readonly stranded: readonly (readonly [string, Revision])[]
+  /** The same for networks of which a host has a way to several segments: their ids. */
+  readonly ambiguous: readonly (readonly [string, Revision])[]
   /** What is true of routers now and was not before; none of what was so from the start. */
   readonly announcements: readonly Announcement[]
 }
 
-/** Physical networks that a host has ports on but no way to: before and after a commit. */
-export interface Stranded {
+/** What a list was before a commit, and is after it. */
+export interface Revision {
   readonly before: readonly string[]
   readonly after: readonly string[]
 }
@@ -61,6 +63,7 @@ export class Derivation {
   readonly #zones: Output<string, ReadonlySet<string>>
   readonly #tracked: Output<string, Tracked | null>
   readonly #stranded: Output<string, readonly string[]>
+  readonly #ambiguous: Output<string, readonly string[]>
   readonly #announcements: readonly Output<string, readonly Announcement[]>[]
   readonly #constants: readonly UnitChange[]
   #started = false
@@ -68,7 +71,8 @@ export class Derivation {
   constructor(apps: readonly App[]) {
     const engine = this.#engine
     this.inputs = inputTables(engine)
-    const { reads, keys, scopesOf, zonesOf, strandedOf, trackedOf, contested } = connectTopology(engine, this.inputs)
+    const topology = connectTopology(engine, this.inputs)
+    const { reads, keys, contested } = topology
     this.reads = reads
     this.tables = layout(apps.flatMap(({ stages }) => stages))
     const names = apps.map(({ name }) => name)
@@ -85,11 +89,12 @@ export class Derivation {
         }
       }
     }
-    this.#scopes = engine.output('scopes', this.inputs.host, scopesOf)
+    this.#scopes = engine.output('scopes', this.inputs.host, topology.scopesOf)
     this.#contests = engine.output('contests', contested, (id) => claimantsOf(reads.binding(id)))
-    this.#zones = engine.output('zones', this.inputs.host, zonesOf)
-    this.#tracked = engine.output('tracked', this.inputs.vif, trackedOf)
-    this.#stranded = engine.output('stranded', this.inputs.host, strandedOf)
+    this.#zones = engine.output('zones', this.inputs.host, topology.zonesOf)
+    this.#tracked = engine.output('tracked', this.inputs.vif, topology.trackedOf)
+    this.#stranded = engine.output('stranded', this.inputs.host, topology.strandedOf)
+    this.#ambiguous = engine.output('ambiguous', this.inputs.host, topology.ambiguousOf)
     this.#announcements = apps.flatMap(({ name, announce }) =>
       announce === undefined
         ? []
@@ -124,12 +129,10 @@ export class Derivation {
       .of(changes)
       .map(({ key, before = NONE, after = NONE }) => ({ port: key, before, after }))
     const gone = this.#tracked.of(changes).flatMap(({ before, after }) => goneFrom(before ?? null, after ?? null))
-    const stranded = this.#stranded
-      .of(changes)
-      .map(({ key, before = NONE, after = NONE }) => [key, { before, after }] as const)
-      .filter(([, { before, after }]) => before.length + after.length > 0)
+    const stranded = revisions(this.#stranded.of(changes))
+    const ambiguous = revisions(this.#ambiguous.of(changes))
     const announcements = first ? [] : this.#announcements.flatMap((output) => output.of(changes).flatMap(added))
-    return { units, scopes, contests, zones, gone, stranded, announcements }
+    return { units, scopes, contests, zones, gone, stranded, ambiguous, announcements }
   }
 
   get pending(): boolean {
@@ -156,6 +159,11 @@ export class Derivation {
     return this.#engine.problems()
   }
 }
+
+const revisions = (changes: readonly Change<string, readonly string[]>[]): (readonly [string, Revision])[] =>
+  changes
+    .map(({ key, before = NONE, after = NONE }) => [key, { before, after }] as const)
+    .filter(([, { before, after }]) => before.length + after.length > 0)
 
 function added({ before = [], after = [] }: Change<string, readonly Announcement[]>): readonly Announcement[] {
   const same = (a: Announcement, b: Announcement): boolean =>

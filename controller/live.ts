@@ -1,6 +1,6 @@
 // What the northbound API shows of hosts and of what they have confirmed.
 import { createHash } from 'node:crypto'
-import { physicalNetwork, ROUTER_INTERFACE, type Network, type Report } from './app.ts'
+import { isWired, ROUTER_INTERFACE, segmentsAt, type Network, type Report } from './app.ts'
 import type { Derivation } from './derivation.ts'
 import type { Fleet } from './fleet.ts'
 import type { HostRecord } from './host-record.ts'
@@ -38,17 +38,11 @@ export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
       const host = Array.from(fleet.hosts.keys()).find((each) => agentId(each) === id)
       return host !== undefined && fleet.forget(host)
     },
-    carries: (agent, id) => {
-      const network = reads.network(id)
-      return Array.from(fleet.hosts.values()).some(
-        (each) => agentId(each.facts.id) === agent && network !== undefined && carries(each, network),
-      )
-    },
     portStatus,
     networkStatus: (id) => {
       const network = reads.network(id)
       const records = Array.from(fleet.hosts.values())
-      const carried = !network || physicalNetwork(network) === null || records.some((each) => carries(each, network))
+      const carried = !network || !isWired(network) || records.some((each) => carries(each, network))
       if (!carried) return 'DOWN'
       return fleet.unconfirmed(id).length === 0 ? 'ACTIVE' : 'BUILD'
     },
@@ -56,15 +50,25 @@ export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
       const host = reads.binding(id)?.host
       return host === undefined ? undefined : fleet.hosts.get(host)?.facts.name
     },
+    physicalNetworks: (host) => {
+      const record = fleet.hosts.get(host) ?? Array.from(fleet.hosts.values()).find(({ facts }) => facts.name === host)
+      return record && new Set(Object.keys(record.facts.uplinks))
+    },
+    onPlaces: (listener) => {
+      fleet.on('host', listener)
+      fleet.on('progress', listener)
+      return () => {
+        fleet.off('host', listener)
+        fleet.off('progress', listener)
+      }
+    },
     subscribe: (listener) => subscribe(fleet, networksOf, portStatus, listener),
   }
 }
 
 /** A host carries every overlay, and what is on a physical network that it has a way to. */
-function carries({ facts }: HostRecord, network: Network): boolean {
-  const physical = physicalNetwork(network)
-  return physical === null || Object.hasOwn(facts.uplinks, physical)
-}
+const carries = ({ facts }: HostRecord, network: Network): boolean =>
+  !isWired(network) || segmentsAt(network, (physical) => Object.hasOwn(facts.uplinks, physical)).length > 0
 
 function agentOf(record: HostRecord): LiveAgent {
   const { facts, control } = record

@@ -6,7 +6,7 @@ import { Registry } from 'prom-client'
 import { apps } from '../apps/index.ts'
 import { listen as listenDatabases, type Connection, type TlsIdentity } from '../ovsdb/index.ts'
 import { DNS_DOMAIN, type Zone } from './app.ts'
-import { splitEndpoint, type Config } from './config.ts'
+import { splitEndpoint, splitVlanRanges, type Config } from './config.ts'
 import { listen as listenSwitches } from './connect/openflow.ts'
 import { Derivation } from './derivation.ts'
 import { Fleet } from './fleet.ts'
@@ -123,8 +123,13 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
   const api = await createNorthbound({
     store,
     registry,
+    logger: log,
     live: liveState(fleet, derivation),
-    settings: { mtu: { underlay: config['underlay-mtu'] }, dnsDomain: DNS_DOMAIN },
+    settings: {
+      mtu: { underlay: config['underlay-mtu'] },
+      vlanRanges: splitVlanRanges(config['vlan-ranges']),
+      dnsDomain: DNS_DOMAIN,
+    },
     waitRealized: realization(fleet, (revision) => progress.reached(revision)),
     operator: new FleetOperator(fleet, derivation, apps, (revision) => progress.reached(revision)),
     ...(credentials === undefined ? {} : { credentials }),

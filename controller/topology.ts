@@ -1,7 +1,9 @@
 // Where ports are and what connects them: the engine's tables, groupings and queries between its inputs and the apps.
 import {
-  physicalNetwork,
+  isWired,
+  physicalNetworks,
   ROUTER_INTERFACE,
+  segmentsAt,
   type Binding,
   type Host,
   type LocalPort,
@@ -79,6 +81,8 @@ interface Topology {
   zonesOf(this: void, host: string): ReadonlySet<string>
   /** The physical networks on which the host has ports and to which it has no way. */
   strandedOf(this: void, host: string): readonly string[]
+  /** The networks of the host's ports of which it has a way to several segments. */
+  ambiguousOf(this: void, host: string): readonly string[]
   /** The ports that several interfaces claim. */
   readonly contested: KeySource<string>
   trackedOf(this: void, vif: string): Tracked | null
@@ -187,15 +191,21 @@ export function connectTopology(engine: Engine, inputs: Inputs): Topology {
     if (!row || placeOf.get(row.id)?.host !== at.host || policyReads.policy(row.id)?.stateful !== true) return null
     return { host: at.host, zone: zoneOf(row.network_id), prefixes: sourcesOf(row) }
   }
-  const strandedOf = (id: string): readonly string[] => {
+  const segmentsHere = (id: string, on: Network): number => {
     const uplinks = host.get(id)?.uplinks ?? {}
-    const physical = networksOn.get(id).flatMap((member) => {
-      const row = network.get(networkOf(member))
-      const name = row === undefined ? null : physicalNetwork(row)
-      return name === null || Object.hasOwn(uplinks, name) ? [] : [name]
-    })
-    return [...new Set(physical)].toSorted()
+    return segmentsAt(on, (name) => Object.hasOwn(uplinks, name)).length
   }
+  const wiredOn = (id: string): readonly Network[] =>
+    networksOn.get(id).flatMap((member) => {
+      const row = network.get(networkOf(member))
+      return row !== undefined && isWired(row) ? [row] : []
+    })
+  const strandedOf = (id: string): readonly string[] => {
+    const stranded = wiredOn(id).filter((on) => segmentsHere(id, on) === 0)
+    return [...new Set(stranded.map((on) => physicalNetworks(on).join("' or '")))].toSorted()
+  }
+  const ambiguousOf = (id: string): readonly string[] =>
+    wiredOn(id).flatMap((on) => (segmentsHere(id, on) > 1 ? [on.id] : NONE))
   const reads: Reads = {
     network: (id) => network.get(id),
     subnet: (id) => subnet.get(id),
@@ -218,5 +228,5 @@ export function connectTopology(engine: Engine, inputs: Inputs): Topology {
     ...flooding.reads,
   }
   const keys = { member: members, copy: [flooding.copies], part: [flooding.parts] }
-  return { reads, keys, scopesOf, zonesOf, strandedOf, trackedOf, contested }
+  return { reads, keys, scopesOf, zonesOf, strandedOf, ambiguousOf, trackedOf, contested }
 }

@@ -6,6 +6,7 @@ import {
   arpAnswer,
   bounce,
   ipv4,
+  isWired,
   load,
   mac,
   mark,
@@ -14,7 +15,6 @@ import {
   move,
   NETWORK,
   NEXT_HOP,
-  physicalNetwork,
   ROUTER_INTERFACE,
   set,
   tag,
@@ -34,7 +34,7 @@ const priorities = { own: 110, request: 100, router: 110, unknown: 10, answer: 2
 /** There may be machines that the API does not know. */
 function onWire(read: Reads, id: string): boolean {
   const network = read.network(id)
-  return network !== undefined && physicalNetwork(network) !== null
+  return network !== undefined && isWired(network)
 }
 
 const addressesOf = (port: Port): number[] => port.fixed_ips.flatMap(({ ip_address }) => ipv4(ip_address) ?? [])

@@ -6,13 +6,13 @@ import {
   CLAIMED_MAC,
   DNS_DOMAIN,
   ipv4,
+  isWired,
   load,
   mac,
   mark,
   marked,
   MARKS,
   move,
-  physicalNetwork,
   portMeter,
   prefix,
   subnetMac,
@@ -283,7 +283,7 @@ function present(read: Reads, id: string): readonly Contribution[] {
   const subnet = read.subnet(id)
   const network = subnet && read.network(subnet.network_id)
   const gateway = ipv4(subnet?.gateway_ip ?? '::')
-  if (!subnet?.enable_dhcp || gateway === null || network === undefined || physicalNetwork(network) !== null) return []
+  if (!subnet?.enable_dhcp || gateway === null || network === undefined || isWired(network)) return []
   return [
     {
       scope: { kind: 'network', network: subnet.network_id },

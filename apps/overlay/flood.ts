@@ -6,11 +6,11 @@ import {
   copyOf,
   FROM_TUNNEL,
   ipv4,
+  isWired,
   MARKS,
   NETWORK,
   output,
   OUTPORT,
-  physicalNetwork,
   resubmit,
   set,
   tag,
@@ -53,7 +53,7 @@ export function flooded(read: Reads, id: string): readonly Contribution[] {
   if (!network?.admin_state_up) return []
   const tunnel = tunnelOf(network)
   // The wire comes last: its copy is changed on the way out.
-  const wire = physicalNetwork(network) === null ? [] : copyTo(WIRE)
+  const wire = isWired(network) ? copyTo(WIRE) : []
   const flows = (audience: Audience, priority: number, match: object): FlowSpec[] => {
     const parts = read.partsOf(audience, id)
     const here = parts.length === 0 ? [] : copyTo(local(audience))

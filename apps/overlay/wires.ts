@@ -4,17 +4,20 @@
 // Routers stand on every host with one MAC, which switches on the wire would see move from port to port. So each host
 // sends what it has routed under a MAC of its own (as Neutron's DVR and OVN's chassis MACs do), and the receiving host
 // puts the interface's MAC back. To the wire the router does not exist: it answers no machine there.
+//
+// Of a network with several segments each host is on one, and nothing here joins them: that is for routers on the wires.
 import {
   FROM_TUNNEL,
   hostMac,
+  isWired,
   mac,
   MARKS,
   NETWORK,
   OUTPORT,
   output,
-  physicalNetwork,
   resubmit,
   ROUTER_INTERFACE,
+  segmentsAt,
   set,
   tag,
   type Contribution,
@@ -35,19 +38,20 @@ interface Wire {
   readonly vlan: number | null
 }
 
-/** How a host reaches the physical network that a network is on; null if it does not, or the network is on none. */
+/** How a host reaches a network that is on physical networks; null if it does not, or the network is on none. */
 export function wireOf(read: Reads, host: string, network: Network): Wire | null {
-  const physical = physicalNetwork(network)
-  const port = physical === null ? undefined : read.host(host)?.uplinks[physical]
-  const vlan = network['provider:network_type'] === 'vlan' ? network['provider:segmentation_id'] : null
-  return port === undefined ? null : { port, vlan }
+  const uplinks = read.host(host)?.uplinks ?? {}
+  const [segment] = segmentsAt(network, (physical) => Object.hasOwn(uplinks, physical))
+  const port = uplinks[segment?.['provider:physical_network'] ?? '']
+  if (segment === undefined || port === undefined) return null
+  return { port, vlan: segment['provider:network_type'] === 'vlan' ? segment['provider:segmentation_id'] : null }
 }
 
 const onHost = (host: string, flows: readonly FlowSpec[]): Contribution => ({ scope: { kind: 'host', host }, flows })
 
 /** The wires of a network, each with its host. */
 function wiresOf(read: Reads, network: Network): { host: string; wire: Wire }[] {
-  if (physicalNetwork(network) === null || !network.admin_state_up) return []
+  if (!isWired(network) || !network.admin_state_up) return []
   return read.hostsOf(network.id).flatMap((host) => {
     const wire = wireOf(read, host, network)
     return wire === null ? [] : [{ host, wire }]

@@ -16,6 +16,7 @@ import {
   resubmit,
   ROUTER,
   ROUTER_INTERFACE,
+  segmentsOf,
   SENDER,
   set,
   tag,
@@ -163,7 +164,9 @@ function routed(read: Reads, id: string): readonly Contribution[] {
  */
 function neighbour(read: Reads, id: string): readonly Contribution[] {
   const port = read.port(id)
-  if (port === undefined) return []
+  const network = port && read.network(port.network_id)
+  // Where there are several segments, who is near enough to be asked answers himself: the others are not to be found.
+  if (!network || segmentsOf(network).length > 1) return []
   const isRouter = port.device_owner === ROUTER_INTERFACE
   if (isRouter && !(port.admin_state_up && read.router(port.device_id)?.admin_state_up)) return []
   const found = set('eth_dst', mac(port.mac_address))

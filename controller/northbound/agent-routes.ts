@@ -2,6 +2,7 @@
 // on every host with ports of its networks, its gateway on one of them all, which an operator may choose.
 // oxlint-disable oxc/no-async-endpoint-handlers -- fastify, unlike Express, awaits its handlers
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { isWired, segmentsAt } from '../segments.ts'
 import { boolean, nullable, record, text, uuid } from './attribute-types.ts'
 import { requireAdmin } from './auth.ts'
 import { ApiError, badRequest, conflict, notFound } from './errors.ts'
@@ -227,7 +228,7 @@ function gatewayRoutes(app: FastifyInstance, options: RouteOptions): void {
   })
 
   function refuseHost(agent: LiveAgent, router: Router): void {
-    const network = router.external_gateway_info?.network_id
+    const network = cache.get('networks', router.external_gateway_info?.network_id ?? '')
     if (network === undefined) {
       throw conflict(
         'RouterSchedulingFailed',
@@ -237,7 +238,10 @@ function gatewayRoutes(app: FastifyInstance, options: RouteOptions): void {
     const enabled = cache.get('agents', agent.id)?.admin_state_up ?? true
     if (!enabled) throw invalidAgent(agent, 'has been disabled')
     if (!agent.alive) throw invalidAgent(agent, 'is not connected')
-    if (!live.carries(agent.id, network)) throw invalidAgent(agent, `has no way to the external network ${network}`)
+    const wires = live.physicalNetworks(agent.systemId)
+    if (isWired(network) && segmentsAt(network, (name) => wires?.has(name) === true).length === 0) {
+      throw invalidAgent(agent, `has no way to the external network ${network.id}`)
+    }
   }
 }
 

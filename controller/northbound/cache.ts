@@ -2,7 +2,7 @@
 // so a reader sees a state that the store had. The indexes below are the only ones; a query that needs another
 // one gets a line here.
 import type { Batch, Store, Watch } from '../store/index.ts'
-import { type Kind, type Model, parseIntentKey } from './model.ts'
+import { type Kind, type Model, parseIntentKey, type Segment } from './model.ts'
 import { parseStored } from './stored.ts'
 
 interface Entry<T> {
@@ -12,7 +12,10 @@ interface Entry<T> {
 
 type Indexes<T> = Readonly<Record<string, (object: T) => readonly string[]>>
 
-export const segmentKey = (type: string, physical: string | null, id: number | null): string =>
+type Place = Pick<Segment, 'network_type' | 'physical_network' | 'segmentation_id'>
+
+/** No two segments have the same. */
+export const segmentPlace = ({ network_type: type, physical_network: physical, segmentation_id: id }: Place): string =>
   // VXLAN, Geneve and GRE networks share one id space: hosts carry all of them in tun_id.
   type === 'vlan' || type === 'flat' ? `${type}/${physical}/${id}` : `tunnel/${id}`
 
@@ -20,15 +23,19 @@ const indexes: { readonly [K in Kind]: Indexes<Model[K]> } = {
   networks: {
     name: (o) => [o.name],
     project_id: (o) => [o.project_id],
-    segment: (o) => [
-      segmentKey(o['provider:network_type'], o['provider:physical_network'], o['provider:segmentation_id']),
-    ],
     default: (o) => (o.is_default ? ['external'] : []),
+  },
+  segments: {
+    name: (o) => [o.name],
+    project_id: (o) => [o.project_id],
+    network_id: (o) => [o.network_id],
+    place: (o) => [segmentPlace(o)],
   },
   subnets: {
     name: (o) => [o.name],
     project_id: (o) => [o.project_id],
     network_id: (o) => [o.network_id],
+    segment_id: (o) => (o.segment_id === null ? [] : [o.segment_id]),
     subnetpool_id: (o) => (o.subnetpool_id === null ? [] : [o.subnetpool_id]),
   },
   subnetpools: {
@@ -46,6 +53,7 @@ const indexes: { readonly [K in Kind]: Indexes<Model[K]> } = {
     mac_address: (o) => [o.mac_address],
     networkMac: (o) => [`${o.network_id}/${o.mac_address}`],
     subnet: (o) => [...new Set(o.fixed_ips.map((ip) => ip.subnet_id))],
+    deferred: (o) => (o.ip_allocation === 'deferred' ? [''] : []),
     address: (o) => o.fixed_ips.map((ip) => `${ip.subnet_id}/${ip.ip_address}`),
     'binding:host_id': (o) => [o['binding:host_id']],
     security_groups: (o) => o.security_groups,
@@ -134,6 +142,7 @@ export class Cache implements Reader {
   readonly allocationHints = new Map<string, bigint>()
   readonly #collections: Collections = {
     networks: new Collection(indexes.networks),
+    segments: new Collection(indexes.segments),
     subnets: new Collection(indexes.subnets),
     ports: new Collection(indexes.ports),
     routers: new Collection(indexes.routers),

@@ -41,23 +41,26 @@ async function events(
 
 test('every change arrives once, in order; a client that comes back with its cursor gets exactly what it missed', async () => {
   const { api, url } = await listening()
-  const first = await events(url, '', 2, async () => {
+  const first = await events(url, '', 3, async () => {
     const network = await api.make('networks', { name: 'a' })
     await api.call('PUT', `networks/${network.id}`, { network: { name: 'b' } })
   })
-  expect(first.map(({ type, object }) => [type, object.name])).toEqual([
-    ['created', 'a'],
-    ['updated', 'b'],
+  expect(first.map(({ kind, type, object }) => [kind, type, object.name])).toEqual([
+    ['segments', 'created', ''],
+    ['networks', 'created', 'a'],
+    ['networks', 'updated', 'b'],
   ])
-  const id = first[0]?.id as string
+  const id = first[1]?.id as string
   await api.call('DELETE', `networks/${id}`)
   await api.make('networks', { name: 'c' })
-  const missed = await events(url, `?cursor=${first[1]?.cursor}`, 2)
-  expect(missed.map(({ type, object }) => [type, object?.name])).toEqual([
-    ['deleted', undefined],
-    ['created', 'c'],
+  const missed = await events(url, `?cursor=${first[2]?.cursor}`, 4)
+  expect(missed.map(({ kind, type, object }) => [kind, type, object?.name])).toEqual([
+    ['segments', 'deleted', undefined],
+    ['networks', 'deleted', undefined],
+    ['segments', 'created', ''],
+    ['networks', 'created', 'c'],
   ])
-  expect(missed[0]?.id).toBe(id)
+  expect(missed[1]?.id).toBe(id)
 })
 
 test('changes of hosts arrive as they are observed', async () => {

@@ -26,13 +26,13 @@ export const subnetCidr = (subnet: Subnet): Cidr => parseCidr(subnet.cidr) as Ci
 const isStateless = (subnet: Subnet): boolean =>
   subnet.ipv6_address_mode === 'slaac' || subnet.ipv6_address_mode === 'dhcpv6-stateless'
 
-/** `requests` undefined: one address of each IP version that the network has. */
+/** Out of the subnets of a network; `requests` undefined: one address of each IP version that there is. */
 export function assignAddresses(
   tx: Transaction,
   owner: AddressOwner,
+  subnets: readonly Subnet[],
   requests: readonly FixedIpRequest[] | undefined,
 ): FixedIp[] {
-  const subnets = tx.select('subnets', 'network_id', owner.networkId)
   const search: Search = { tx, owner, subnets, assigned: [] }
   if (!requests) assignDefault(search)
   // Given addresses first: a request for any address must not take one that the same body names.

@@ -1,4 +1,5 @@
-// What hosts report, injected by the composition root: the API shows it and never decides by it.
+// What hosts report, injected by the composition root. The API shows it; it decides by it only which segment of a network
+// a port is on.
 
 /** A host, in the shape of a Neutron agent. */
 export interface LiveAgent {
@@ -26,13 +27,15 @@ export interface LiveState {
   agents(): readonly LiveAgent[]
   /** False when the host is still connected; true when it is known no more. */
   forgetAgent(id: string): boolean
-  /** Whether packets of the network can reach the host. */
-  carries(agent: string, network: string): boolean
   /** Undefined where no host has reported anything. */
   portStatus(id: string): Status | undefined
   networkStatus(id: string): Status | undefined
   /** The name of the host that has the port's interface. */
   portHost(id: string): string | undefined
+  /** The physical networks that a host has a way to, by the host's id or name; undefined for one that is not known. */
+  physicalNetworks(host: string): ReadonlySet<string> | undefined
+  /** Called when hosts or where ports are plugged in may have changed. */
+  onPlaces(listener: () => void): () => void
   subscribe(listener: (change: LiveChange) => void): () => void
 }
 

@@ -1,5 +1,6 @@
 // The stored objects, in the words of the OpenStack Networking API v2.0. This is also what the rest of the
 // controller reads from the store: one JSON text per object under `intentKey(kind, id)`.
+import type { NetworkType, Segment as ProviderSegment } from '../segments.ts'
 
 export interface Owned {
   readonly id: string
@@ -15,7 +16,7 @@ export interface Standard extends Owned {
   readonly name: string
 }
 
-export interface Network extends Standard {
+export interface Network extends Standard, ProviderSegment {
   readonly admin_state_up: boolean
   readonly shared: boolean
   readonly mtu: number
@@ -25,10 +26,17 @@ export interface Network extends Standard {
   readonly 'router:external': boolean
   /** The external network that is taken when none is named. */
   readonly is_default: boolean
-  readonly 'provider:network_type': 'vxlan' | 'geneve' | 'gre' | 'flat' | 'vlan'
-  readonly 'provider:physical_network': string | null
+  /** Where there are several, whose own rows say the same: what is said of a segment never changes. */
+  readonly segments: readonly ProviderSegment[]
+}
+
+/** One of the places where a network is: each has one at least. */
+export interface Segment extends Standard {
+  readonly network_id: string
+  readonly network_type: NetworkType
+  readonly physical_network: string | null
   /** VNI or GRE key (1…16777215), VLAN id (1…4094), null for flat. */
-  readonly 'provider:segmentation_id': number | null
+  readonly segmentation_id: number | null
 }
 
 export interface AllocationPool {
@@ -54,6 +62,8 @@ export interface Subnet extends Standard {
   readonly ipv6_address_mode: Ipv6Mode | null
   readonly service_types: readonly string[]
   readonly subnetpool_id: string | null
+  /** The hosts of this segment only. Of a network, all subnets have one or none has. */
+  readonly segment_id: string | null
   /** For an external DNS service to read. */
   readonly dns_publish_fixed_ip: boolean
 }
@@ -98,6 +108,8 @@ export interface Port extends Standard {
   readonly network_id: string
   readonly mac_address: string
   readonly fixed_ips: readonly FixedIp[]
+  /** 'deferred': it gets addresses when its host, and so the segment, is known. */
+  readonly ip_allocation: 'immediate' | 'deferred'
   readonly device_id: string
   readonly device_owner: string
   readonly admin_state_up: boolean
@@ -201,6 +213,7 @@ export interface Quota {
 
 export interface Model {
   readonly networks: Network
+  readonly segments: Segment
   readonly subnets: Subnet
   readonly ports: Port
   readonly routers: Router
@@ -223,6 +236,7 @@ export const pathOf = (kind: ResourceKind): string => kind.replaceAll('_', '-')
 
 const isKind: Readonly<Record<Kind, true>> = {
   networks: true,
+  segments: true,
   subnets: true,
   ports: true,
   routers: true,

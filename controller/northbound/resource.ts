@@ -28,6 +28,8 @@ export interface Attribute {
 export interface Settings {
   readonly mtu: { readonly underlay: number }
   readonly segmentRange: { readonly first: number; readonly last: number }
+  /** VLANs that networks may get without asking for one, of each physical network. */
+  readonly vlanRanges: readonly { readonly physical: string; readonly first: number; readonly last: number }[]
   readonly quota: Readonly<Record<ResourceKind, number>>
   readonly dnsDomain: string
   readonly defaultNetworkType: 'vxlan' | 'geneve' | 'gre'
@@ -43,6 +45,7 @@ export interface Operation {
   readonly tx: Transaction
   readonly context: Context
   readonly settings: Settings
+  readonly live: LiveState
   /** Names that the body had, so that a check can tell a default from a wish. */
   readonly given: ReadonlySet<string>
   /** A new object of any kind with the table's defaults, for what goes with another; no quota is asked. */

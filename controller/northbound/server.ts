@@ -25,6 +25,7 @@ import { openApi } from './openapi.ts'
 import { otherRoutes } from './other-routes.ts'
 import { resourceRoutes } from './resource-routes.ts'
 import type { Settings } from './resource.ts'
+import { adoptNetworks, serveDeferredPorts } from './segment-upkeep.ts'
 import { createService } from './service.ts'
 import { securityGroupRoutes } from './security-group-routes.ts'
 import { traceRoutes } from './trace-routes.ts'
@@ -51,9 +52,11 @@ export interface NorthboundOptions {
 export const defaultSettings: Settings = {
   mtu: { underlay: 1500 },
   segmentRange: { first: 1, last: 16_777_215 },
+  vlanRanges: [],
   // Neutron's defaults.
   quota: {
     networks: 100,
+    segments: -1,
     subnets: 100,
     ports: 500,
     routers: 10,
@@ -138,7 +141,13 @@ export async function createNorthbound(options: NorthboundOptions): Promise<Fast
       return authenticator.authenticate(request.headers)
     },
   })
-  app.addHook('preClose', async () => stopEvents())
+  const upkeep = { store, cache, live, service, log: app.log }
+  await adoptNetworks(upkeep)
+  const stopDeferred = serveDeferredPorts(upkeep)
+  app.addHook('preClose', async () => {
+    stopEvents()
+    stopDeferred()
+  })
   app.addHook('onClose', async () => cache.close())
   return app
 }

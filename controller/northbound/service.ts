@@ -53,7 +53,7 @@ export interface Service {
 export const timestamp = (date: Date): string => `${date.toISOString().slice(0, 19)}Z`
 
 export function createService(options: ServiceOptions): Service {
-  const { cache, settings, transact, now } = options
+  const { cache, settings, live, transact, now } = options
 
   return {
     create: (context, kind, bodies) =>
@@ -139,7 +139,7 @@ export function createService(options: ServiceOptions): Service {
 
   function operationOf(tx: Transaction, context: Context, body: Body = {}): Operation {
     const given = new Set(Object.keys(body))
-    return { tx, context, settings, given, touch, make }
+    return { tx, context, settings, live, given, touch, make }
   }
 
   function make<K extends ResourceKind>(kind: K, fields: Partial<Model[K]>, projectId: string): Model[K] {

@@ -2,8 +2,8 @@
 import type { Kind, Model } from './model.ts'
 
 const addedLater: { readonly [K in Kind]?: Partial<Model[K]> } = {
-  networks: { is_default: false },
-  subnets: { subnetpool_id: null, dns_publish_fixed_ip: false },
+  networks: { is_default: false, segments: [] },
+  subnets: { subnetpool_id: null, segment_id: null, dns_publish_fixed_ip: false },
   routers: { external_gateway_info: null },
   ports: {
     // There were no groups, and nothing was denied.
@@ -11,6 +11,7 @@ const addedLater: { readonly [K in Kind]?: Partial<Model[K]> } = {
     default_ingress_action: 'allow',
     default_egress_action: 'allow',
     dns_domain: '',
+    ip_allocation: 'immediate',
     numa_affinity_policy: null,
     device_profile: null,
     data_plane_status: null,

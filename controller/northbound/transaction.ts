@@ -3,8 +3,8 @@
 //
 // What a decision rests on is often a set (ports of a network, interfaces of a router), and a set has no revision.
 // So each set has a *guard*: a key that every transaction which adds to the set, or relies on it, writes, demanding
-// that nobody wrote it since. `guard/networks/ID` covers the subnets, addresses and MACs of a network, `guard/routers/ID` the
-// interfaces and routes of a router, `guard/segments` the segmentation ids, `guard/quota/PROJECT` the number of objects.
+// that nobody wrote it since. `guard/networks/ID` covers the segments, subnets, addresses and MACs of a network, `guard/routers/ID` the
+// interfaces and routes of a router, `guard/segments` the places of segments, `guard/quota/PROJECT` the number of objects.
 // Deleting an object takes its guard too: nothing can come to refer to it meanwhile. This holds for
 // any number of controllers on one store.
 import { type Cache, guardPrefix, indexValues, type Reader } from './cache.ts'

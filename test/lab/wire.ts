@@ -45,12 +45,16 @@ export class Wire {
 
   /** A machine with this address, in a VLAN or none. */
   async machine(name: string, cidr: string, vlan: number | null): Promise<Machine> {
-    const namespace = await this.#fabric.namespace()
-    await this.#cable(name, namespace, 'eth0', vlan === null ? 'trunks=0' : `tag=${vlan}`)
-    const machine = new Machine(name, namespace, this.#fabric.folder)
-    await machine.exec('ethtool', '-K', 'eth0', 'tx', 'off')
-    await machine.exec('ip', 'addr', 'add', cidr, 'dev', 'eth0')
+    const machine = new Machine(name, await this.#fabric.namespace(), this.#fabric.folder)
+    await this.attach(machine, 'eth0', cidr, vlan)
     return machine
+  }
+
+  /** A further interface of a machine, which may be on another wire with the first. */
+  async attach(machine: Machine, device: string, cidr: string, vlan: number | null): Promise<void> {
+    await this.#cable(machine.name, machine.namespace, device, vlan === null ? 'trunks=0' : `tag=${vlan}`)
+    await machine.exec('ethtool', '-K', device, 'tx', 'off')
+    await machine.exec('ip', 'addr', 'add', cidr, 'dev', device)
   }
 
   /** The MACs that the switch has learned, each with its port. */

@@ -8,11 +8,13 @@ import { ports } from './ports.ts'
 import { routers } from './routers.ts'
 import { securityGroupRules } from './security-group-rules.ts'
 import { securityGroups } from './security-groups.ts'
+import { segments } from './segments.ts'
 import { subnetpools } from './subnetpools.ts'
 import { subnets } from './subnets.ts'
 
 export const resources: { readonly [K in ResourceKind]: Resource<K> } = {
   networks,
+  segments,
   subnets,
   ports,
   routers,

@@ -1,6 +1,7 @@
-// Networks: segment allocation, MTU, sharing.
-import { boolean, integer, nullable, oneOf, refined, text } from '../attribute-types.ts'
-import { type Reader, segmentKey } from '../cache.ts'
+// Networks: what carries them, MTU, sharing.
+import { segmentsOf, type Segment as ProviderSegment } from '../../segments.ts'
+import { boolean, integer, listOf, nullable, oneOf, record, refined, text } from '../attribute-types.ts'
+import type { Reader } from '../cache.ts'
 import { conflict, invalidInput, users } from '../errors.ts'
 import { type Network, routerGatewayOwner } from '../model.ts'
 import {
@@ -14,16 +15,16 @@ import {
   zoneHints,
 } from '../resource.ts'
 import { gatewayPorts } from './router-ports.ts'
+import {
+  allocateSegment,
+  carriedBy,
+  MAXIMUM_SEGMENTATION_ID,
+  networkTypes,
+  overheadBytes,
+  placeOf,
+  providerSegment,
+} from './segment-allocation.ts'
 import { idList, noQos, statusType } from './shared.ts'
-
-/** Bytes that the outer headers take from the underlay's MTU (IPv4 underlay; Geneve with two 4-byte options, GRE with a key). */
-const overheadBytes: Readonly<Record<Network['provider:network_type'], number>> = {
-  vxlan: 50,
-  geneve: 58,
-  gre: 42,
-  flat: 0,
-  vlan: 0,
-}
 
 /** RFC 791: every IPv4 module must be able to forward 68 bytes. */
 const minimumMtu = 68
@@ -35,6 +36,15 @@ export const dnsName = refined(text(253), (value) =>
 )
 
 const provider = { create: 'admin', read: 'admin', default: undefined } as const
+const providerTypes = {
+  'provider:network_type': oneOf(...networkTypes),
+  'provider:physical_network': nullable(text(64)),
+  'provider:segmentation_id': nullable(integer(1, MAXIMUM_SEGMENTATION_ID)),
+}
+const providerNames = Object.keys(providerTypes) as readonly (keyof ProviderSegment)[]
+const providerFields = Object.fromEntries(
+  providerNames.map((name) => [name, { type: providerTypes[name], optional: true } as const]),
+)
 
 export const networks: Resource<'networks'> = {
   kind: 'networks',
@@ -54,9 +64,11 @@ export const networks: Resource<'networks'> = {
     // The external network that is taken when none is named.
     is_default: attribute(boolean, { default: false, create: 'admin', update: 'admin' }),
     'router:external': attribute(boolean, { default: false, create: 'admin', update: 'admin' }),
-    'provider:network_type': fixed(oneOf('vxlan', 'geneve', 'gre', 'flat', 'vlan'), provider),
-    'provider:physical_network': fixed(nullable(text(64)), provider),
-    'provider:segmentation_id': fixed(nullable(integer(1, 16_777_215)), provider),
+    'provider:network_type': fixed(providerTypes['provider:network_type'], provider),
+    'provider:physical_network': fixed(providerTypes['provider:physical_network'], provider),
+    'provider:segmentation_id': fixed(providerTypes['provider:segmentation_id'], provider),
+    segments: fixed(listOf(record(providerFields)), { ...provider, default: [] }),
+    l2_adjacency: computed(boolean),
     status: computed(statusType),
     subnets: computed(idList),
     availability_zones: computed(zoneHints),
@@ -66,7 +78,7 @@ export const networks: Resource<'networks'> = {
 
   create(draft, operation) {
     checkDefault(draft, operation)
-    const network = { ...draft, ...segment(draft, operation) }
+    const network = { ...draft, ...segmentsOfNew(draft, operation) }
     return { ...network, mtu: mtu(network, operation) }
   },
 
@@ -86,7 +98,9 @@ export const networks: Resource<'networks'> = {
       )
       throw conflict('NetworkInUse', `Unable to complete operation on network ${network.id}. It is in use by ${used}.`)
     }
-    for (const subnet of tx.select('subnets', 'network_id', network.id)) tx.delete('subnets', subnet.id)
+    for (const kind of ['subnets', 'segments'] as const) {
+      for (const { id } of tx.select(kind, 'network_id', network.id)) tx.delete(kind, id)
+    }
   },
 
   shared: (network) => network.shared || network['router:external'],
@@ -97,6 +111,9 @@ export const networks: Resource<'networks'> = {
     availability_zones: ['default'],
     ipv4_address_scope: addressScope(network, 4, cache),
     ipv6_address_scope: addressScope(network, 6, cache),
+    // As in Neutron, only where there are several.
+    segments: network.segments.length > 0 ? network.segments : undefined,
+    l2_adjacency: cache.select('subnets', 'network_id', network.id).every(({ segment_id }) => segment_id === null),
     vlan_transparent: false,
     qos_policy_id: null,
   }),
@@ -117,8 +134,11 @@ function checkDefault(network: Network, { tx }: Operation): void {
   throw conflict('DefaultExternalNetworkExists', `A default external network already exists: ${others[0]?.id}.`)
 }
 
+const headerBytes = ({ 'provider:network_type': type }: ProviderSegment): number =>
+  type === null ? 0 : overheadBytes[type]
+
 function mtu(network: Network, { settings }: Operation): number {
-  const maximum = settings.mtu.underlay - overheadBytes[network['provider:network_type']]
+  const maximum = settings.mtu.underlay - Math.max(...segmentsOf(network).map(headerBytes))
   if (network.mtu === 0) return maximum
   if (network.mtu < minimumMtu || network.mtu > maximum) {
     throw invalidInput(`Invalid input for mtu. Reason: ${network.mtu} is not in the range ${minimumMtu} to ${maximum}`)
@@ -126,52 +146,17 @@ function mtu(network: Network, { settings }: Operation): number {
   return network.mtu
 }
 
-type Segment = Pick<Network, 'provider:network_type' | 'provider:physical_network' | 'provider:segmentation_id'>
-
-function segment(draft: Network, operation: Operation): Segment {
-  const type = draft['provider:network_type'] ?? operation.settings.defaultNetworkType
-  const physical = draft['provider:physical_network'] ?? null
-  const id = draft['provider:segmentation_id'] ?? null
-  if (type === 'flat' || type === 'vlan') {
-    if (!physical) throw invalidInput(`provider:physical_network is required for a ${type} network`)
-    if (type === 'flat' && id !== null)
-      throw invalidInput('provider:segmentation_id must not be given for a flat network')
-    if (type === 'vlan' && (id === null || id > 4094)) {
-      throw invalidInput('provider:segmentation_id of a vlan network must be in the range 1 to 4094')
-    }
-  } else if (physical) throw invalidInput(`provider:physical_network must not be given for a ${type} network`)
-  operation.tx.guard('segments')
-  const chosen = id ?? (type === 'flat' || type === 'vlan' ? null : freeSegment(operation))
-  const used = operation.tx.select('networks', 'segment', segmentKey(type, physical, chosen))
-  // Which network has it is told to nobody: it may be another project's.
-  if (used.length > 0) throw inUse(type, physical, chosen)
-  return { 'provider:network_type': type, 'provider:physical_network': physical, 'provider:segmentation_id': chosen }
-}
-
-function inUse(type: string, physical: string | null, id: number | null): Error {
-  if (type === 'flat')
-    return conflict('FlatNetworkInUse', `Unable to create the flat network. Physical network ${physical} is in use.`)
-  if (type === 'vlan') {
-    return conflict(
-      'VlanIdInUse',
-      `Unable to create the network. The VLAN ${id} on physical network ${physical} is in use.`,
-    )
-  }
-  return conflict('TunnelIdInUse', `Unable to create the network. The tunnel ID ${id} is in use.`)
-}
-
-function freeSegment({ tx, settings }: Operation): number {
-  const { first, last } = settings.segmentRange
-  const size = last - first + 1
-  const start = Number(tx.allocationHints.get('segments') ?? 0n)
-  for (let i = 0; i < size; i++) {
-    const offset = (start + i) % size
-    if (tx.select('networks', 'segment', segmentKey('vxlan', null, first + offset)).length === 0) {
-      tx.allocationHints.set('segments', BigInt(offset + 1))
-      return first + offset
-    }
-  }
-  throw conflict('NoNetworkAvailable', 'Unable to create the network. No segmentation id is free.')
+/** What carries a new network: what the body says in one way or the other, each with a row of its own. */
+function segmentsOfNew(draft: Network, operation: Operation): ReturnType<typeof carriedBy> {
+  const { tx, make, given, settings } = operation
+  const [single, several] = [providerNames.some((name) => given.has(name)), draft.segments.length > 0]
+  if (single && several) throw invalidInput('Segments and provider values cannot both be set')
+  const places = (several ? draft.segments : [draft]).map((wanted) => {
+    const place = allocateSegment(placeOf(wanted, settings), operation)
+    tx.put('segments', make('segments', { network_id: draft.id, ...place }, draft.project_id))
+    return providerSegment(place)
+  })
+  return carriedBy(places)
 }
 
 function refuseGateways(network: Network, { tx }: Operation): void {

@@ -16,11 +16,10 @@ import {
 } from '../attribute-types.ts'
 import type { Reader } from '../cache.ts'
 import { badRequest, conflict, forbidden, invalidInput } from '../errors.ts'
-import { assignAddresses, type FixedIpRequest } from '../ipam.ts'
+import type { FixedIpRequest } from '../ipam.ts'
 import {
   type AddressPair,
   type DhcpOption,
-  type FixedIp,
   isRouterPort,
   type Network,
   type Port,
@@ -34,12 +33,15 @@ import {
   fixed,
   type Operation,
   randomMac,
+  readOnly,
   type Resource,
   standardAttributes,
 } from '../resource.ts'
 import type { Transaction } from '../transaction.ts'
 import { dnsName } from './networks.ts'
+import { addressesFor, addressesOn, type Addresses } from './port-addresses.ts'
 import { groupIds, groupsOfChangedPort, groupsOfNewPort, shownGroups } from './port-groups.ts'
+import { hostOf, isMisplaced } from './segment-hosts.ts'
 import { ruleAction } from './security-group-rules.ts'
 import { noQos, refuseGuest, seenNetwork, statusType } from './shared.ts'
 
@@ -85,6 +87,7 @@ export const ports: Resource<'ports'> = {
     network_id: fixed(uuid),
     mac_address: attribute(mac, { default: undefined, update: 'admin' }),
     fixed_ips: attribute(fixedIpsType, { default: undefined }),
+    ip_allocation: readOnly(oneOf('immediate', 'deferred', 'none')),
     device_id: attribute(text(255), { default: '' }),
     device_owner: attribute(text(255), { default: '' }),
     admin_state_up: attribute(boolean, { default: true }),
@@ -115,14 +118,14 @@ export const ports: Resource<'ports'> = {
   },
 
   create(draft, operation) {
-    const { tx, context, given } = operation
+    const { context, given } = operation
     const network = seenNetwork(draft.network_id, operation)
     refuseGuest(network, context, 'create_port')
     refuseOthersNetwork(network, draft, operation)
     refuseReservedOwner(draft.device_owner)
     const wanted = (given.has('fixed_ips') ? draft.fixed_ips : undefined) as FixedIpRequest[] | undefined
     const port = { ...draft, port_security_enabled: draft.port_security_enabled ?? network.port_security_enabled }
-    return createPort(tx, { ...port, security_groups: groupsOfNewPort(port, operation) }, wanted)
+    return createPort(operation, { ...port, security_groups: groupsOfNewPort(port, operation) }, wanted)
   },
 
   update(before, after, operation) {
@@ -133,10 +136,10 @@ export const ports: Resource<'ports'> = {
     else refuseReservedOwner(after.device_owner)
     const moved = given.has('mac_address') && before.mac_address !== after.mac_address
     if (moved) refuseUsedMac(tx, after)
-    const current = { ...after, fixed_ips: before.fixed_ips }
-    const fixed_ips = given.has('fixed_ips') ? readdress(tx, current, after.fixed_ips) : before.fixed_ips
+    const { fixed_ips, ip_allocation } = readdressed(before, after, operation)
     const security_groups = groupsOfChangedPort(before, after, operation)
-    return checkPairs({ ...after, fixed_ips, security_groups, extra_dhcp_opts: mergeOptions(before, after, given) })
+    const extra_dhcp_opts = mergeOptions(before, after, given)
+    return checkPairs({ ...after, fixed_ips, ip_allocation, security_groups, extra_dhcp_opts })
   },
 
   remove(port) {
@@ -153,7 +156,8 @@ export const ports: Resource<'ports'> = {
   compute: (port, { cache, live, settings }, context) => {
     const host = live.portHost(port.id)
     return {
-      status: live.portStatus(port.id) ?? 'DOWN',
+      status: isMisplaced(cache, live, port) ? 'DOWN' : (live.portStatus(port.id) ?? 'DOWN'),
+      ip_allocation: port.fixed_ips.length === 0 && port.ip_allocation === 'immediate' ? 'none' : port.ip_allocation,
       ...shownGroups(port, cache, context),
       dns_assignment: assignments(port, cache, settings.dnsDomain),
       // An operator's wish is shown as he wrote it; without one, the host that has the interface.
@@ -170,24 +174,22 @@ export const ports: Resource<'ports'> = {
 }
 
 /** Completes a port: MAC, addresses, pairs. Also used for the ports of routers. */
-export function createPort(tx: Transaction, draft: Port, wanted: readonly FixedIpRequest[] | undefined): Port {
+export function createPort(operation: Operation, draft: Port, wanted: readonly FixedIpRequest[] | undefined): Port {
+  const { tx } = operation
   const port = draft.mac_address === undefined ? { ...draft, mac_address: freeMac(tx, draft.network_id) } : draft
   refuseUsedMac(tx, port)
-  const fixed_ips = assignAddresses(tx, { ...owner(port), current: [] }, wanted)
-  return checkPairs({ ...port, fixed_ips, extra_dhcp_opts: options(port.extra_dhcp_opts) })
+  const addresses = addressesFor(operation, { ...port, fixed_ips: [] }, hostOf(port, operation.live), wanted)
+  return checkPairs({ ...port, ...addresses, extra_dhcp_opts: options(port.extra_dhcp_opts) })
 }
 
-const owner = (port: Port) => ({
-  portId: port.id,
-  networkId: port.network_id,
-  mac: port.mac_address,
-  deviceOwner: port.device_owner,
-})
-
-/** The addresses of a port that asks for others. */
-export function readdress(tx: Transaction, port: Port, wanted: readonly FixedIpRequest[]): FixedIp[] {
-  tx.guard(`networks/${port.network_id}`)
-  return assignAddresses(tx, { ...owner(port), current: port.fixed_ips }, wanted)
+/** The addresses that a change of the port leaves it. */
+function readdressed(before: Port, after: Port, operation: Operation): Addresses {
+  const { given, live } = operation
+  const rehosted = after['binding:host_id'] !== before['binding:host_id']
+  const host = rehosted ? after['binding:host_id'] || undefined : hostOf(after, live)
+  const port = { ...after, fixed_ips: before.fixed_ips }
+  if (given.has('fixed_ips')) return addressesFor(operation, port, host, after.fixed_ips)
+  return rehosted && host !== undefined ? addressesOn(operation, port, host) : before
 }
 
 function freeMac(tx: Transaction, networkId: string): string {

@@ -6,7 +6,14 @@ import { type Port, type Route, type Router, routerInterfaceOwner, type Subnet }
 import { checkQuota } from '../quota.ts'
 import { type Operation, parseOr, routes as routesType } from '../resource.ts'
 import { createPort } from './ports.ts'
-import { checkRoutes, connectedSubnets, refuseClash, refuseRoutesThrough, routerInterfaces } from './router-ports.ts'
+import {
+  checkRoutes,
+  connectedSubnets,
+  refuseClash,
+  refuseRoutesThrough,
+  refuseSeveralSegments,
+  routerInterfaces,
+} from './router-ports.ts'
 import { isMember, refuseGuest } from './shared.ts'
 
 export interface RouterAction extends Operation {
@@ -44,11 +51,12 @@ function interfaceOnSubnet(action: RouterAction, subnetId: string): Port {
   const subnet = visibleSubnet(action, subnetId)
   if (subnet.gateway_ip === null)
     throw badRequest('Bad router request: Subnet for router interface must have a gateway IP')
+  refuseSeveralSegments(tx, subnet.network_id)
   refuseClash(takenSubnets(action), [subnet])
   checkQuota(tx, settings, 'ports', router.project_id)
   const fields = { network_id: subnet.network_id, port_security_enabled: false, ...routerSide(router) }
   const draft = make('ports', fields, router.project_id)
-  return createPort(tx, draft, [{ subnet_id: subnet.id, ip_address: subnet.gateway_ip }])
+  return createPort(action, draft, [{ subnet_id: subnet.id, ip_address: subnet.gateway_ip }])
 }
 
 /** What makes a port the interface of a router: no guest speaks there, so no group may be held in use by it. */
@@ -86,8 +94,8 @@ function interfaceOfPort(action: RouterAction, portId: string): Port {
     throw badRequest('Bad router request: Cannot have multiple IPv4 subnets on router port')
   }
   refuseClash(takenSubnets(action), subnets)
-  // The port's subnets must not lose their place under us, nor their gateway.
-  tx.guard(`networks/${network.id}`)
+  // Its guard also keeps the port's subnets in their place, and their gateway.
+  refuseSeveralSegments(tx, network.id)
   return action.touch(port, { ...port, ...routerSide(router) })
 }
 

@@ -5,8 +5,16 @@ import { badRequest, forbidden, invalidInput } from '../errors.ts'
 import type { FixedIpRequest } from '../ipam.ts'
 import { type GatewayInfo, type Network, type Port, type Router, routerGatewayOwner } from '../model.ts'
 import type { Operation } from '../resource.ts'
-import { createPort, fixedIps, readdress } from './ports.ts'
-import { connectedSubnets, gatewayPort, refuseClash, refuseRoutesThrough, routerInterfaces } from './router-ports.ts'
+import { addressesFor } from './port-addresses.ts'
+import { createPort, fixedIps } from './ports.ts'
+import {
+  connectedSubnets,
+  gatewayPort,
+  refuseClash,
+  refuseRoutesThrough,
+  refuseSeveralSegments,
+  routerInterfaces,
+} from './router-ports.ts'
 import { noQos, seenNetwork } from './shared.ts'
 
 /** What a body may ask for. */
@@ -90,14 +98,14 @@ function attach(router: Router, present: Port | undefined, wanted: GatewayReques
   refuseGatewayOfSubnet(network, addresses ?? [], operation)
   if (present) {
     if (!addresses) return present
-    const port = { ...present, fixed_ips: readdress(tx, present, addresses) }
+    const port = { ...present, ...addressesFor(operation, present, undefined, addresses) }
     if (JSON.stringify(port) !== JSON.stringify(present)) tx.put('ports', touch(present, port))
     return port
   }
   refuseClash(connectedSubnets(tx, routerInterfaces(tx, router.id)), tx.select('subnets', 'network_id', network.id))
   const side = { device_id: router.id, device_owner: routerGatewayOwner, security_groups: [] }
   const port = createPort(
-    tx,
+    operation,
     make('ports', { network_id: network.id, port_security_enabled: false, ...side }, ''),
     addresses,
   )
@@ -115,7 +123,7 @@ function externalNetwork(id: string, operation: Operation): Network {
   const network = seenNetwork(id, operation)
   // That it is external holds under the network's guard.
   if (!network['router:external']) throw gatewayRefused('network_id', `Network ${id} is not an external network`)
-  operation.tx.guard(`networks/${id}`)
+  refuseSeveralSegments(operation.tx, id)
   return network
 }
 

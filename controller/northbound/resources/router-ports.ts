@@ -12,6 +12,7 @@ import {
   routerInterfaceOwner,
   type Subnet,
 } from '../model.ts'
+import type { Transaction } from '../transaction.ts'
 
 export const routerInterfaces = (reader: Reader, routerId: string): Port[] =>
   reader.select('ports', 'device_id', routerId).filter((port) => port.device_owner === routerInterfaceOwner)
@@ -42,6 +43,15 @@ export function refuseClash(present: readonly Subnet[], added: readonly Subnet[]
       `Bad router request: Cidr ${subnet.cidr} of subnet ${subnet.id} overlaps with cidr ${other.cidr} of subnet ${other.id}`,
     )
   }
+}
+
+/** Of a network with several segments a host is on one only, and no router could reach them all. */
+export function refuseSeveralSegments(tx: Transaction, networkId: string): void {
+  tx.guard(`networks/${networkId}`)
+  if ((tx.get('networks', networkId)?.segments.length ?? 0) === 0) return
+  throw badRequest(
+    `Bad router request: network ${networkId} has several segments, which are connected by routers on the wires only`,
+  )
 }
 
 /** A next hop must be a neighbour: on a connected subnet, and not the router itself. */

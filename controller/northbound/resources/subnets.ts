@@ -13,10 +13,10 @@ import {
   without,
 } from '../address.ts'
 import { boolean, cidr, integer, ipAddress, listOf, nullable, oneOf, record, text, uuid } from '../attribute-types.ts'
-import { ApiError, badRequest, conflict, forbidden, invalidInput, users } from '../errors.ts'
+import { ApiError, badRequest, conflict, forbidden, invalidInput, notFound, users } from '../errors.ts'
 import { subnetCidr } from '../ipam.ts'
 import { type AllocationPool, routerGatewayOwner, routerInterfaceOwner, type Subnet } from '../model.ts'
-import { attribute, constant, fixed, type Operation, type Resource, routes, standardAttributes } from '../resource.ts'
+import { attribute, fixed, type Operation, type Resource, routes, standardAttributes } from '../resource.ts'
 import { allocatePrefix, checkAffinity, poolId, poolOf, type PrefixRequest } from './pool-allocation.ts'
 import { connectedSubnets, gatewayPorts, refuseClash, routerInterfaces } from './router-ports.ts'
 import { seenNetwork } from './shared.ts'
@@ -48,7 +48,7 @@ export const subnets: Resource<'subnets'> = {
     ipv6_address_mode: fixed(ipv6Mode, { default: null }),
     service_types: attribute(listOf(text(255), 20), { default: [] }),
     dns_publish_fixed_ip: attribute(boolean, { default: false }),
-    segment_id: constant(nullable(text()), null, 'segments are not available'),
+    segment_id: attribute(nullable(uuid), { create: 'admin', update: 'admin', read: 'admin', default: null }),
   },
 
   create(body, operation) {
@@ -71,11 +71,14 @@ export const subnets: Resource<'subnets'> = {
     }
     const gateway = draft.gateway_ip === undefined ? formatIp(range.version, hostRange(range).first) : draft.gateway_ip
     const subnet = { ...draft, gateway_ip: gateway }
+    checkSegment(subnet, others, operation)
     return checked({ ...subnet, allocation_pools: draft.allocation_pools ?? defaultPools(subnet, range) })
   },
 
-  update(before, after, { tx }) {
+  update(before, after, operation) {
+    const { tx } = operation
     tx.guard(`networks/${after.network_id}`)
+    if (before.segment_id !== after.segment_id) changeSegment(before, after, operation)
     if (before.gateway_ip !== after.gateway_ip) {
       if (before.gateway_ip !== null) refuseUsedGateway(before, routerInterfaceOwner, tx)
       if (after.gateway_ip !== null) refuseUsedGateway(after, routerGatewayOwner, tx)
@@ -98,7 +101,7 @@ export const subnets: Resource<'subnets'> = {
     return network !== undefined && (network.shared || network['router:external'])
   },
   alsoOwnedBy: (subnet, reader) => reader.get('networks', subnet.network_id)?.project_id,
-  compute: () => ({ segment_id: null }),
+  compute: () => ({}),
 }
 
 function withPrefix(wanted: Subnet, request: PrefixRequest, others: readonly Subnet[], operation: Operation): Subnet {
@@ -133,6 +136,49 @@ function checked(subnet: Subnet): Subnet {
   if (subnet.gateway_ip !== null) checkGateway(subnet.gateway_ip, range)
   checkPools(subnet, range)
   return subnet
+}
+
+/** Either all subnets of a network are for the hosts of one segment each, or none is. */
+function checkSegment(subnet: Subnet, others: readonly Subnet[], { tx }: Operation): void {
+  const { network_id: network, segment_id: id } = subnet
+  if (others.some((other) => (other.segment_id === null) !== (id === null))) throw notAll(network)
+  if (id === null) return
+  const segment = tx.get('segments', id)
+  if (!segment) throw notFound('Segment', id)
+  if (segment.network_id === network) return
+  throw new ApiError(
+    400,
+    'NetworkIdsDontMatch',
+    `The subnet's network id, '${network}', doesn't match the network_id of segment '${id}'`,
+  )
+}
+
+const notAll = (network: string): ApiError =>
+  new ApiError(
+    400,
+    'SubnetsNotAllAssociatedWithSegments',
+    `All of the subnets on network '${network}' must either all be associated with segments or all not associated with any segment.`,
+  )
+
+/** The first step from a network of one segment to one of several: later its ports' addresses would depend on it. */
+function changeSegment(before: Subnet, after: Subnet, operation: Operation): void {
+  const { network_id: network } = after
+  if (before.segment_id !== null) {
+    throw new ApiError(
+      400,
+      'SubnetSegmentAssociationChangeNotAllowed',
+      'A subnet that is already associated with a segment cannot have its segment association changed.',
+    )
+  }
+  if (operation.tx.select('subnets', 'network_id', network).length > 1) throw notAll(network)
+  if (operation.tx.select('segments', 'network_id', network).length > 1) {
+    throw new ApiError(
+      400,
+      'NoUpdateSubnetWhenMultipleSegmentsOnNetwork',
+      `The network '${network}' has multiple segments, it is only possible to associate an existing subnet with a segment on networks with a single segment.`,
+    )
+  }
+  checkSegment(after, [], operation)
 }
 
 function checkVersions(subnet: Subnet): void {

@@ -7,8 +7,8 @@ import { MemoryStore } from './memory-store.ts'
 export class Hosts implements LiveState {
   readonly list: LiveAgent[] = []
   readonly ports = new Map<string, { status: Status; host: string }>()
-  /** Agents without a way to physical networks. */
-  readonly stranded = new Set<string>()
+  /** The physical networks of each host. */
+  readonly wires = new Map<string, ReadonlySet<string>>()
   readonly #listeners = new Set<(change: LiveChange) => void>()
 
   agents(): readonly LiveAgent[] {
@@ -21,10 +21,6 @@ export class Hosts implements LiveState {
     return at >= 0
   }
 
-  carries(agent: string): boolean {
-    return !this.stranded.has(agent)
-  }
-
   portStatus(id: string): Status | undefined {
     return this.ports.get(id)?.status
   }
@@ -35,6 +31,14 @@ export class Hosts implements LiveState {
 
   portHost(id: string): string | undefined {
     return this.ports.get(id)?.host
+  }
+
+  physicalNetworks(id: string): ReadonlySet<string> | undefined {
+    return this.wires.get(id)
+  }
+
+  onPlaces(listener: () => void): () => void {
+    return this.subscribe(listener)
   }
 
   subscribe(listener: (change: LiveChange) => void): () => void {

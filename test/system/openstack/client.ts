@@ -1,5 +1,6 @@
 // The unmodified `openstack` client and openstacksdk, as Debian has them.
 import { spawn } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -18,9 +19,10 @@ export interface Outcome {
 }
 
 /** Not spawnSync: what a test starts in its own process must go on. */
-export function python(args: readonly string[], input = ''): Promise<Outcome> {
+function python(script: string, input: string, env: Readonly<Record<string, string>>): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn('/usr/bin/python3', args, { env: { PATH: '/usr/bin:/bin', HOME: tmpdir() } })
+    const path = join(import.meta.dirname, script)
+    const child = spawn('/usr/bin/python3', ['-B', path], { env: { PATH: '/usr/bin:/bin', HOME: tmpdir(), ...env } })
     let [out, err] = ['', '']
     child.stdout.on('data', (chunk) => (out += chunk))
     child.stderr.on('data', (chunk) => (err += chunk))
@@ -33,10 +35,17 @@ export function python(args: readonly string[], input = ''): Promise<Outcome> {
 /** One after another, in one process. */
 export async function openstack(door: readonly string[], commands: readonly Command[]): Promise<readonly Outcome[]> {
   const input = commands.map((each) => ({ ...each, arguments: [...door, ...each.arguments] }))
-  const { code, out, err } = await python([join(import.meta.dirname, 'cli.py')], JSON.stringify(input))
+  const { code, out, err } = await python('cli.py', JSON.stringify(input), {})
   if (code !== 0) throw new Error(err)
   return JSON.parse(out) as Outcome[]
 }
+
+export const sdkScripts: readonly string[] = readdirSync(join(import.meta.dirname, 'sdk')).filter(
+  (file) => file.endsWith('.py') && file !== 'connect.py',
+)
+
+export const runSdk = (script: string, url: string, user: string, password: string): Promise<Outcome> =>
+  python(join('sdk', script), '', { WEFT_URL: url, WEFT_USER: user, WEFT_PASSWORD: password })
 
 /** The options of a client of a server without credentials. */
 export const withoutCredentials = (url: string): string[] => ['--os-auth-type', 'none', '--os-endpoint', url]

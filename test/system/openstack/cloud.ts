@@ -1,5 +1,5 @@
 // `weft serve` with credentials and three hosts, for the openstack client: hv1 and hv2 are connected, hv3 was. On hv1 the port
-// `plugged-port` of the network `plugged` is plugged in; hv1 and hv2 have the physical networks `phys` and `ext`.
+// `plugged-port` of the network `plugged` is plugged in. All have a way to the physical network `ext`, hv1 also to `phys`.
 import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,13 +7,12 @@ import { hashSecret } from '../../../controller/northbound/index.ts'
 import { makeFolder, removeFolder } from '../../lab/folder.ts'
 import { Ovs } from '../../lab/ovs.ts'
 import { ServeProcess } from '../../lab/serve.ts'
-import { openstack, withPassword } from './client.ts'
+import { openstack, runSdk, withPassword, type Outcome } from './client.ts'
 import { expectAll, parseScript } from './script.ts'
 
 const USER = 'ann'
 const PASSWORD = 'secret'
 const TOKEN = 't0ken'
-const BRIDGES = { phys: 'br-phys', ext: 'br-ext' } as const
 
 export class OpenStackCloud implements AsyncDisposable {
   readonly url: string
@@ -35,7 +34,8 @@ export class OpenStackCloud implements AsyncDisposable {
     const hosts = await Promise.all(
       ['hv1', 'hv2', 'hv3'].map(async (name) => {
         const id = randomUUID()
-        return { name, id, ovs: started.use(await startHost(name, id, serve.manager)) }
+        const wires = name === 'hv1' ? ['ext', 'phys'] : ['ext']
+        return { name, id, ovs: started.use(await startHost(name, id, wires, serve.manager)) }
       }),
     )
     const names = Object.fromEntries(hosts.map(({ name, id }) => [name.toUpperCase(), id]))
@@ -63,6 +63,11 @@ export class OpenStackCloud implements AsyncDisposable {
   basicDoor(password = PASSWORD): string[] {
     const who = ['--os-username', USER, '--os-password', password]
     return ['--os-auth-type', 'http_basic', '--os-endpoint', this.url, ...who]
+  }
+
+  /** A script in sdk/. */
+  sdk(script: string): Promise<Outcome> {
+    return runSdk(script, this.url, USER, PASSWORD)
   }
 
   run(script: string | ReturnType<typeof parseScript>, door = this.door()): Promise<void> {
@@ -106,10 +111,10 @@ tokens: [{ name: ci, token: '${await hashSecret(TOKEN)}', project: demo, role: m
   return file
 }
 
-async function startHost(name: string, id: string, manager: string): Promise<Ovs> {
+async function startHost(name: string, id: string, wires: readonly string[], manager: string): Promise<Ovs> {
   const ovs = await Ovs.start()
-  for (const bridge of Object.values(BRIDGES)) await ovs.addBridge(bridge)
-  const mappings = Object.entries(BRIDGES).map((pair) => pair.join(':'))
+  for (const wire of wires) await ovs.addBridge(`br-${wire}`)
+  const mappings = wires.map((wire) => `${wire}:br-${wire}`)
   const ids = [`system-id=${id}`, `hostname=${name}`, 'weft-datapath-type=dummy', 'weft-encap-ip=192.0.2.1']
   const all = [...ids, `weft-bridge-mappings="${mappings.join(',')}"`].map((pair) => `external_ids:${pair}`)
   await ovs.vsctl('set', 'Open_vSwitch', '.', ...all)

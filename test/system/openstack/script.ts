@@ -48,7 +48,8 @@ export async function expectAll(
   lines: readonly Line[],
   names: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const named = (text: string): string => text.replaceAll(/\$(\w+)/g, (whole, name: string) => names[name] ?? whole)
+  const known = new Map(Object.entries(names))
+  const named = (text: string): string => text.replaceAll(/\$(\w+)/g, (whole, name: string) => known.get(name) ?? whole)
   const outcomes = await openstack(
     door,
     lines.map(({ words, save, wanted, becomes }) => ({
@@ -57,8 +58,9 @@ export async function expectAll(
       ...(becomes === 'printed after a while' && { until: wanted.map(named) }),
     })),
   )
-  for (const [i, { text, wanted, becomes }] of lines.entries()) {
+  for (const [i, { text, save, wanted, becomes }] of lines.entries()) {
     const { code, out, err } = outcomes[i] ?? { code: null, out: '', err: '' }
+    if (save !== undefined) known.set(save, out.trim())
     // Options that the client itself calls deprecated are tried as well.
     const said = err.replaceAll(/^.* deprecated .*\n/gm, '')
     if (becomes === 'refused') expect([text, code]).toEqual([text, 1])

@@ -2,7 +2,6 @@
 // on every host with ports of its networks, its gateway on one of them all, which an operator may choose.
 // oxlint-disable oxc/no-async-endpoint-handlers -- fastify, unlike Express, awaits its handlers
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { isWired, segmentsAt } from '../segments.ts'
 import { boolean, nullable, record, text, uuid } from './attribute-types.ts'
 import { requireAdmin } from './auth.ts'
 import { ApiError, badRequest, conflict, notFound } from './errors.ts'
@@ -228,8 +227,8 @@ function gatewayRoutes(app: FastifyInstance, options: RouteOptions): void {
   })
 
   function refuseHost(agent: LiveAgent, router: Router): void {
-    const network = cache.get('networks', router.external_gateway_info?.network_id ?? '')
-    if (network === undefined) {
+    const external = router.external_gateway_info?.network_id
+    if (external === undefined) {
       throw conflict(
         'RouterSchedulingFailed',
         `Failed scheduling router ${router.id} to the L3 Agent ${agent.id}: it has no external gateway, and between its subnets every host routes.`,
@@ -238,10 +237,8 @@ function gatewayRoutes(app: FastifyInstance, options: RouteOptions): void {
     const enabled = cache.get('agents', agent.id)?.admin_state_up ?? true
     if (!enabled) throw invalidAgent(agent, 'has been disabled')
     if (!agent.alive) throw invalidAgent(agent, 'is not connected')
-    const wires = live.physicalNetworks(agent.systemId)
-    if (isWired(network) && segmentsAt(network, (name) => wires?.has(name) === true).length === 0) {
-      throw invalidAgent(agent, `has no way to the external network ${network.id}`)
-    }
+    const cut = [external, ...networksOf(router)].find((id) => !live.carries(agent.id, id))
+    if (cut !== undefined) throw invalidAgent(agent, `has no way to network ${cut} of router ${router.id}`)
   }
 }
 

@@ -27,6 +27,8 @@ export interface LiveState {
   agents(): readonly LiveAgent[]
   /** False when the host is still connected; true when it is known no more. */
   forgetAgent(id: string): boolean
+  /** Whether packets of the network can reach the host. */
+  carries(agent: string, network: string): boolean
   /** Undefined where no host has reported anything. */
   portStatus(id: string): Status | undefined
   networkStatus(id: string): Status | undefined

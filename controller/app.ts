@@ -373,6 +373,8 @@ interface Rule {
     | 'copy'
     | 'part'
     | 'neighbour'
+    /** The ports by which routers stand on networks. */
+    | 'router_interface'
     | 'limited'
   contribute(read: Reads, key: string): readonly Contribution[]
 }

@@ -82,7 +82,9 @@ const isOpen = (port: Port): boolean =>
 interface Topology {
   readonly reads: Reads
   /** What rules may be over beside tables. */
-  readonly keys: Readonly<Record<'member' | 'copy' | 'part' | 'limited', readonly KeySource<string>[]>>
+  readonly keys: Readonly<
+    Record<'member' | 'copy' | 'part' | 'router_interface' | 'limited', readonly KeySource<string>[]>
+  >
   scopesOf(this: void, host: string): ReadonlySet<string>
   zonesOf(this: void, host: string): ReadonlySet<string>
   /** The physical networks on which the host has ports and to which it has no way. */
@@ -247,6 +249,13 @@ export function connectTopology(engine: Engine, inputs: Inputs): Topology {
     networkTagged: (number) => network.get(taggedNetworks.get(`${number}`)[0] ?? ''),
     qos: qos.of,
   }
-  const keys = { member: members, copy: [flooding.copies], part: [flooding.parts], limited: [qos.limited] }
+  const interfaces = engine.grouping('router interfaces', port, (row) => (isInterface(row) ? [row.id] : NONE))
+  const keys = {
+    member: members,
+    copy: [flooding.copies],
+    part: [flooding.parts],
+    router_interface: [interfaces],
+    limited: [qos.limited],
+  }
   return { reads, keys, scopesOf, zonesOf, strandedOf, ambiguousOf, trackedOf, contested }
 }

@@ -227,8 +227,8 @@ function gatewayRoutes(app: FastifyInstance, options: RouteOptions): void {
   })
 
   function refuseHost(agent: LiveAgent, router: Router): void {
-    const network = router.external_gateway_info?.network_id
-    if (network === undefined) {
+    const external = router.external_gateway_info?.network_id
+    if (external === undefined) {
       throw conflict(
         'RouterSchedulingFailed',
         `Failed scheduling router ${router.id} to the L3 Agent ${agent.id}: it has no external gateway, and between its subnets every host routes.`,
@@ -237,7 +237,8 @@ function gatewayRoutes(app: FastifyInstance, options: RouteOptions): void {
     const enabled = cache.get('agents', agent.id)?.admin_state_up ?? true
     if (!enabled) throw invalidAgent(agent, 'has been disabled')
     if (!agent.alive) throw invalidAgent(agent, 'is not connected')
-    if (!live.carries(agent.id, network)) throw invalidAgent(agent, `has no way to the external network ${network}`)
+    const cut = [external, ...networksOf(router)].find((id) => !live.carries(agent.id, id))
+    if (cut !== undefined) throw invalidAgent(agent, `has no way to network ${cut} of router ${router.id}`)
   }
 }
 

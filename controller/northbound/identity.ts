@@ -1,5 +1,5 @@
 // A small Keystone v3 in front of the credentials file: clients of type `password` log in here, get a token and the
-// catalog. Domains do not exist; the one that clients insist on is called `default`.
+// catalog. There is one domain, on which clients insist: `default`.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { createHash } from 'node:crypto'
 import { type Authenticator, userContext } from './auth.ts'
@@ -111,7 +111,7 @@ function catalog(request: FastifyRequest): object[] {
   }))
 }
 
-/** What clients look up with a token: names and ids of projects. */
+/** What clients look up with a token: names and ids of projects and of the domain. */
 export function identityRoutes(
   app: FastifyInstance,
   credentials: Credentials,
@@ -138,16 +138,31 @@ export function identityRoutes(
   })
 
   app.get('/identity/v3/projects', (request) => {
-    const name = queryOf(request).get('name')
+    const asked = queryOf(request)
+    const isAsked = (name: string, value: string): boolean => (asked.get(name) ?? value) === value
     return listing(
       request,
-      known(request.context).filter((project) => name === null || project.name === name),
+      known(request.context).filter((project) => isAsked('name', project.name) && isAsked('domain_id', domain.id)),
     )
   })
   app.get('/identity/v3/projects/:id', (request) => {
     const project = known(request.context).find(({ id }) => id === idOf(request))
     if (!project) throw notFound('Project', idOf(request))
     return { project: view(request, project) }
+  })
+  const domainView = (request: FastifyRequest): object => ({
+    ...domain,
+    enabled: true,
+    description: '',
+    links: { self: `${baseUrl(request)}/identity/v3/domains/${domain.id}` },
+  })
+  app.get('/identity/v3/domains', (request) => {
+    const name = queryOf(request).get('name')
+    return { domains: name === null || name === domain.name ? [domainView(request)] : [] }
+  })
+  app.get('/identity/v3/domains/:id', (request) => {
+    if (idOf(request) !== domain.id) throw notFound('Domain', idOf(request))
+    return { domain: domainView(request) }
   })
   app.get('/identity/v3/auth/projects', (request) => {
     const user = credentials.users.find(({ id }) => id === request.context.userId)

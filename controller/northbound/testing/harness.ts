@@ -4,7 +4,7 @@ import type { LiveAgent, LiveChange, LiveState, Status } from '../live.ts'
 import { createNorthbound, type NorthboundOptions } from '../server.ts'
 import { MemoryStore } from './memory-store.ts'
 
-export class Hosts implements LiveState {
+class Hosts implements LiveState {
   readonly list: LiveAgent[] = []
   readonly ports = new Map<string, { status: Status; host: string }>()
   /** Agents without a way to physical networks. */

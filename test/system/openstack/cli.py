@@ -1,11 +1,16 @@
-# Runs the commands of standard input (a JSON list of argument lists) with the installed openstack client, one process
-# for all: its start takes a second. Writes a JSON list of {code, out, err}.
+# Runs the commands of standard input with the installed openstack client, one process for all: its start takes a second.
+# Each is {arguments, save, until}: `$name` in an argument is what the command saved under that name has printed; a
+# command with `until` is repeated until it prints these texts. Writes a JSON list of {code, out, err}.
 import contextlib
 import io
 import json
+import string
 import sys
+import time
 
 from openstackclient import shell
+
+PATIENCE_SECONDS = 30
 
 
 def run(arguments):
@@ -18,4 +23,16 @@ def run(arguments):
     return {"code": code or 0, "out": out.getvalue(), "err": err.getvalue()}
 
 
-print(json.dumps([run(arguments) for arguments in json.load(sys.stdin)]))
+saved = {}
+results = []
+for command in json.load(sys.stdin):
+    arguments = [string.Template(each).safe_substitute(saved) for each in command["arguments"]]
+    result = run(arguments)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline and not all(text in result["out"] for text in command.get("until", [])):
+        time.sleep(0.2)
+        result = run(arguments)
+    if "save" in command:
+        saved[command["save"]] = result["out"].strip()
+    results.append(result)
+print(json.dumps(results))

@@ -39,6 +39,8 @@ export function scopeKey(scope: Scope): string {
       return `group ${scope.group}`
     case 'set':
       return `set ${scope.set}`
+    case 'external':
+      return `external ${scope.network}`
   }
 }
 

@@ -84,6 +84,7 @@ const indexes: { readonly [K in Kind]: Indexes<Model[K]> } = {
     rule: (o) => o.rules.map(({ id }) => id),
   },
   agents: {},
+  router_hosts: {},
   quotas: {},
 }
 
@@ -164,6 +165,7 @@ export class Cache implements Reader {
     address_scopes: new Collection(indexes.address_scopes),
     qos_policies: new Collection(indexes.qos_policies),
     agents: new Collection(indexes.agents),
+    router_hosts: new Collection(indexes.router_hosts),
     quotas: new Collection(indexes.quotas),
   }
   /** Revisions of all other keys, which have no content of interest: the guards of transactions. */

@@ -214,6 +214,20 @@ export interface AgentSettings {
   readonly admin_state_up: boolean
 }
 
+/**
+ * The host that stands for a router on its external network; the id is the router's. The controller chooses one and keeps
+ * it while it can; the API writes where an operator wants it, or does not want it. It goes with the router's gateway.
+ */
+export interface RouterHost {
+  readonly id: string
+  /** `system-id` of the host. */
+  readonly host: string
+  /** An operator has chosen it. */
+  readonly pinned: boolean
+  /** The host from which an operator took the router: it has the router only while no other can. */
+  readonly avoid: string | null
+}
+
 /** Limits that differ from the defaults; the id is the project's. */
 export interface Quota {
   readonly id: string
@@ -233,12 +247,13 @@ export interface Model {
   readonly address_scopes: AddressScope
   readonly qos_policies: QosPolicy
   readonly agents: AgentSettings
+  readonly router_hosts: RouterHost
   readonly quotas: Quota
 }
 
 export type Kind = keyof Model
 /** The kinds with the standard attributes, owned by a project. */
-export type ResourceKind = Exclude<Kind, 'agents' | 'quotas'>
+export type ResourceKind = Exclude<Kind, 'agents' | 'router_hosts' | 'quotas'>
 
 /** One of the kind. */
 export const singularOf = (kind: ResourceKind): string => kind.replace(/ies$/, 'ys').slice(0, -1)
@@ -261,6 +276,7 @@ const isKind: Readonly<Record<Kind, true>> = {
   address_scopes: true,
   qos_policies: true,
   agents: true,
+  router_hosts: true,
   quotas: true,
 }
 

@@ -4,13 +4,22 @@ import type { Action } from '../../ofproto/actions/index.ts'
 import type { Subfield } from '../../ofproto/fields/subfield.ts'
 import { ports } from '../../ofproto/messages/index.ts'
 
+type Nat = Extract<Action, { readonly kind: 'nat' }>
+
 type StageAction =
   /** Looks the packet up in the stage, and then does the actions that follow. */
   | { readonly kind: 'resubmit_stage'; readonly stage: string }
   /** The same for a copy of the packet: also a meter that drops it there leaves the packet itself to go on. */
   | { readonly kind: 'clone_stage'; readonly stage: string }
   /** Connection tracking: the packet goes on in the stage with its state known. */
-  | { readonly kind: 'ct_stage'; readonly stage: string; readonly zone: Subfield }
+  | {
+      readonly kind: 'ct_stage'
+      readonly stage: string
+      /** A number, or where it stands. */
+      readonly zone: number | Subfield
+      readonly commit?: boolean
+      readonly nat?: Nat
+    }
 
 export type FlowAction = Action | StageAction
 
@@ -27,6 +36,7 @@ export function resolve(action: FlowAction, table: (stage: string) => number): A
   if (action.kind === 'resubmit_stage') return resubmit(action.stage)
   if (action.kind === 'clone_stage') return { kind: 'clone', actions: [inDatapath, resubmit(action.stage)] }
   if (action.kind !== 'ct_stage') return action
-  const { stage, zone: zoneSource } = action
-  return { kind: 'ct', commit: false, force: false, zone: 0, zoneSource, table: table(stage), alg: 0, actions: [] }
+  const { stage, zone, commit = false, nat } = action
+  const where = typeof zone === 'number' ? { zone, zoneSource: null } : { zone: 0, zoneSource: zone }
+  return { kind: 'ct', commit, force: false, ...where, table: table(stage), alg: 0, actions: nat ? [nat] : [] }
 }

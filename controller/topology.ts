@@ -243,7 +243,7 @@ export function connectTopology(engine: Engine, inputs: Inputs): Topology {
     zoneMates: (id) => zoneMates.get(id),
     ...policyReads,
     ...flooding.reads,
-    qos: qos.of,
+    ...qos.reads,
     ...external.reads,
     networkTagged: (number) => network.get(taggedNetworks.get(`${number}`)[0] ?? ''),
   }

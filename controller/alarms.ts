@@ -3,7 +3,7 @@ import type { Contest, Derived, Revision } from './derivation.ts'
 import { isGatewayMeter, limitOf } from './pipeline/meters.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
-import { idOf, type Held } from './switch/wire.ts'
+import type { Held } from './switch/wire.ts'
 
 /** Of a host; about what; in words, or null when it is over. */
 type Alarm = readonly [host: string, about: string, text: string | null]
@@ -42,7 +42,7 @@ export const alarmsOf = (derived: Derived): readonly Alarm[] => [
 
 /** Which port is not limited for want of a meter, if it is that. */
 function unlimited(held: Held, portAt: PortAt): string {
-  const meter = held.kind === 'meter' ? idOf(held) : 0
+  const meter = held.kind === 'meter' ? held.id : 0
   if (isGatewayMeter(meter)) return 'the gateway of a router is not limited: '
   const limit = limitOf(meter)
   if (limit === null) return ''

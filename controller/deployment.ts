@@ -1,13 +1,11 @@
 // Which host gets what. Rules contribute items to scopes; hosts subscribe to scopes; a change of a contribution is
 // worked out once and then handed, by reference, to every host of its scope.
 import type { Scope } from './app.ts'
-import type { Item } from './pipeline/value.ts'
+import { sameItem, type Item } from './pipeline/value.ts'
 import { finish } from './slices.ts'
+import { byKey, type Delta } from './switch/desired.ts'
 
-/** What a host has to put in place (an item replaces the one with its key) and, as null, to remove. */
-export type Delta = ReadonlyMap<string, Item | null>
-
-/** The items of one rule for one key, because of one object and for one scope. */
+/** The items of one rule for one key, because of one object and for one scope. Units of one host share no key. */
 export interface Unit {
   readonly scope: string
   /** The object that caused it. */
@@ -32,16 +30,28 @@ export function scopeKey(scope: Scope): string {
     case 'all':
       return 'all'
     case 'host':
-      return `host ${scope.host}`
+      return named('host', scope.host)
     case 'network':
-      return `network ${scope.network}`
+      return named('network', scope.network)
     case 'group':
-      return `group ${scope.group}`
+      return named('group', scope.group)
     case 'set':
-      return `set ${scope.set}`
+      return named('set', scope.set)
     case 'external':
-      return `external ${scope.network}`
+      return named('external', scope.network)
   }
+}
+
+// Each scope's name is one string, as hundreds of thousands of units have it. Forgotten once there are too many.
+const MOST_NAMES = 100_000
+const names = new Map<string, Map<string, string>>()
+
+function named(kind: Scope['kind'], id: string): string {
+  let known = names.get(kind)
+  if (known === undefined || known.size > MOST_NAMES) names.set(kind, (known = new Map()))
+  let name = known.get(id)
+  if (name === undefined) known.set(id, (name = `${kind} ${id}`))
+  return name
 }
 
 const add = <K, V>(map: Map<K, Set<V>>, key: K, value: V): void => {
@@ -56,46 +66,53 @@ function drop<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
   if (set?.size === 0) map.delete(key)
 }
 
-const NO_HOSTS: ReadonlySet<string> = new Set()
-const NO_ITEMS: ReadonlySet<readonly Item[]> = new Set()
+/** Neither hosts nor scopes. */
+const NONE: ReadonlySet<string> = new Set()
+const NO_LISTS: ReadonlySet<readonly Item[]> = new Set()
+const NO_ITEMS: readonly Item[] = []
+
+/** A Delta that is being written. */
+interface Growing {
+  readonly removed: (readonly Item[])[]
+  readonly added: (readonly Item[])[]
+}
 
 export class Deployment {
   /** By scope: a list of items for each unit. */
-  readonly #itemsIn = new Map<string, Set<readonly Item[]>>()
+  readonly #listsOf = new Map<string, Set<readonly Item[]>>()
   readonly #hostsOf = new Map<string, Set<string>>()
   readonly #scopesOf = new Map<string, ReadonlySet<string>>()
-  #deltas = new Map<string, Map<string, Item | null>>()
+  #deltas = new Map<string, Growing>()
 
   /**
-   * Takes new units and host scopes together; null removes one. All removals come before what is put, so that a key
-   * that moves from one unit or scope to another stays.
+   * Takes new units and host scopes together; null removes one. In a host's delta all removals come before what is
+   * added, so that a key that moves from one unit or scope to another stays.
    */
   update(units: readonly UnitChange[], scopes: readonly ScopeChange[]): void {
     finish(this.steps(units, scopes))
   }
 
-  /** The same in small steps; what hosts are to be told is whole after the last one only. */
+  /** The same in small steps; what hosts have, and are to be told, is whole after the last one only. */
   *steps(units: readonly UnitChange[], scopes: readonly ScopeChange[]): Generator<void, void> {
-    for (const [host, after] of scopes) yield this.#leave(host, after ?? NO_HOSTS)
-    for (const change of units) yield this.#retract(change)
-    for (const change of units) yield this.#place(change)
+    for (const [host, after] of scopes) yield this.#leave(host, after ?? NONE)
+    for (const change of units) yield this.#change(change)
     for (const [host, after] of scopes) yield this.#enter(host, after)
   }
 
   #leave(host: string, after: ReadonlySet<string>): void {
-    for (const scope of this.#scopesOf.get(host) ?? NO_HOSTS) {
+    for (const scope of this.scopesOf(host)) {
       if (after.has(scope)) continue
       drop(this.#hostsOf, scope, host)
-      for (const items of this.#listsOf(scope)) remove(items, this.#deltaOf(host))
+      for (const list of this.#listsIn(scope)) this.#deltaOf(host).removed.push(list)
     }
   }
 
   #enter(host: string, after: ReadonlySet<string> | null): void {
-    const before = this.#scopesOf.get(host) ?? NO_HOSTS
-    for (const scope of after ?? NO_HOSTS) {
+    const before = this.scopesOf(host)
+    for (const scope of after ?? NONE) {
       if (before.has(scope)) continue
       add(this.#hostsOf, scope, host)
-      for (const items of this.#listsOf(scope)) put(items, this.#deltaOf(host))
+      for (const list of this.#listsIn(scope)) this.#deltaOf(host).added.push(list)
     }
     if (after === null) {
       this.#scopesOf.delete(host)
@@ -103,27 +120,21 @@ export class Deployment {
     } else this.#scopesOf.set(host, after)
   }
 
-  #retract({ scope, before, after }: UnitChange): void {
-    if (before === null) return
-    drop(this.#itemsIn, scope, before)
+  #change({ scope, before, after }: UnitChange): void {
+    if (before !== null) drop(this.#listsOf, scope, before)
+    if (after !== null) add(this.#listsOf, scope, after)
     const hosts = this.hostsOf(scope)
     if (hosts.size === 0) return
-    const kept = new Set(after?.map(({ key }) => key))
-    const gone = before.filter(({ key }) => !kept.has(key))
-    for (const host of gone.length === 0 ? NO_HOSTS : hosts) remove(gone, this.#deltaOf(host))
+    const { removed, added } = difference(before ?? NO_ITEMS, after ?? NO_ITEMS)
+    if (removed.length + added.length === 0) return
+    for (const host of hosts) {
+      const delta = this.#deltaOf(host)
+      if (removed.length > 0) delta.removed.push(removed)
+      if (added.length > 0) delta.added.push(added)
+    }
   }
 
-  #place({ scope, before, after }: UnitChange): void {
-    if (after === null) return
-    add(this.#itemsIn, scope, after)
-    const hosts = this.hostsOf(scope)
-    if (hosts.size === 0) return
-    const old = new Map(before?.map((item) => [item.key, item]))
-    const changed = after.filter((item) => !sameItem(old.get(item.key), item))
-    for (const host of changed.length === 0 ? NO_HOSTS : hosts) put(changed, this.#deltaOf(host))
-  }
-
-  /** What has changed for each host since the last call. */
+  /** What the last update has changed for each host. */
   take(): ReadonlyMap<string, Delta> {
     const deltas = this.#deltas
     this.#deltas = new Map()
@@ -132,45 +143,53 @@ export class Deployment {
 
   /** The hosts that have the units of a scope. */
   hostsOf(scope: string): ReadonlySet<string> {
-    return this.#hostsOf.get(scope) ?? NO_HOSTS
+    return this.#hostsOf.get(scope) ?? NONE
+  }
+
+  scopesOf(host: string): ReadonlySet<string> {
+    return this.#scopesOf.get(host) ?? NONE
   }
 
   /** Items of a kind, with the hosts that have them; by looking at all. */
   select(wanted: (item: Item) => boolean): readonly { readonly item: Item; readonly hosts: ReadonlySet<string> }[] {
-    return Array.from(this.#itemsIn).flatMap(([scope, lists]) =>
+    return Array.from(this.#listsOf).flatMap(([scope, lists]) =>
       [...lists].flatMap((items) => items.filter(wanted).map((item) => ({ item, hosts: this.hostsOf(scope) }))),
     )
   }
 
-  /** Everything that a host is to have. */
+  /** Everything that a host is to have: a list of each unit. */
+  *listsOf(host: string): Generator<readonly Item[]> {
+    for (const scope of this.scopesOf(host)) yield* this.#listsIn(scope)
+  }
+
+  /** The same by key. */
   itemsOf(host: string): Map<string, Item> {
-    const items = new Map<string, Item>()
-    for (const scope of this.#scopesOf.get(host) ?? NO_HOSTS) {
-      for (const list of this.#listsOf(scope)) put(list, items)
-    }
-    return items
+    return byKey(this.listsOf(host))
   }
 
-  #listsOf(scope: string): ReadonlySet<readonly Item[]> {
-    return this.#itemsIn.get(scope) ?? NO_ITEMS
+  #listsIn(scope: string): ReadonlySet<readonly Item[]> {
+    return this.#listsOf.get(scope) ?? NO_LISTS
   }
 
-  #deltaOf(host: string): Map<string, Item | null> {
+  #deltaOf(host: string): Growing {
     let delta = this.#deltas.get(host)
-    if (delta === undefined) this.#deltas.set(host, (delta = new Map()))
+    if (delta === undefined) this.#deltas.set(host, (delta = { removed: [], added: [] }))
     return delta
   }
 }
 
-function put(items: readonly Item[], into: Map<string, Item | null>): void {
-  for (const item of items) into.set(item.key, item)
-}
-
-function remove(items: readonly Item[], from: Map<string, Item | null>): void {
-  for (const { key } of items) from.set(key, null)
-}
-
-/** Equal on the wire. */
-export function sameItem(a: Item | undefined, b: Item): boolean {
-  return a === b || (a !== undefined && Buffer.compare(a.frame, b.frame) === 0)
+/** What is in one list only; where an item is replaced, both. */
+function difference(
+  before: readonly Item[],
+  after: readonly Item[],
+): { removed: readonly Item[]; added: readonly Item[] } {
+  if (before.length === 0 || after.length === 0) return { removed: before, added: after }
+  const old = new Map(before.map((item) => [item.key, item]))
+  const added: Item[] = []
+  for (const item of after) {
+    const had = old.get(item.key)
+    if (had !== undefined && sameItem(had, item)) old.delete(item.key)
+    else added.push(item)
+  }
+  return { removed: [...old.values()], added }
 }

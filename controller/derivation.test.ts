@@ -20,6 +20,7 @@ import {
   wired,
   zone,
 } from './testing.ts'
+import { changesOf } from './switch/desired.ts'
 
 type TableName = keyof Inputs
 type Edit = readonly [table: TableName, key: string, row: object | null]
@@ -40,7 +41,7 @@ class World {
     const { units, scopes } = this.derivation.commit()
     this.deployment.update(units, scopes)
     this.sent.clear()
-    for (const [name, delta] of this.deployment.take()) this.sent.set(name, delta.size)
+    for (const [name, delta] of this.deployment.take()) this.sent.set(name, changesOf(delta).size)
     expect(this.derivation.problems()).toEqual([])
     return this
   }

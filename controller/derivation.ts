@@ -116,13 +116,16 @@ export class Derivation {
 
   /** The same in small steps, between which nothing may be committed otherwise. */
   *steps(): Generator<void, Derived> {
-    let changes = this.#engine.commitSlice(always)
-    for (; changes === undefined; changes = this.#engine.commitSlice(always)) yield
+    let committed = this.#engine.commitSlice(always)
+    for (; committed === undefined; committed = this.#engine.commitSlice(always)) yield
     const first = !this.#started
     this.#started = true
     const units: UnitChange[] = first ? [...this.#constants] : []
-    for (const change of changes) {
+    /** Those of other outputs than rules. */
+    const changes: Change[] = []
+    for (const change of committed) {
       if (this.#rules.has(change.name)) pairUnits(change as Change<string, readonly Unit[]>, units)
+      else changes.push(change)
       yield
     }
     const scopes = this.#scopes.of(changes).map(({ key, after }) => [key, after ?? null] as const)

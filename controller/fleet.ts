@@ -8,8 +8,7 @@ import { singleAddress } from './address.ts'
 import { alarmOfSwitch, alarmsOf } from './alarms.ts'
 import type { Announcement, App, NeighbourNews, PacketOut, Report, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
-import type { Delta } from './deployment.ts'
-import type { Derivation } from './derivation.ts'
+import type { Derivation, Derived } from './derivation.ts'
 import { HostRecord } from './host-record.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
@@ -19,6 +18,7 @@ import { isOurs } from './pipeline/cookie.ts'
 import { Rollout } from './rollout.ts'
 import { Slices } from './slices.ts'
 import { describe, describeError } from './switch/describe.ts'
+import type { Delta } from './switch/desired.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
 import { longestDue } from './switch/turns.ts'
@@ -29,6 +29,8 @@ const switchConfig = { flags: 3, missSendLength: 128 } as const
 const TICK_MILLISECONDS = 250
 /** Reading back a switch of 5,000 flows takes 5 to 10 ms here: that many at once, 8 a second, are up to 8 % of a core. */
 const AUDITS_PER_TICK = 2
+/** A tick that comes so late tells of more to do than there is time for: audits wait, but for those with a reason. */
+const LATE_MILLISECONDS = 50
 
 export interface FleetOptions {
   readonly apps: readonly App[]
@@ -75,10 +77,13 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#options = options
     this.#handle = packetHandler(options.apps, options.derivation.reads)
     this.#zones = new Zones((key, zone) => this.#onZone(key, zone))
+    let tickedMs = performance.now()
     this.#ticker = setInterval(() => {
       const now = performance.now()
+      const isLate = now - tickedMs > TICK_MILLISECONDS + LATE_MILLISECONDS
+      tickedMs = now
       const sessions = Array.from(this.hosts.values(), ({ control }) => control)
-      const auditing = longestDue(sessions, now, AUDITS_PER_TICK)
+      const auditing = longestDue(sessions, now, isLate ? 0 : AUDITS_PER_TICK)
       for (const record of this.hosts.values()) record.tick(now, auditing.has(record.control))
     }, TICK_MILLISECONDS)
   }
@@ -187,13 +192,24 @@ export class Fleet extends EventEmitter<FleetEvents> {
     for (const problem of this.#options.derivation.problems()) this.#options.log.error({ problem }, 'a rule failed')
     if (units.length > 0 || scopes.length > 0) {
       yield* this.#rollout.steps(units, scopes, (...told) => this.#tell(...told))
-      this.emit('progress', [...new Set(units.map(({ object }) => object))])
+      yield* this.#begun(units)
     }
     for (const announcement of announcements) this.#announce(announcement)
     // After the flows: packets that are still on their way must not bring back what is forgotten.
     for (const { host, zone, prefixes } of gone) this.#zones.forget(host, zone, prefixes.flatMap(singleAddress))
     for (const host of learnt) this.emit('host', host)
     this.#options.committed?.((performance.now() - begin) / 1000)
+  }
+
+  /** In small steps, as for each object somebody may have to be told what has become of it. */
+  *#begun(units: Derived['units']): Generator<void, void> {
+    const objects = new Set<string>()
+    for (const { object } of units) {
+      if (objects.has(object)) continue
+      objects.add(object)
+      this.emit('progress', [object])
+      yield
+    }
   }
 
   #tell(host: string, revision: number, delta: Delta): void {
@@ -320,6 +336,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
 
   #newControl(id: string): SwitchSession {
     return new SwitchSession({
+      desired: this.#rollout.desired(id),
       owns: {
         flow: (cookie) => (isOurs(cookie) ? 'weft' : 'foreign'),
         group: () => 'foreign',

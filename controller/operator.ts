@@ -31,7 +31,7 @@ const tracedHost = ({ facts, control }: HostRecord): TracedHost => ({
 /** Null where the switch does not answer. */
 async function installedOn(record: HostRecord | undefined): Promise<InstalledFlows> {
   const flows = await (record?.channel && readFlows(record.channel).catch(() => null))
-  return flows ? new Map(flows.map((flow) => [flow.key, flow])) : null
+  return flows ? new Map(flows.map((found) => [found.flow.key, found])) : null
 }
 
 /** Whether only the first packet of a connection matches. */
@@ -87,7 +87,7 @@ export class FleetOperator implements Operator {
     const record = this.#fleet.hosts.get(host)
     const wanted = record?.control.wanted ?? new Map<string, Item>()
     const installed = live ? await installedOn(record) : null
-    const others = Array.from(installed?.values() ?? []).filter(({ key }) => !wanted.has(key))
+    const others = Array.from(installed?.values() ?? [], ({ flow }) => flow).filter(({ key }) => !wanted.has(key))
     return [...wanted.values(), ...others]
       .flatMap((item) => this.#hostFlow(item, wanted, installed))
       .toSorted((a, b) => a.table - b.table || b.flow.priority - a.flow.priority)
@@ -135,14 +135,14 @@ export class FleetOperator implements Operator {
   }
 }
 
-function count(counters: Map<string, Counters>, rules: ReadonlyMap<bigint, string>, flow: InstalledFlow): void {
-  const message = decodeMessage(flow.frame)
-  const rule = message.kind === 'flow_mod' ? rules.get(message.cookie) : undefined
+function count(counters: Map<string, Counters>, rules: ReadonlyMap<bigint, string>, found: InstalledFlow): void {
+  const message = decodeMessage(found.flow.frame)
+  const rule = rules.get(found.flow.cookie)
   if (message.kind !== 'flow_mod' || rule === undefined) return
   const { sessions, packets, bytes } = counters.get(rule) ?? { sessions: 0, packets: 0, bytes: 0 }
   counters.set(rule, {
-    sessions: sessions + (opensSession(message.match) ? Number(flow.packets) : 0),
-    packets: packets + Number(flow.packets),
-    bytes: bytes + Number(flow.bytes),
+    sessions: sessions + (opensSession(message.match) ? Number(found.packets) : 0),
+    packets: packets + Number(found.packets),
+    bytes: bytes + Number(found.bytes),
   })
 }

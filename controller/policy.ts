@@ -1,6 +1,7 @@
 // What security groups depend on: who is in which group, which sets of addresses a group's rules refer to, and what each
 // host needs of it. Part of the dataflow (derivation.ts).
-import { asPrefix, canonicalPrefix, ipv6Address, linkLocal, mac } from './address.ts'
+import { asPrefix, canonicalPrefix, linkLocal, mac } from './address.ts'
+import { ipv6Text } from './ipv6.ts'
 import type { AddressGroup, Policy, Port, Reads, SecurityGroup, SecurityGroupRule, Zone } from './app.ts'
 import { objectDigits } from './pipeline/cookie.ts'
 import type { Engine, Grouping, Table } from './engine/index.ts'
@@ -53,7 +54,7 @@ export function memberOf(key: string): { readonly set: string; readonly prefix: 
 const groupsOfPort = (row: Port): readonly string[] =>
   row.port_security_enabled ? (row.security_groups ?? NONE) : NONE
 
-const linkLocalPrefix = (address: string): string => asPrefix(ipv6Address(linkLocal(mac(address))))
+const linkLocalPrefix = (address: string): string => asPrefix(ipv6Text(linkLocal(mac(address))))
 
 const addressesOf = (row: Port): string[] =>
   [...row.fixed_ips, ...row.allowed_address_pairs].map(({ ip_address }) => asPrefix(ip_address))

@@ -1,8 +1,9 @@
 // From what a commit changed to what each host is told, and back: who has not confirmed yet what an object causes.
-import { Deployment, type Delta, type ScopeChange, type UnitChange } from './deployment.ts'
+import { Deployment, type ScopeChange, type UnitChange } from './deployment.ts'
+import type { Item } from './pipeline/value.ts'
 import { objectBits, objectIn } from './pipeline/cookie.ts'
 import { Realized } from './realized.ts'
-import { cookieOf } from './switch/wire.ts'
+import { NO_CHANGE, type Delta, type Desired } from './switch/desired.ts'
 
 type Tell = (host: string, revision: number, delta: Delta) => void
 
@@ -10,6 +11,20 @@ export class Rollout {
   readonly #deployment = new Deployment()
   readonly #realized = new Realized()
   #revision = 0
+  /** From the first change of a commit until all hosts have been told of it. */
+  #telling = false
+
+  /** What the host is to have, as it changes. */
+  desired(host: string): Desired {
+    const lists = (): Iterable<readonly Item[]> => this.#deployment.listsOf(host)
+    const isSettled = (): boolean => !this.#telling
+    return {
+      lists,
+      get settled() {
+        return isSettled()
+      },
+    }
+  }
 
   /** Hosts that have not confirmed what the object causes there. */
   unconfirmed(object: string): ReadonlySet<string> {
@@ -20,27 +35,32 @@ export class Rollout {
   *steps(units: readonly UnitChange[], scopes: readonly ScopeChange[], tell: Tell): Generator<void, void> {
     this.#revision += 1
     const revision = this.#revision
-    const before = this.#hostsOf(units)
+    this.#telling = true
+    const leaving = this.#leaving(scopes)
     yield* this.#deployment.steps(units, scopes)
-    const after = this.#hostsOf(units)
     const told = this.#deployment.take()
     yield* this.#realized.touch(units, revision, (scope) => {
-      const hosts = new Set([...(before.get(scope) ?? []), ...(after.get(scope) ?? [])])
-      return [...hosts].filter((host) => told.has(host))
+      const hosts = [...this.#deployment.hostsOf(scope), ...(leaving.get(scope) ?? [])]
+      return hosts.filter((host) => told.has(host))
     })
     for (const [host, delta] of told) yield tell(host, revision, delta)
+    this.#telling = false
   }
 
-  /** All that the host is to have, if there is anything, to one that has forgotten it. */
+  /** That the host is to have what it has, if there is anything, to one that has forgotten it. */
   repeat(host: string, tell: Tell): void {
-    const items = this.#deployment.itemsOf(host)
-    if (items.size > 0) tell(host, this.#revision, items)
+    for (const _ of this.#deployment.listsOf(host)) return tell(host, this.#revision, NO_CHANGE)
   }
 
-  /** The hosts that have the units' scopes now. */
-  #hostsOf(units: readonly UnitChange[]): ReadonlyMap<string, readonly string[]> {
-    const scopes = new Set(units.map(({ scope }) => scope))
-    return new Map(Array.from(scopes, (scope) => [scope, [...this.#deployment.hostsOf(scope)]]))
+  /** By scope, the hosts that have it and shall not. */
+  #leaving(scopes: readonly ScopeChange[]): ReadonlyMap<string, readonly string[]> {
+    const leaving = new Map<string, string[]>()
+    for (const [host, after] of scopes) {
+      for (const scope of this.#deployment.scopesOf(host)) {
+        if (after?.has(scope) !== true) leaving.set(scope, [...(leaving.get(scope) ?? []), host])
+      }
+    }
+    return leaving
   }
 
   /** The host has all up to the revision; gives the objects that no host has to confirm any more. */
@@ -56,6 +76,6 @@ export class Rollout {
   /** What hosts are to have because of the objects, which are told by what a cookie holds of their ids. */
   causedBy(objects: ReadonlySet<string>): ReturnType<Deployment['select']> {
     const cookies = new Set(Array.from(objects, objectBits))
-    return this.#deployment.select((item) => item.kind === 'flow' && cookies.has(objectIn(cookieOf(item))))
+    return this.#deployment.select((item) => item.kind === 'flow' && cookies.has(objectIn(item.cookie)))
   }
 }

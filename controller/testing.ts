@@ -14,6 +14,8 @@ import type {
   Zone,
 } from './app.ts'
 
+export { changesOf } from './switch/desired.ts'
+
 /** A UUID from a letter and a number, so that tests can read it. */
 export const uuid = (letter: string, n: number): string =>
   `${letter.charCodeAt(0).toString(16).padStart(2, '0')}${n.toString(16).padStart(6, '0')}-0000-4000-8000-000000000000`

@@ -6,6 +6,7 @@ import { Derivation } from '../../controller/derivation.ts'
 import type { Inputs } from '../../controller/topology.ts'
 import {
   addressGroup,
+  changesOf,
   groupRule,
   host,
   network,
@@ -43,7 +44,7 @@ class World {
     const { units, scopes } = this.derivation.commit()
     this.deployment.update(units, scopes)
     expect(this.derivation.problems()).toEqual([])
-    return Object.fromEntries(Array.from(this.deployment.take(), ([id, delta]) => [id, delta.size]))
+    return Object.fromEntries(Array.from(this.deployment.take(), ([id, delta]) => [id, changesOf(delta).size]))
   }
 
   /** How many flows of the stages a host has. */

@@ -38,6 +38,22 @@ interface Waiter {
 /** Answers to a peer that does not read: above this many bytes waiting, we do not read from it either. */
 const CONGESTED = 1 << 20
 
+/** Bytes that go out by themselves. */
+const LARGE = 16 * 1024
+/** Buffers of this size for them are used again: to allocate one takes longer than to fill it. */
+const ROOM = 512 * 1024
+const SPARE_MAX = 16
+const spare: Buffer[] = []
+
+function writeCopy(socket: Socket, bytes: Uint8Array): void {
+  if (bytes.length > ROOM) return void socket.write(Buffer.from(bytes))
+  const room = spare.pop() ?? Buffer.allocUnsafeSlow(ROOM)
+  room.set(bytes)
+  socket.write(room.subarray(0, bytes.length), () => {
+    if (spare.length < SPARE_MAX) spare.push(room)
+  })
+}
+
 const now = (): number => performance.now()
 
 export class Channel {
@@ -88,10 +104,16 @@ export class Channel {
     this.#flushSoon()
   }
 
-  /** The same for whole messages that are already bytes. */
+  /** The same for whole messages that are already bytes, which may be used again afterwards. */
   sendFrames(bytes: Uint8Array): void {
-    this.#session.sendFrames(bytes)
-    this.#flushSoon()
+    if (bytes.length < LARGE) {
+      this.#session.sendFrames(bytes)
+      this.#flushSoon()
+    } else if (this.#failure === null && this.#socket.writable) {
+      // Past the session, which would keep as much memory for what is sent next.
+      this.#flush()
+      writeCopy(this.#socket, bytes)
+    }
   }
 
   /**

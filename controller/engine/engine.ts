@@ -51,8 +51,13 @@ export class Query<K extends Key, V> {
 
 /** A query that is kept alive for every key of a source and whose changes each commit returns. */
 export class Output<K extends Key, V> extends Query<K, V> {
+  /** Nodes that may have changed since the last commit, with what they were then. */
+  readonly marked: Map<Node, unknown>
+
   constructor(graph: Graph, name: string, keys: KeySource<K>, run: (key: K) => V, options: Options<V>) {
-    super(graph, name, run, options, { kind: 'output' })
+    const marked = new Map<Node, unknown>()
+    super(graph, name, run, options, { kind: 'output', marked })
+    this.marked = marked
     keys.follow((key, present) => (present ? graph.keep(this.node(key)) : graph.drop(this.node(key))))
   }
 
@@ -60,7 +65,7 @@ export class Output<K extends Key, V> extends Query<K, V> {
   committed(key: K): V | undefined {
     const node = this.owner.nodes.get(key)
     if (node === undefined) return undefined
-    const value = this.graph.marked.has(node) ? this.graph.marked.get(node) : node.kept ? node.value : none
+    const value = this.marked.has(node) ? this.marked.get(node) : node.kept ? node.value : none
     return value === none ? undefined : (value as V)
   }
 
@@ -74,7 +79,7 @@ export class Output<K extends Key, V> extends Query<K, V> {
     const node = this.node(key)
     this.graph.releaseIfUnread(node)
     this.graph.refresh(node)
-    return walk(node)
+    return walk(node, this.graph)
   }
 }
 
@@ -108,7 +113,8 @@ export class DerivedTable<K extends Key, R extends {}> extends Query<K, R | unde
     return this.#marked.size > 0
   }
 
-  refresh(): void {
+  /** In small steps. */
+  *refresh(): Generator<void> {
     // What a follower makes stale here waits: commit() refuses it.
     const stale = new Map(this.#marked)
     for (const [node, published] of stale) {
@@ -118,6 +124,7 @@ export class DerivedTable<K extends Key, R extends {}> extends Query<K, R | unde
       this.#marked.delete(node)
       if (!node.kept) this.graph.releaseIfUnread(node)
       if (before !== after) for (const follower of this.#followers) follower(node.key as K, before, after)
+      yield
     }
   }
 }
@@ -156,7 +163,7 @@ class DerivedKeys<K extends Key> implements KeySource<K> {
   }
 }
 
-type AnyTable = Pick<Table<Key, {}>, 'name' | 'staged' | 'apply'>
+type AnyTable = Pick<Table<Key, {}>, 'name' | 'staged' | 'take' | 'apply'>
 type AnyGrouping = { readonly name: string; readonly failures: ReadonlyMap<Key, string> }
 
 export class Engine {
@@ -165,6 +172,7 @@ export class Engine {
   readonly #tables: AnyTable[] = []
   readonly #groupings: AnyGrouping[] = []
   readonly #derivedKeys: { refresh(): void }[] = []
+  readonly #outputs: Pick<Output<Key, unknown>, 'marked'>[] = []
   readonly #derivedTables: Pick<DerivedTable<Key, {}>, 'name' | 'isStale' | 'refresh'>[] = []
   /** Where the commit in progress stands; undefined between commits. */
   #progress: Iterator<void, readonly Change[]> | undefined
@@ -208,7 +216,9 @@ export class Engine {
     run: (key: K) => V,
     options: Options<V> = {},
   ): Output<K, V> {
-    return new Output(this.#graph, this.#claim(name), keys, run, options)
+    const output = new Output(this.#graph, this.#claim(name), keys, run, options)
+    this.#outputs.push(output)
+    return output
   }
 
   /** A key set computed from tracked reads. Compared as a whole: for large sets prefer a table or a grouping. */
@@ -224,14 +234,17 @@ export class Engine {
   }
 
   /**
-   * Begins or continues a commit; asks `pause` after each output key and returns undefined when told to stop. Nothing
-   * is visible in `committed` until the last slice returns the changes. Writes made in between wait for the next
-   * commit, so one that is fed without end still completes.
+   * Begins or continues a commit; asks `pause` after each row and key and returns undefined when told to stop. Nothing
+   * is visible in `committed` until the last slice returns the changes; who reads anything else in between may find some
+   * rows as they were, and some as they will be. Writes made in between wait for the next commit, so one that is fed
+   * without end still completes.
    */
   commitSlice(pause: () => boolean): readonly Change[] | undefined {
     const { reader } = this.#graph
     if (reader !== undefined) throw new Error(`queries are pure: ${reader.label} may not commit`)
     this.#progress ??= this.#steps()
+    // Whoever has read since the last slice has seen less than what is applied in this one.
+    this.#graph.revision += 1
     for (;;) {
       const { done, value } = this.#progress.next()
       if (done === true) {
@@ -244,11 +257,12 @@ export class Engine {
 
   /** True if a commit would have something to do. */
   get pending(): boolean {
-    return this.#progress !== undefined || this.#graph.marked.size > 0 || this.#tables.some(({ staged }) => staged > 0)
+    if (this.#progress !== undefined || this.#tables.some(({ staged }) => staged > 0)) return true
+    return this.#outputs.some(({ marked }) => marked.size > 0)
   }
 
   problems(): readonly Problem[] {
-    const failed = [...this.#graph.failing].map(({ owner, key, failure }) => problem(owner.name, key, failure))
+    const failed = Array.from(this.#graph.failing, ([{ owner, key }, failure]) => problem(owner.name, key, failure))
     const ungrouped = this.#groupings.flatMap(({ name, failures }) =>
       [...failures].map(([key, reason]) => ({ name, key, reason, culprit: `${name}(${key})` })),
     )
@@ -257,8 +271,8 @@ export class Engine {
 
   /** `runs` counts function runs since the beginning, `edges` the reads that are remembered now. */
   get stats(): { readonly revision: number; readonly runs: number; readonly edges: number } {
-    const { revision, runs, edges } = this.#graph
-    return { revision, runs, edges }
+    const { revision, runs, links } = this.#graph
+    return { revision, runs, edges: links.count }
   }
 
   #claim(name: string): string {
@@ -268,28 +282,31 @@ export class Engine {
   }
 
   *#steps(): Generator<void, readonly Change[]> {
-    const { marked } = this.#graph
-    this.#graph.revision += 1
-    for (const table of this.#tables) table.apply()
+    for (const table of this.#tables) table.take()
+    for (const table of this.#tables) yield* table.apply()
     this.#graph.retryCycles()
-    for (const table of this.#derivedTables) table.refresh()
+    for (const table of this.#derivedTables) yield* table.refresh()
     const late = this.#derivedTables.find(({ isStale }) => isStale)
     if (late !== undefined) throw new Error(`the derived table '${late.name}' reads what was declared after it`)
     for (const keys of this.#derivedKeys) keys.refresh()
-    for (const node of marked.keys()) {
-      if (!node.kept) continue
-      this.#graph.refresh(node)
-      yield
+    for (const { marked } of this.#outputs) {
+      for (const node of marked.keys()) {
+        if (node.kept) this.#graph.refresh(node)
+        yield
+      }
     }
     while (this.#graph.sweepOne()) yield
     const changes: Change[] = []
-    for (const [node, published] of marked) {
-      const change = changeOf(node, published)
-      if (change !== null) changes.push(change)
-      yield
+    const dropped: Node[] = []
+    for (const { marked } of this.#outputs) {
+      for (const [node, published] of marked) {
+        const change = changeOf(node, published)
+        if (change !== null) changes.push(change)
+        if (!node.kept) dropped.push(node)
+        yield
+      }
     }
-    const dropped = [...marked.keys()].filter(({ kept }) => !kept)
-    marked.clear()
+    for (const { marked } of this.#outputs) marked.clear()
     for (const node of dropped) this.#graph.releaseIfUnread(node)
     return changes
   }
@@ -304,9 +321,8 @@ function changeOf(node: Node, published: unknown): Change | null {
   return { name: node.owner.name, key: node.key, before, after }
 }
 
-function problem(name: string, key: Key, failure: QueryError | undefined): Problem {
+function problem(name: string, key: Key, failure: QueryError): Problem {
   let culprit = failure
-  while (culprit?.cause instanceof QueryError) culprit = culprit.cause
-  const where = culprit === undefined ? '' : `${culprit.query}(${culprit.key})`
-  return { name, key, reason: reasonOf(culprit?.cause), culprit: where }
+  while (culprit.cause instanceof QueryError) culprit = culprit.cause
+  return { name, key, reason: reasonOf(culprit.cause), culprit: `${culprit.query}(${culprit.key})` }
 }

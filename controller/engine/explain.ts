@@ -1,5 +1,5 @@
 // Why an output has its value: the nodes it read, directly or not, each once, as a flat list that can be sent as JSON.
-import { type Key, type Node, none, type Owner } from './graph.ts'
+import { type Graph, type Key, type Node, none, type Owner } from './graph.ts'
 
 export interface Step {
   readonly kind: Owner['kind']
@@ -13,19 +13,28 @@ export interface Step {
   readonly reads: readonly number[]
 }
 
-export function walk(root: Node): readonly Step[] {
+export function walk(root: Node, { links, failing }: Graph): readonly Step[] {
   const index = new Map<Node, number>([[root, 0]])
   const steps: Step[] = []
   // Map iteration also visits what is added on the way.
   for (const node of index.keys()) {
     const reads: number[] = []
-    for (let edge = node.firstDep; edge !== undefined; edge = edge.nextDep) {
-      if (!index.has(edge.dep)) index.set(edge.dep, index.size)
-      reads.push(index.get(edge.dep) as number)
+    for (let link = node.firstDep; link !== 0; link = links.nextDep(link)) {
+      const dep = links.dep(link)
+      if (!index.has(dep)) index.set(dep, index.size)
+      reads.push(index.get(dep) as number)
     }
-    const { owner, key, changedAt, failure } = node
+    const { owner, key, changedAt } = node
     const value = node.value === none ? undefined : node.value
-    steps.push({ kind: owner.kind, name: owner.name, key, value, changedAt, problem: failure?.message, reads })
+    steps.push({
+      kind: owner.kind,
+      name: owner.name,
+      key,
+      value,
+      changedAt,
+      problem: failing.get(node)?.message,
+      reads,
+    })
   }
   return steps
 }

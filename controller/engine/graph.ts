@@ -6,6 +6,8 @@
 // unchanged one, so a circle closed by an edit goes unseen and leaves values that contradict each other (tried with
 // 3.2.1: a = 1 + b, b = a + 1 gives a 1, b 2). Here it is a named problem.
 
+import { type Link, Links } from './links.ts'
+
 export type Key = string | number
 
 /** What nodes of one table, grouping, query or output share. */
@@ -18,7 +20,7 @@ export interface Owner {
   readonly run?: (key: Key) => unknown
   /** False for an input that holds something and so stays when nobody reads it. */
   readonly vacant?: (node: Node) => boolean
-  /** Where the changes of its kept nodes are collected, if not in `Graph.marked`. */
+  /** Its kept nodes that may have changed since the last publication, with the value published then. */
   readonly marked?: Map<Node, unknown>
 }
 
@@ -29,20 +31,12 @@ const fresh = 0
 const stale = 1
 const busy = 2
 
-interface Edge {
-  readonly dep: Node
-  readonly sub: Node
-  nextDep: Edge | undefined
-  previousSub: Edge | undefined
-  nextSub: Edge | undefined
-}
-
 export class Node {
   readonly owner: Owner
   readonly key: Key
   value: unknown
   state: typeof fresh | typeof stale | typeof busy
-  /** Stays alive without readers; its changes are collected in `marked` of its owner, or else of the graph. */
+  /** Stays alive without readers; its changes are collected in `marked` of its owner. */
   kept = false
   /** Waits in `Graph.released` for a second look. */
   released = false
@@ -50,9 +44,10 @@ export class Node {
   verifiedAt = -1
   /** The last run that read this node: one edge per run is enough. */
   readBy = 0
-  failure: QueryError | undefined = undefined
-  firstDep: Edge | undefined = undefined
-  firstSub: Edge | undefined = undefined
+  /** Where `Links` has it; 0 while it has no links. */
+  number = 0
+  firstDep: Link = 0
+  firstSub: Link = 0
 
   constructor(owner: Owner, key: Key, value: unknown) {
     this.owner = owner
@@ -101,19 +96,17 @@ export class Graph {
   revision = 0
   /** Function runs since the beginning. */
   runs = 0
-  edges = 0
-  /** Kept nodes that may have changed since the last publication, with the value published then. */
-  readonly marked = new Map<Node, unknown>()
-  readonly failing = new Set<Node>()
+  readonly links = new Links()
+  readonly failing = new Map<Node, QueryError>()
 
   readonly #released: Node[] = []
   readonly #path: Node[] = []
   readonly #cyclic = new Map<Node, CycleError>()
   /** Nodes whose latest run closed a circle. */
   readonly #closers = new Set<Node>()
-  // The run in progress: who reads, the last edge confirmed, and its number.
+  // The run in progress: who reads, the last link confirmed, and its number.
   #reader: Node | undefined
-  #cursor: Edge | undefined
+  #cursor: Link = 0
   #run = 0
 
   /** The query being computed, if any. */
@@ -123,8 +116,12 @@ export class Graph {
 
   /** The node, if there is one. A run mostly repeats the reads of the run before: that saves the look-up in the map. */
   find(owner: Owner, key: Key): Node | undefined {
-    const edge = this.#cursor === undefined ? this.#reader?.firstDep : this.#cursor.nextDep
-    if (edge !== undefined && edge.dep.key === key && edge.dep.owner === owner) return edge.dep
+    const reader = this.#reader
+    const link = reader === undefined ? 0 : this.links.after(reader, this.#cursor)
+    if (link !== 0) {
+      const dep = this.links.dep(link)
+      if (dep.key === key && dep.owner === owner) return dep
+    }
     return owner.nodes.get(key)
   }
 
@@ -132,11 +129,11 @@ export class Graph {
   read(node: Node): unknown {
     const reader = this.#reader
     if (reader === undefined) this.releaseIfUnread(node)
-    // The read that closes a circle leaves no edge (nodes that read each other would live for ever): it is retried.
+    // The read that closes a circle leaves no link (nodes that read each other would live for ever): it is retried.
     else if (node.state === busy) this.#closers.add(reader)
     else this.#link(node, reader)
     if (node.state !== fresh) this.refresh(node)
-    if (node.value === none) throw node.failure
+    if (node.value === none) throw this.failing.get(node)
     return node.value
   }
 
@@ -153,10 +150,12 @@ export class Graph {
   }
 
   #spread(from: Node): void {
+    const { links } = this
     const stack: Node[] = [from]
     for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
-      for (let edge = node.firstSub; edge !== undefined; edge = edge.nextSub) {
-        if (this.#expire(edge.sub)) stack.push(edge.sub)
+      for (let link = node.firstSub; link !== 0; link = links.nextSub(link)) {
+        const sub = links.sub(link)
+        if (this.#expire(sub)) stack.push(sub)
       }
     }
   }
@@ -185,12 +184,8 @@ export class Graph {
 
   /** Keeps the value of the first mark: a later reader may refresh the node before the change is published. */
   #mark(node: Node, published: unknown): void {
-    const marked = this.#marksOf(node)
-    if (!marked.has(node)) marked.set(node, published)
-  }
-
-  #marksOf(node: Node): Map<Node, unknown> {
-    return node.owner.marked ?? this.marked
+    const { marked } = node.owner
+    if (marked !== undefined && !marked.has(node)) marked.set(node, published)
   }
 
   refresh(node: Node): void {
@@ -210,9 +205,9 @@ export class Graph {
   }
 
   #mustRun(node: Node): boolean {
-    if (node.verifiedAt < 0 || node.failure !== undefined) return true
-    for (let edge = node.firstDep; edge !== undefined; edge = edge.nextDep) {
-      const { dep } = edge
+    if (node.verifiedAt < 0 || this.#fails(node)) return true
+    for (let link = node.firstDep; link !== 0; link = this.links.nextDep(link)) {
+      const dep = this.links.dep(link)
       // All earlier reads are unchanged, so the function would read `dep` again: running it names the cycle.
       if (dep.state === busy) return true
       if (dep.state === stale) this.refresh(dep)
@@ -226,7 +221,7 @@ export class Graph {
     const cursor = this.#cursor
     const run = this.#run
     this.#reader = node
-    this.#cursor = undefined
+    this.#cursor = 0
     this.#run = ++this.runs
     try {
       const value = node.owner.run?.(node.key)
@@ -244,21 +239,22 @@ export class Graph {
     }
   }
 
+  #fails(node: Node): boolean {
+    return this.failing.size > 0 && this.failing.has(node)
+  }
+
   #succeed(node: Node, value: unknown): void {
     // An equal result leaves the old object in place, so that what others share with it stays shared.
     if (node.value === none || !node.owner.equals(node.value, value)) {
       node.value = value
       node.changedAt = this.revision
     }
-    if (node.failure === undefined) return
-    node.failure = undefined
-    this.failing.delete(node)
+    if (this.#fails(node)) this.failing.delete(node)
   }
 
   /** The last good value stays; readers notice only a node that never had one. */
   #fail(node: Node, error: unknown): void {
-    node.failure = new QueryError(node, error)
-    this.failing.add(node)
+    this.failing.set(node, new QueryError(node, error))
     if (node.value === none) node.changedAt = this.revision
   }
 
@@ -273,38 +269,20 @@ export class Graph {
   #link(dep: Node, sub: Node): void {
     if (dep.readBy === this.#run) return
     dep.readBy = this.#run
-    const next = this.#cursor === undefined ? sub.firstDep : this.#cursor.nextDep
-    if (next !== undefined && next.dep === dep) {
-      this.#cursor = next
-      return
-    }
-    const edge: Edge = { dep, sub, nextDep: next, previousSub: undefined, nextSub: dep.firstSub }
-    if (dep.firstSub !== undefined) dep.firstSub.previousSub = edge
-    dep.firstSub = edge
-    if (this.#cursor === undefined) sub.firstDep = edge
-    else this.#cursor.nextDep = edge
-    this.#cursor = edge
-    this.edges += 1
+    const next = this.links.after(sub, this.#cursor)
+    if (next !== 0 && this.links.dep(next) === dep) this.#cursor = next
+    else this.#cursor = this.links.insert(dep, sub, this.#cursor)
   }
 
-  /** Removes the reads after `last` (all of them if undefined): the latest run did not repeat them. */
-  #unlinkAfter(node: Node, last: Edge | undefined): void {
-    let edge = last === undefined ? node.firstDep : last.nextDep
-    if (last === undefined) node.firstDep = undefined
-    else last.nextDep = undefined
-    for (; edge !== undefined; edge = edge.nextDep) {
-      const { dep, previousSub, nextSub } = edge
-      if (nextSub !== undefined) nextSub.previousSub = previousSub
-      if (previousSub !== undefined) previousSub.nextSub = nextSub
-      else dep.firstSub = nextSub
-      this.edges -= 1
-      this.releaseIfUnread(dep)
-    }
+  /** Removes the reads after `last` (all of them if there is none): the latest run did not repeat them. */
+  #unlinkAfter(node: Node, last: Link): void {
+    if (this.links.after(node, last) === 0) return
+    for (const dep of this.links.removeAfter(node, last)) this.releaseIfUnread(dep)
   }
 
   /** Puts the node up for `sweepOne`. */
   releaseIfUnread(node: Node): void {
-    if (node.released || node.kept || node.firstSub !== undefined) return
+    if (node.released || node.kept || node.firstSub !== 0) return
     node.released = true
     this.#released.push(node)
   }
@@ -317,13 +295,14 @@ export class Graph {
     const node = this.#released.pop()
     if (node === undefined) return false
     node.released = false
-    if (node.kept || node.firstSub !== undefined) return true
+    if (node.kept || node.firstSub !== 0) return true
     if (node.owner.run === undefined && node.owner.vacant?.(node) === false) return true
     this.failing.delete(node)
     this.#closers.delete(node)
-    this.#unlinkAfter(node, undefined)
+    this.#unlinkAfter(node, 0)
+    this.links.forget(node)
     // If its removal is not published yet, it must still be found: whoever publishes puts it up again.
-    if (this.#marksOf(node).has(node)) this.#reset(node)
+    if (node.owner.marked?.has(node) === true) this.#reset(node)
     else node.owner.nodes.delete(node.key)
     return true
   }

@@ -1,5 +1,5 @@
 // What queries stand on: tables, whose rows are written from outside, and groupings, indexes over a table that are
-// kept by difference. Writes are staged; a commit applies them all at once, so every read sees one moment.
+// kept by difference. Writes are staged; a commit applies them together, so that every query sees one moment.
 import { SortedKeys } from './sorted-keys.ts'
 import { type Graph, type Key, Node, type Owner, reasonOf } from './graph.ts'
 
@@ -25,7 +25,9 @@ export class Table<K extends Key, R extends {}> implements KeySource<K>, RowSour
   readonly name: string
   readonly #graph: Graph
   readonly #owner: Owner
-  readonly #staged = new Map<K, R | undefined>()
+  #staged = new Map<K, R | undefined>()
+  /** What the commit in progress applies. */
+  #taken: ReadonlyMap<K, R | undefined> = new Map()
   readonly #rowFollowers: RowFollower<K, R>[] = []
   readonly #keyFollowers: ((key: K, present: boolean) => void)[] = []
   #keys: KeyCell<K> | undefined
@@ -55,6 +57,7 @@ export class Table<K extends Key, R extends {}> implements KeySource<K>, RowSour
   replace(rows: Iterable<readonly [K, R]>): void {
     this.#staged.clear()
     for (const key of this.#owner.nodes.keys()) this.delete(key as K)
+    for (const key of this.#taken.keys()) this.delete(key)
     for (const [key, row] of rows) this.set(key, row)
   }
 
@@ -87,9 +90,20 @@ export class Table<K extends Key, R extends {}> implements KeySource<K>, RowSour
     return this.#staged.size
   }
 
-  apply(): void {
-    for (const [key, row] of this.#staged) this.#write(key, row)
-    this.#staged.clear()
+  /** What is written from now on waits for the next commit. */
+  take(): void {
+    if (this.#staged.size === 0) return
+    this.#taken = this.#staged
+    this.#staged = new Map()
+  }
+
+  /** Applies what was taken, row by row. */
+  *apply(): Generator<void> {
+    for (const [key, row] of this.#taken) {
+      this.#write(key, row)
+      yield
+    }
+    this.#taken = new Map()
   }
 
   #stage(key: K, row: R | undefined): void {

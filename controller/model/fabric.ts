@@ -1,13 +1,13 @@
 // Several modelled hosts, joined by tunnels and by wires, under one controller: a packet that a port sends, and what
 // becomes of it on every host, answers of the controller included. Nothing takes time here; a network is milliseconds.
 import { TUNNEL_PORTS, type App, type PacketOut, type Reads } from '../app.ts'
-import type { Delta } from '../deployment.ts'
 import { packetInReason, ports as reserved } from '../../ofproto/messages/index.ts'
 import { packetHandler } from '../packet-in.ts'
 import { outActions } from '../packet-out.ts'
 import { ModelSwitch, type Arrival } from './switch.ts'
 import { plainPort, tunnelPort } from './tables.ts'
 import type { Punt, Trace } from './trace.ts'
+import { changesOf, type Delta } from '../switch/desired.ts'
 
 /** A packet that left by a port without a tunnel: to a station, or onto a wire. */
 export interface Delivery {
@@ -94,7 +94,7 @@ export class Fabric {
 
   apply(host: string, delta: Delta): void {
     const model = this.switchOf(host)
-    for (const [key, item] of delta) {
+    for (const [key, item] of changesOf(delta)) {
       if (item === null) model.remove(key)
       else model.put(item)
     }

@@ -2,14 +2,15 @@
 // the network itself says.
 import { expect, test } from 'vitest'
 import { bitsToBytes } from '../../ofproto/fields/bits.ts'
-import { ipv6Address, linkLocal, mac } from '../address.ts'
+import { linkLocal, mac } from '../address.ts'
+import { ipv6Text } from '../ipv6.ts'
 import { groupRule, host, network, port, securityGroup, subnet, uuid, vif } from '../testing.ts'
 import { simulate } from './testing.ts'
 import { ipFrame, udpFrame, type Ends } from './testing-packets.ts'
 
 const ICMPV6 = 58
 const macOf = (i: number): number => mac(port(1, i).mac_address)
-const lla = (i: number): string => ipv6Address(linkLocal(macOf(i)))
+const lla = (i: number): string => ipv6Text(linkLocal(macOf(i)))
 const group = uuid('g', 1)
 
 /** Ports 2 and 3 of network 1 on one host, which may all; `open`: port 2 is without port security. */

@@ -4,7 +4,8 @@ import { apps } from '../../apps/index.ts'
 import { checksum, parseFrame, parseIpv4, pseudoHeader } from '../../packet/frame.ts'
 import { parseIpv6, pseudoHeader6 } from '../../packet/ipv6.ts'
 import { formatPacket } from '../../ofproto/packet/index.ts'
-import { linkLocal, ipv6Address, mac } from '../address.ts'
+import { linkLocal, mac } from '../address.ts'
+import { ipv6Text } from '../ipv6.ts'
 import { packetHandler } from '../packet-in.ts'
 import { gateway, groupRule, host, network, port, router, securityGroup, subnet, uuid, vif } from '../testing.ts'
 import { simulate, type Rows } from './testing.ts'
@@ -98,7 +99,7 @@ test.each(targets)('a datagram to a port %s is answered by an ICMP error that qu
 })
 
 test('IPv6 is answered as well: TCP by a reset, the rest by an ICMPv6 error', () => {
-  const lla = (n: number, i: number): string => ipv6Address(linkLocal(macOf(n, i)))
+  const lla = (n: number, i: number): string => ipv6Text(linkLocal(macOf(n, i)))
   for (const i of [3, 4]) {
     const six = { fromMac: macOf(1, 2), toMac: macOf(1, i), from: lla(1, 2), to: lla(1, i) }
     for (const [frame, protocol] of [

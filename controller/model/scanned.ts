@@ -1,5 +1,5 @@
-// A modelled switch that is made for one question and thrown away: its flows stay the wire bytes that the controller
-// holds anyway. A lookup walks through the frames of a table and compares bytes; only the few that pass are decoded,
+// A modelled switch that is made for one question and thrown away: its flows stay what the controller
+// holds anyway. A lookup walks through the keys of a table and compares bytes; only the few that pass are decoded,
 // and looked up as in any model. So an operator's trace costs milliseconds on a host of 20,000 flows, and nothing while
 // nobody asks.
 import { bitsToBytes, fullMask, ones } from '../../ofproto/fields/bits.ts'
@@ -8,19 +8,18 @@ import { port11 } from '../../ofproto/fields/ports.ts'
 import { registersOf, slotOf } from '../../ofproto/fields/slots.ts'
 import { fieldByHeader, type Field } from '../../ofproto/fields/table.ts'
 import { decodeMessage } from '../../ofproto/messages/index.ts'
+import { KEY_HEAD, tableOf } from '../pipeline/key.ts'
 import type { Item } from '../pipeline/value.ts'
 import { Classifier, type ModelFlow, type ReadSlot } from './classifier.ts'
 import { ModelSwitch } from './switch.ts'
 
-// ofp_flow_mod, OpenFlow 1.3.5 §7.3.4.2, and the ofp_match in it, §7.2.2.
-const TABLE_AT = 24
-const MATCH_LENGTH_AT = 50
-const MATCH_AT = 48
-const FIELDS_AT = 52
+// In a flow's key, behind which stands its ofp_match (OpenFlow 1.3.5 §7.2.2).
+const MATCH_LENGTH_AT = KEY_HEAD + 2
+const FIELDS_AT = KEY_HEAD + 4
 const EXPERIMENTER = 0xffff
 
 const nothing = new Uint8Array()
-const u16 = (bytes: Uint8Array, at: number): number => ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)
+const u16 = (key: string, at: number): number => (key.charCodeAt(at) << 8) | key.charCodeAt(at + 1)
 
 /** What a packet has for a field, as the wire shows it. */
 type WireValue = (read: ReadSlot) => bigint
@@ -53,16 +52,16 @@ function knownField(header: number): { readonly value: WireValue; readonly bytes
   return found
 }
 
-function differs(value: Uint8Array, frame: Uint8Array, at: number, maskAt: number | null): boolean {
+function differs(value: Uint8Array, key: string, at: number, maskAt: number | null): boolean {
   for (let i = 0; i < value.length; i += 1) {
-    const mask = maskAt === null ? 0xff : (frame[maskAt + i] as number)
-    if ((((value[i] as number) ^ (frame[at + i] as number)) & mask) !== 0) return true
+    const mask = maskAt === null ? 0xff : key.charCodeAt(maskAt + i)
+    if ((((value[i] as number) ^ key.charCodeAt(at + i)) & mask) !== 0) return true
   }
   return false
 }
 
-/** Rules most flows out by their bytes. What it lets pass may still not match. */
-function prefilter(read: ReadSlot): (frame: Uint8Array) => boolean {
+/** Rules most flows out by the bytes in their keys. What it lets pass may still not match. */
+function prefilter(read: ReadSlot): (key: string) => boolean {
   const packet = new Map<number, Uint8Array | null>()
   const valueFor = (header: number): Uint8Array | null => {
     const key = header >>> 9
@@ -75,13 +74,13 @@ function prefilter(read: ReadSlot): (frame: Uint8Array) => boolean {
     }
     return value
   }
-  return (frame) => {
-    const end = MATCH_AT + u16(frame, MATCH_LENGTH_AT)
+  return (flow) => {
+    const end = KEY_HEAD + u16(flow, MATCH_LENGTH_AT)
     for (let at = FIELDS_AT; at < end;) {
-      const header = ((u16(frame, at) << 16) | u16(frame, at + 2)) >>> 0
+      const header = ((u16(flow, at) << 16) | u16(flow, at + 2)) >>> 0
       const size = header & 0xff
       const maskAt = (header & 0x100) === 0 ? null : at + 4 + size / 2
-      if (differs(valueFor(header) ?? nothing, frame, at + 4, maskAt)) return false
+      if (differs(valueFor(header) ?? nothing, flow, at + 4, maskAt)) return false
       at += 4 + size
     }
     return true
@@ -108,7 +107,7 @@ export class ScannedSwitch extends ModelSwitch {
         this.put(item)
         continue
       }
-      const number = item.frame[TABLE_AT] as number
+      const number = tableOf(item.key)
       const table = tables.get(number)
       if (table === undefined) tables.set(number, [item])
       else table.push(item)
@@ -120,10 +119,10 @@ export class ScannedSwitch extends ModelSwitch {
     this.#flows ??= this.#read()
     const couldMatch = prefilter(read)
     const candidates = new Classifier()
-    for (const { key, frame } of this.#flows.get(table) ?? []) {
-      if (!couldMatch(frame)) continue
-      const flow = decodeMessage(frame)
-      if (flow.kind === 'flow_mod' && isKnown(flow)) candidates.add({ ...flow, key })
+    for (const item of this.#flows.get(table) ?? []) {
+      if (!couldMatch(item.key)) continue
+      const flow = decodeMessage(item.frame)
+      if (flow.kind === 'flow_mod' && isKnown(flow)) candidates.add({ ...flow, key: item.key })
     }
     return candidates.lookup(read)
   }

@@ -1,13 +1,13 @@
 // From what an app says (stage, priority, match, actions) to the immutable flow that switches get.
 import type { Instruction } from '../../ofproto/actions/index.ts'
-import { match, type MatchFields } from '../../ofproto/fields/build.ts'
+import type { MatchFields } from '../../ofproto/fields/build.ts'
 import { encodeMessage } from '../../ofproto/messages/index.ts'
 import { meterFlags } from '../../ofproto/messages/meter.ts'
 import { cookieOf, type Origin } from './cookie.ts'
-import { flowKey } from './key.ts'
 import { checkMatched, type Layout, type Stage } from './layout.ts'
 import { resolve, type FlowAction } from './stage-action.ts'
-import type { Flow, Meter } from './value.ts'
+import { Flow, keyOf, restOfInstructions } from './packed-flow.ts'
+import type { Meter } from './value.ts'
 
 export interface FlowSpec {
   readonly stage: string
@@ -28,53 +28,50 @@ export interface Limit {
   readonly burst: number
 }
 
-const ANY = 0xffff_ffff
-
-/** Where struct ofp_match starts in a flow_mod (OpenFlow 1.3.5 §7.3.4.1). */
-const MATCH_AT = 48
-
-/** The identity of the flow in a flow_mod. */
-export function flowIdentity(table: number, priority: number, frame: Uint8Array): string {
-  const length = ((frame[MATCH_AT + 2] as number) << 8) | (frame[MATCH_AT + 3] as number)
-  return flowKey(table, priority, frame, MATCH_AT, MATCH_AT + ((length + 7) & ~7))
+/** What making the flows of a stage takes, found once. */
+interface Target {
+  readonly stage: Stage
+  readonly table: number
+  /** What flows do that only lead to a stage: they share it. */
+  readonly leading: Map<string, string>
 }
 
-function instructionsOf(spec: FlowSpec, tables: Layout): Instruction[] {
-  const tableOf = (stage: string): number => (stage === 'next' ? tables.after(spec.stage) : tables.table(stage))
+function instructionsOf({ meter, actions, to, stage }: FlowSpec, tables: Layout): Instruction[] {
+  const tableOf = (name: string): number => (name === 'next' ? tables.after(stage) : tables.table(name))
   const out: Instruction[] = []
-  if (spec.meter !== undefined) out.push({ kind: 'meter', meter: spec.meter })
-  if (spec.actions.length > 0) {
-    out.push({ kind: 'apply_actions', actions: spec.actions.map((action) => resolve(action, tableOf)) })
+  if (meter !== undefined) out.push({ kind: 'meter', meter })
+  if (actions.length > 0) {
+    out.push({ kind: 'apply_actions', actions: actions.map((action) => resolve(action, tableOf)) })
   }
-  if (spec.to !== undefined) out.push({ kind: 'goto_table', table: tableOf(spec.to) })
+  if (to !== undefined) out.push({ kind: 'goto_table', table: tableOf(to) })
   return out
+}
+
+function restFor(spec: FlowSpec, tables: Layout, leading: Map<string, string>): string {
+  const { meter, actions, to = '' } = spec
+  if (meter !== undefined || actions.length > 0) return restOfInstructions(instructionsOf(spec, tables))
+  let rest = leading.get(to)
+  if (rest === undefined) leading.set(to, (rest = restOfInstructions(instructionsOf(spec, tables))))
+  return rest
 }
 
 /** Makes flows for one layout and list of apps: first for an origin, as many flows share one. */
 export function flowMaker(tables: Layout, apps: readonly string[]): (origin: Origin) => (spec: FlowSpec) => Flow {
+  const targets = new Map<string, Target>()
+  const targetOf = (name: string): Target => {
+    let target = targets.get(name)
+    if (target === undefined) {
+      target = { stage: tables.stage(name), table: tables.table(name), leading: new Map() }
+      targets.set(name, target)
+    }
+    return target
+  }
   return (origin) => {
     const cookie = cookieOf(origin, apps)
     return (spec) => {
-      checkMatched(tables.stage(spec.stage), spec.match)
-      const table = tables.table(spec.stage)
-      const frame = encodeMessage({
-        kind: 'flow_mod',
-        xid: 0,
-        cookie,
-        cookieMask: 0n,
-        table,
-        command: 'add',
-        idleTimeoutSeconds: 0,
-        hardTimeoutSeconds: 0,
-        priority: spec.priority,
-        bufferId: ANY,
-        outPort: ANY,
-        outGroup: ANY,
-        flags: 0,
-        match: match(spec.match),
-        instructions: instructionsOf(spec, tables),
-      })
-      return { kind: 'flow', key: flowIdentity(table, spec.priority, frame), frame }
+      const { stage, table, leading } = targetOf(spec.stage)
+      checkMatched(stage, spec.match)
+      return new Flow(keyOf(table, spec.priority, spec.match), cookie, restFor(spec, tables, leading))
     }
   }
 }

@@ -1,13 +1,6 @@
-// What Weft wants on a switch: flows, groups and meters as immutable values with their wire bytes, made once and shared
-// by every host that carries them.
-
-export interface Flow {
-  readonly kind: 'flow'
-  /** Identity on a switch (OpenFlow 1.3.5 §6.4): table, priority and match. */
-  readonly key: string
-  /** The OFPT_FLOW_MOD that adds it, xid 0. */
-  readonly frame: Uint8Array
-}
+// What Weft wants on a switch: flows, groups and meters as immutable values, made once and shared by every host that carries
+// them.
+import type { Flow } from './packed-flow.ts'
 
 export interface Group {
   readonly kind: 'group'
@@ -29,3 +22,10 @@ export interface Meter {
 
 /** One thing on a switch, told apart by `key`. */
 export type Item = Flow | Group | Meter
+
+/** Whether two of one key are the same on a switch. */
+export function sameItem(a: Item, b: Item): boolean {
+  if (a === b) return true
+  if (a.kind === 'flow') return b.kind === 'flow' && a.rest === b.rest && a.cookie === b.cookie
+  return Buffer.compare(a.frame, b.frame) === 0
+}

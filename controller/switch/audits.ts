@@ -1,10 +1,8 @@
 // When a switch is read, and what is made of it: after connecting to know where to start, and from then on again and
 // again to see what others have changed, soon when there is a sign of it. At most one reading is under way.
-import type { Item } from '../pipeline/value.ts'
-import { accept, type Difference } from './compare.ts'
+import { type Index } from './desired.ts'
 import { Dump, type Ownership } from './dump.ts'
 import type { SwitchEvent } from './events.ts'
-import type { Installed } from './installed.ts'
 import type { Xids } from './xids.ts'
 
 /** An audit for which there is a sign comes this long after the last one at the earliest. */
@@ -18,12 +16,9 @@ export interface AuditOptions {
   report(event: SwitchEvent): void
 }
 
-type Synchronized = Extract<SwitchEvent, { kind: 'synchronized' }>
-
 export class Audits {
   private readonly options: AuditOptions
-  private readonly desired: ReadonlyMap<string, Item>
-  private readonly installed: Installed
+  private readonly desired: Index
   private dump: Dump | null = null
   private atMs = 0
   private lastMs = 0
@@ -31,14 +26,19 @@ export class Audits {
   private suspicious = false
   private foreignKeys = ''
 
-  constructor(options: AuditOptions, desired: ReadonlyMap<string, Item>, installed: Installed) {
+  constructor(options: AuditOptions, desired: Index) {
     this.options = options
     this.desired = desired
-    this.installed = installed
   }
 
+  /** Answers of the switch are still to come. */
   get isReading(): boolean {
-    return this.dump !== null
+    return this.dump !== null && !this.dump.complete
+  }
+
+  /** All answers have come, and nobody has looked at them. */
+  get isRead(): boolean {
+    return this.dump !== null && this.dump.complete
   }
 
   /** When the next is due, from now on; Infinity while one is under way. */
@@ -55,7 +55,7 @@ export class Audits {
     const { owns } = this.options
     this.lastMs = nowMs
     this.suspicious = false
-    this.dump = new Dump(owns, this.installed, this.desired)
+    this.dump = new Dump(owns, this.desired)
     return this.dump.encode(xids)
   }
 
@@ -83,35 +83,13 @@ export class Audits {
     return this.dump?.refused(xid) ?? false
   }
 
-  /** What was found, when all of it has come; else null. */
-  finish(nowMs: number): Dump | null {
-    const { dump } = this
-    if (dump === null || !dump.complete) return null
+  /** What was found, when all of it has come. */
+  finish(nowMs: number): Dump {
+    const dump = this.dump as Dump
     this.dump = null
     this.atMs = nowMs + this.options.auditMs
     this.reportForeign(dump)
     return dump
-  }
-
-  /** After the first reading of a connection, which tells what is installed. */
-  synchronize(dump: Dump): Synchronized {
-    const { unexpected } = accept(dump, this.installed, this.desired)
-    this.installed.read(dump.found)
-    const changed = unexpected.filter(({ key }) => this.desired.has(key))
-    let kept = 0
-    for (const [key, item] of this.desired) if (dump.found.get(key) === item) kept += 1
-    return {
-      kind: 'synchronized',
-      kept,
-      missing: this.desired.size - kept - changed.length,
-      changed: changed.length,
-      unexpected: unexpected.length - changed.length,
-    }
-  }
-
-  /** After any other: what is to be repaired. */
-  compare(dump: Dump): Difference {
-    return accept(dump, this.installed, this.desired)
   }
 
   private reportForeign({ foreign, foreignCount }: Dump): void {

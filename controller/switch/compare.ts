@@ -1,8 +1,10 @@
-// What a dump tells: how the switch differs from what it was confirmed to have.
+// What a reading tells: how the switch differs from what it shall have and, after the first one, from what it was
+// confirmed to have.
+import { sameItem, type Item } from '../pipeline/value.ts'
+import type { Desired } from './desired.ts'
+import type { Odd } from './draft.ts'
 import type { Dump } from './dump.ts'
-import type { Installed } from './installed.ts'
-import type { Holdings } from './plan.ts'
-import { equal, type Held } from './wire.ts'
+import type { Held } from './wire.ts'
 
 export interface Difference {
   /** Confirmed, and gone. */
@@ -13,26 +15,75 @@ export interface Difference {
   readonly unexpected: readonly Held[]
 }
 
-/** How what was found differs from `installed`, which is brought up to it. */
-export function accept({ found }: Dump, installed: Installed, desired: Holdings): Difference {
+export interface Start {
+  readonly kept: number
+  readonly missing: readonly Item[]
+  /** What stands instead of what is wanted, and what is not wanted. */
+  readonly changed: readonly Held[]
+  readonly unexpected: readonly Held[]
+}
+
+/** By key. */
+function present({ matched, other }: Dump): Map<string, Held> {
+  const all = new Map<string, Held>()
+  for (const item of matched) all.set(item.key, item)
+  for (const held of other) all.set(held.key, held)
+  return all
+}
+
+function countOf(desired: Desired): number {
+  let count = 0
+  for (const { length } of desired.lists()) count += length
+  return count
+}
+
+/** The first reading of a connection, before which nothing is known. */
+export function start(dump: Dump, desired: Desired): Start {
+  const found = present(dump)
+  const missing: Item[] = []
+  const changed: Held[] = []
+  let kept = 0
+  for (const list of desired.lists()) {
+    for (const item of list) {
+      const held = found.size === 0 ? undefined : found.get(item.key)
+      if (held === undefined) missing.push(item)
+      else if (sameItem(held, item)) kept += 1
+      else changed.push(held)
+      if (held !== undefined) found.delete(item.key)
+    }
+  }
+  return { kept, missing, changed, unexpected: [...found.values()] }
+}
+
+/**
+ * Any other reading. `odd` is brought up to it; what is in `unsettled` was perhaps on its way while the switch was
+ * read, and counts in the next one.
+ */
+export function compare(dump: Dump, desired: Desired, odd: Odd, unsettled: ReadonlySet<string>): Difference {
   const missing: Held[] = []
   const changed: { held: Held; found: Held }[] = []
   const unexpected: Held[] = []
-  const news: [string, Held | null][] = []
-  let known = 0
-  for (const [key, held] of installed.entries()) {
-    const now = found.get(key)
-    if (now !== undefined) known += 1
-    if (now === held) continue
-    news.push([key, now ?? null])
-    if (now === undefined) missing.push(held)
-    else if (!equal(now, held)) changed.push({ held, found: now })
+  const isPlain = dump.other.length + odd.size + unsettled.size === 0
+  if (isPlain && dump.matched.length === countOf(desired)) return { missing, changed, unexpected }
+  const found = present(dump)
+  const rest = new Set(odd.keys())
+  const judge = (key: string, want: Item | null): void => {
+    const held = found.get(key)
+    found.delete(key)
+    rest.delete(key)
+    if (unsettled.has(key)) return
+    const known = odd.has(key) ? (odd.get(key) ?? null) : want
+    if (held === undefined ? known === null : known !== null && sameItem(held, known)) return
+    if (held === undefined && want === null) odd.delete(key)
+    else if (held !== undefined && want !== null && sameItem(held, want)) odd.delete(key)
+    else {
+      odd.set(key, held ?? null)
+      if (held === undefined) missing.push(known as Held)
+      else if (known === null) unexpected.push(held)
+      else changed.push({ held: known, found: held })
+    }
   }
-  for (const [key, held] of known === found.size ? [] : found) {
-    if (installed.get(key) !== undefined) continue
-    news.push([key, held])
-    if (desired.get(key) !== held) unexpected.push(held)
-  }
-  for (const [key, held] of news) installed.set(key, held)
+  for (const list of desired.lists()) for (const item of list) judge(item.key, item)
+  for (const key of [...found.keys(), ...rest]) judge(key, null)
   return { missing, changed, unexpected }
 }

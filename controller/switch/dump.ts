@@ -1,13 +1,13 @@
-// Reading back what a switch has: groups, meters and flows, compared entry by entry, as they arrive, with what it was
-// confirmed to have and with what it shall have. Nothing is kept of an entry that is as it should be but a reference.
+// Reading back what a switch has: groups, meters and flows, compared entry by entry, as they arrive, with what it shall
+// have. Nothing is kept of an entry that is as it should be but a reference.
 // OVS does what it is asked in the order in which it is asked, and answers in that order: when a dump has come, every
 // step sent before it has been confirmed, and none sent after it. So changes in flight need no care.
 import { writeMessage } from '../../ofproto/messages/index.ts'
 import { Writer } from '../../ofproto/wire/writer.ts'
 import type { Item } from '../pipeline/value.ts'
 import { means } from './describe.ts'
-import type { Holdings } from './plan.ts'
-import { cookieOf, eachEntry, idOf, listedCookie, observed, same, type Entry, type Held } from './wire.ts'
+import type { Index } from './desired.ts'
+import { eachEntry, listedCookie, observed, same, type Entry, type Held } from './wire.ts'
 import type { Xids } from './xids.ts'
 
 /**
@@ -25,7 +25,7 @@ const ownerOfEntry = (owns: Ownership, entry: Entry): Owner =>
   entry.kind === 'flow' ? owns.flow(listedCookie(entry)) : owns[entry.kind](entry.id)
 
 export const ownerOf = (owns: Ownership, held: Held): Owner =>
-  held.kind === 'flow' ? owns.flow(cookieOf(held)) : owns[held.kind](idOf(held))
+  held.kind === 'flow' ? owns.flow(held.cookie) : owns[held.kind](held.id)
 
 const KINDS = ['group_desc', 'meter_config', 'flow'] as const
 const ITEM_KIND = { group_desc: 'group', meter_config: 'meter', flow: 'flow' } as const
@@ -42,18 +42,18 @@ const bodies = {
 } as const
 
 export class Dump {
-  /** By key: the very object that was expected, or what was found instead. */
-  readonly found = new Map<string, Held>()
+  /** What was there as desired. */
+  readonly matched: Item[] = []
+  /** What was there otherwise, and would be Weft's or stands in its place. */
+  readonly other: Held[] = []
   readonly foreign = new Map<string, Held>()
   foreignCount = 0
   private readonly pending = new Map<number, Item['kind']>()
   private readonly owns: Ownership
-  private readonly installed: Holdings
-  private readonly desired: Holdings
+  private readonly desired: Index
 
-  constructor(owns: Ownership, installed: Holdings, desired: Holdings) {
+  constructor(owns: Ownership, desired: Index) {
     this.owns = owns
-    this.installed = installed
     this.desired = desired
   }
 
@@ -87,18 +87,20 @@ export class Dump {
   }
 
   private take(entry: Entry): void {
-    const have = this.installed.get(entry.key)
-    const want = this.desired.get(entry.key)
-    const equal = this.match(have, entry) ?? this.match(want, entry)
-    if (equal !== undefined) this.found.set(entry.key, equal)
-    else if (have !== undefined || want !== undefined || ownerOfEntry(this.owns, entry) === 'weft')
-      this.found.set(entry.key, observed(entry))
-    else if (ownerOfEntry(this.owns, entry) === 'foreign') this.takeForeign(entry)
+    const want = this.desired.all.get(entry.key)
+    if (want !== undefined) {
+      if (same(want, entry)) this.matched.push(want)
+      else this.takeOther(want, observed(entry))
+      return
+    }
+    const owner = ownerOfEntry(this.owns, entry)
+    if (owner === 'weft') this.other.push(observed(entry))
+    else if (owner === 'foreign') this.takeForeign(entry)
   }
 
-  private match(held: Held | undefined, entry: Entry): Held | undefined {
-    if (held === undefined) return undefined
-    return same(held, entry) || means(held, observed(entry)) ? held : undefined
+  private takeOther(want: Item, found: Held): void {
+    if (means(want, found)) this.matched.push(want)
+    else this.other.push(found)
   }
 
   private takeForeign(entry: Entry): void {

@@ -5,8 +5,9 @@
 import { bundleFlags } from '../../ofproto/messages/bundle.ts'
 import { writeMessage } from '../../ofproto/messages/index.ts'
 import { Writer } from '../../ofproto/wire/writer.ts'
-import type { Operation, Step } from './plan.ts'
-import { writeOperation } from './wire.ts'
+import type { Draft } from './draft.ts'
+import { countOf, type Operation, type Part, type Step } from './plan.ts'
+import { writeOperation, type Held, type Verb } from './wire.ts'
 import type { Xids } from './xids.ts'
 
 const FLAGS = bundleFlags.atomic | bundleFlags.ordered
@@ -20,7 +21,7 @@ const ROUNDS = 3
 export type ErrorFrame = Uint8Array
 
 export interface Outcome {
-  readonly done: readonly Operation[]
+  readonly done: readonly Part[]
   readonly refused: readonly { readonly operation: Operation; readonly error: ErrorFrame }[]
 }
 
@@ -30,7 +31,7 @@ function control(xid: number, bundle: number, type: 'open_request' | 'close_requ
   writeMessage(scratch, { kind: 'bundle_control', xid, bundle, type, flags: FLAGS, properties: NONE })
 }
 
-function writeBundled(operation: Operation, xid: number, bundle: number): void {
+function writeBundled(verb: Verb, held: Held, xid: number, bundle: number): void {
   const at = scratch.offset
   scratch.u32(0x0404_0000)
   scratch.u32(xid)
@@ -39,57 +40,60 @@ function writeBundled(operation: Operation, xid: number, bundle: number): void {
   scratch.u32(bundle)
   scratch.u16(0)
   scratch.u16(FLAGS)
-  writeOperation(scratch, operation.verb, operation.held, xid)
+  writeOperation(scratch, verb, held, xid)
   scratch.patchLength(at + 2, at)
 }
 
 export class Flight {
   /** The newest revision of the desired state that this brings; null for one that only tries refused items again. */
   readonly revision: number | null
-  private steps: readonly Step[]
+  readonly draft: Draft
+  private readonly steps: Iterator<Step>
+  private current: Step | undefined
+  private count = 0
   private base = 0
   private rounds = 0
   private committed = false
   private errors = new Map<number, ErrorFrame>()
 
-  constructor(steps: readonly Step[], revision: number | null) {
-    this.steps = steps
+  constructor(draft: Draft, revision: number | null, bundleSize: number, bundled = true) {
+    this.draft = draft
     this.revision = revision
+    this.steps = draft.plan.steps(bundleSize, bundled)
+    this.advance()
   }
 
   get step(): Step | undefined {
-    return this.steps[0]
-  }
-
-  /** The keys that it may change. */
-  *keys(): Generator<string> {
-    for (const step of this.steps) for (const { held } of step.operations) yield held.key
+    return this.current
   }
 
   // xids of a step: base opens the bundle; base + 1 + i is operation i; then close, commit, barrier.
   private get barrierXid(): number {
-    return this.base + (this.step?.operations.length ?? 0) + 3
+    return this.base + this.count + 3
   }
 
-  /** The bytes of the step that is next. */
+  /** The bytes of the step that is next, valid until the next call. */
   encode(xids: Xids): Uint8Array {
-    const step = this.step as Step
-    const { bundled, operations } = step
-    const count = operations.length
-    this.base = xids.take(count + 4)
+    const step = this.current as Step
+    const { bundled } = step
+    this.count = countOf(step)
+    this.base = xids.take(this.count + 4)
     this.errors = new Map()
     this.committed = false
     scratch.offset = 0
     if (bundled) control(this.base, this.base, 'open_request')
-    for (let i = 0; i < count; i += 1) {
-      const operation = operations[i] as Operation
-      if (bundled) writeBundled(operation, this.base + 1 + i, this.base)
-      else writeOperation(scratch, operation.verb, operation.held, this.base + 1 + i)
+    let xid = this.base
+    for (const { verb, held } of step.parts) {
+      for (const each of held) {
+        xid += 1
+        if (bundled) writeBundled(verb, each, xid, this.base)
+        else writeOperation(scratch, verb, each, xid)
+      }
     }
-    if (bundled) control(this.base + count + 1, this.base, 'close_request')
-    if (bundled) control(this.base + count + 2, this.base, 'commit_request')
+    if (bundled) control(xid + 1, this.base, 'close_request')
+    if (bundled) control(xid + 2, this.base, 'commit_request')
     writeMessage(scratch, { kind: 'barrier_request', xid: this.barrierXid })
-    return scratch.slice()
+    return scratch.bytes.subarray(0, scratch.offset)
   }
 
   /** Whether the error answers a message of this step. */
@@ -105,31 +109,47 @@ export class Flight {
   }
 
   isBarrier(xid: number): boolean {
-    return this.step !== undefined && xid === this.barrierXid
+    return this.current !== undefined && xid === this.barrierXid
   }
 
   /** After the barrier of a step: what came of it. Then the next step, or the same without the guilty, is next. */
   settle(): Outcome {
-    const { bundled, operations } = this.step as Step
+    const { bundled, parts } = this.current as Step
     const opened = !bundled || !this.errors.has(0)
-    const guilty = (i: number): boolean => opened && this.errors.has(i + 1)
-    const refused = operations.flatMap((operation, i) =>
-      guilty(i) ? [{ operation, error: this.errors.get(i + 1) as ErrorFrame }] : [],
-    )
-    const others = refused.length === 0 ? operations : operations.filter((_, i) => !guilty(i))
+    const { refused, others } = opened ? this.tell(parts) : { refused: [], others: parts }
     if (bundled && !this.committed) {
       this.retry(others, opened && refused.length > 0)
       return { done: [], refused }
     }
-    this.steps = this.steps.slice(1)
-    this.rounds = 0
+    this.advance()
     return { done: others, refused }
   }
 
-  private retry(operations: readonly Operation[], attributed: boolean): void {
+  /** The guilty apart from the others. */
+  private tell(parts: readonly Part[]): { refused: Outcome['refused']; others: readonly Part[] } {
+    if (this.errors.size === 0) return { refused: [], others: parts }
+    const refused: Outcome['refused'][number][] = []
+    let at = 0
+    const others = parts.map(({ verb, held }) => ({
+      verb,
+      held: held.filter((each) => {
+        const error = this.errors.get((at += 1))
+        if (error !== undefined) refused.push({ operation: { verb, held: each }, error })
+        return error === undefined
+      }),
+    }))
+    return { refused, others }
+  }
+
+  private advance(): void {
+    this.rounds = 0
+    const { done, value } = this.steps.next()
+    this.current = done === true ? undefined : value
+  }
+
+  private retry(parts: readonly Part[], attributed: boolean): void {
     this.rounds += 1
-    const next = { bundled: attributed && this.rounds < ROUNDS, operations }
-    this.steps = operations.length === 0 ? this.steps.slice(1) : [next, ...this.steps.slice(1)]
-    if (operations.length === 0) this.rounds = 0
+    this.current = { bundled: attributed && this.rounds < ROUNDS, parts }
+    if (countOf(this.current) === 0) this.advance()
   }
 }

@@ -1,15 +1,18 @@
 import { expect, test } from 'vitest'
-import { plan } from './plan.ts'
+import { tableOf } from '../pipeline/key.ts'
+import { Plan } from './plan.ts'
 import { flow } from './samples.ts'
 
 const flows = [2, 0, 1].map((table) => flow({ table }))
-const keys = flows.map(({ key }) => key)
-const held = new Map(flows.map((item) => [item.key, item]))
-const none = new Map<string, never>()
-const tables = (steps: ReturnType<typeof plan>): number[] =>
-  steps.flatMap(({ operations }) => operations.map((each) => each.held.frame[24] ?? -1))
+const tables = (plan: Plan): number[] =>
+  [...plan.steps(1, true)].flatMap(({ parts }) => parts).flatMap(({ held }) => held.map(({ key }) => tableOf(key)))
 
 test('what packets meet first comes last and goes first, so that a port has traffic only while all its flows stand', () => {
-  expect(tables(plan(keys, held, none, 1))).toEqual([2, 1, 0])
-  expect(tables(plan(keys, none, held, 1))).toEqual([0, 1, 2])
+  const [up, down] = [new Plan(), new Plan()]
+  for (const each of flows) {
+    up.add(each, undefined)
+    down.add(undefined, each)
+  }
+  expect(tables(up)).toEqual([2, 1, 0])
+  expect(tables(down)).toEqual([0, 1, 2])
 })

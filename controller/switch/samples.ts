@@ -2,8 +2,9 @@
 import type { Action, Instruction } from '../../ofproto/actions/index.ts'
 import type { Match } from '../../ofproto/fields/match.ts'
 import { encodeMessage } from '../../ofproto/messages/index.ts'
-import { flowKey } from '../pipeline/key.ts'
-import type { Flow, Group, Meter } from '../pipeline/value.ts'
+import { flowOf, type Flow } from '../pipeline/packed-flow.ts'
+import type { Group, Item, Meter } from '../pipeline/value.ts'
+import type { Delta, Desired } from './desired.ts'
 import type { SwitchEvent } from './events.ts'
 import { MemorySwitch } from './memory-switch.ts'
 import { SwitchSession, type SwitchOptions } from './session.ts'
@@ -28,10 +29,7 @@ export function flow({ table = 0, priority = 1, match = [], cookie = OURS, meter
   const none = { xid: 0, cookieMask: 0n, idleTimeoutSeconds: 0, hardTimeoutSeconds: 0, flags: 0 }
   const anywhere = { bufferId: ANY, outPort: ANY, outGroup: ANY }
   const rule = { table, priority, match, cookie, instructions }
-  const frame = encodeMessage({ kind: 'flow_mod', command: 'add', ...none, ...anywhere, ...rule })
-  const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.length)
-  const end = 48 + ((bytes.readUInt16BE(50) + 7) & ~7)
-  return { kind: 'flow', key: flowKey(table, priority, bytes, 48, end), ...rule, frame }
+  return flowOf(encodeMessage({ kind: 'flow_mod', command: 'add', ...none, ...anywhere, ...rule }))
 }
 
 export const output = (port: number): Action => ({ kind: 'output', port, maxLength: 0 })
@@ -52,6 +50,32 @@ export function meter(id: number, rate: number): Meter {
   return { kind: 'meter', key: `meter:${id}`, id, frame }
 }
 
+/** An Item to have under its key from now on, or null for none. */
+export type Change = readonly [key: string, item: Item | null]
+
+/** What one switch shall have, changed item by item. */
+export class Wishes implements Desired {
+  readonly items = new Map<string, Item>()
+  settled = true
+
+  lists(): Iterable<readonly Item[]> {
+    return [[...this.items.values()]]
+  }
+
+  change(changes: Iterable<Change>): Delta {
+    const before = new Map(this.items)
+    const last = new Map(changes)
+    for (const [key, item] of last) {
+      if (item === null) this.items.delete(key)
+      else this.items.set(key, item)
+    }
+    return {
+      removed: [Array.from(last.keys()).flatMap((key) => before.get(key) ?? [])],
+      added: [Array.from(last.values()).flatMap((item) => item ?? [])],
+    }
+  }
+}
+
 /** A session with a switch in memory, a wire that delivers when told to, and a clock that moves when told to. */
 export class Lab {
   readonly device = new MemorySwitch()
@@ -59,18 +83,24 @@ export class Lab {
   readonly session: SwitchSession
   nowMs = 1_000
   private queue: Uint8Array[] = []
+  readonly desired = new Wishes()
 
-  constructor(options: Partial<SwitchOptions> = {}) {
+  constructor(options: Partial<Omit<SwitchOptions, 'desired'>> = {}) {
     this.session = new SwitchSession({
+      desired: this.desired,
       owns: {
         flow: (cookie) => (cookie >> 56n === 0x57n ? 'weft' : cookie === 1n ? 'ignored' : 'foreign'),
         group: (id) => (id < 1_000 ? 'weft' : 'foreign'),
         meter: (id) => (id < 1_000 ? 'weft' : 'foreign'),
       },
-      send: (bytes) => this.queue.push(bytes),
+      send: (bytes) => this.queue.push(bytes.slice()),
       report: (event) => this.events.push(event),
       ...options,
     })
+  }
+
+  desire(revision: number, changes: Iterable<Change>): void {
+    this.session.desire(revision, this.desired.change(changes))
   }
 
   connect(generation: bigint | null = null): this {

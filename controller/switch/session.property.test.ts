@@ -109,7 +109,7 @@ class Run {
       if (item === null) this.desired.delete(key)
       else this.desired.set(key, item)
     }
-    this.lab.session.desire(++this.revision, all)
+    this.lab.desire(++this.revision, all)
   }
 
   /** Somebody else's hand, which the switch obeys though it refuses ours. */

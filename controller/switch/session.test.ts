@@ -2,9 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DecodeError } from '../../ofproto/wire/errors.ts'
 import type { Item } from '../pipeline/value.ts'
+import { NO_CHANGE } from './desired.ts'
 import { errors } from './memory-switch.ts'
-import { flow, FOREIGN, fromPort, group, Lab, meter, output } from './samples.ts'
-import { SwitchSession, type Change } from './session.ts'
+import { flow, FOREIGN, fromPort, group, Lab, meter, output, Wishes, type Change } from './samples.ts'
+import { SwitchSession } from './session.ts'
 
 const have = (...items: Item[]): Change[] => items.map((item) => [item.key, item])
 const gone = (...items: Item[]): Change[] => items.map(({ key }) => [key, null])
@@ -14,7 +15,7 @@ const isFor = (port: number) => (message: object) =>
 
 function started(...items: Item[]): Lab {
   const lab = new Lab()
-  lab.session.desire(1, have(...items))
+  lab.desire(1, have(...items))
   return lab.connect().run()
 }
 
@@ -35,19 +36,19 @@ describe('connecting', () => {
     lab.disconnect()
     const again = new Lab()
     Object.assign(again, { device: lab.device })
-    again.session.desire(1, have(...items))
+    again.desire(1, have(...items))
     again.connect().run()
     expect(lab.mods - before).toBe(0)
     expect(again.of('synchronized')).toEqual([{ kind: 'synchronized', kept: 4, missing: 0, changed: 0, unexpected: 0 }])
     expect(again.of('confirmed')).toEqual([{ kind: 'confirmed', revision: 1 }])
     // Nor does it cost memory: nothing is kept of what is as it should be.
-    expect(again.session['installed']['odd'].size).toBe(0)
+    expect(again.session['odd'].size).toBe(0)
   })
 
   test('only what differs is sent: stale items go, changed ones are replaced', () => {
     const lab = started(fromPort(1), fromPort(2), group(5, 9), meter(7, 100))
     lab.disconnect()
-    lab.session.desire(2, [...gone(fromPort(1)), ...have(fromPort(2, { actions: [output(3)] }), meter(7, 200))])
+    lab.desire(2, [...gone(fromPort(1)), ...have(fromPort(2, { actions: [output(3)] }), meter(7, 200))])
     const before = lab.mods
     lab.connect().run()
     expect(lab.mods - before).toBe(3)
@@ -71,7 +72,7 @@ describe('connecting', () => {
 
   test('as many bundles as needed, one after another', () => {
     const lab = new Lab({ bundleSize: 10 })
-    lab.session.desire(1, have(...Array.from({ length: 35 }, (_, i) => fromPort(i + 1))))
+    lab.desire(1, have(...Array.from({ length: 35 }, (_, i) => fromPort(i + 1))))
     lab.connect().run()
     expect(lab.session.counters.bundles).toBe(4)
     expect(lab.device.flows.size).toBe(35)
@@ -82,9 +83,9 @@ describe('connecting', () => {
 describe('changing', () => {
   test('what changes while a bundle is in flight goes out together in the next', () => {
     const lab = started()
-    lab.session.desire(2, have(fromPort(1)))
-    lab.session.desire(3, have(fromPort(2)))
-    lab.session.desire(4, [...have(fromPort(3)), ...gone(fromPort(2))])
+    lab.desire(2, have(fromPort(1)))
+    lab.desire(3, have(fromPort(2)))
+    lab.desire(4, [...have(fromPort(3)), ...gone(fromPort(2))])
     lab.run()
     expect(lab.session.counters.bundles).toBe(2)
     expect(lab.count('flow_mod')).toBe(2)
@@ -94,7 +95,7 @@ describe('changing', () => {
   test('apply and revert leaves nothing behind', () => {
     const items = [fromPort(1, { meter: 7 }), toGroup(2, 5), group(5, 9), meter(7, 100)]
     const lab = started(...items)
-    lab.session.desire(2, gone(...items))
+    lab.desire(2, gone(...items))
     lab.run()
     expect([lab.device.flows.size, lab.device.groups.size, lab.device.meters.size]).toEqual([0, 0, 0])
     const deletes = lab.device.log.filter((m) => 'command' in m && m.command.startsWith('delete')).map((m) => m.kind)
@@ -104,15 +105,15 @@ describe('changing', () => {
   test('a change that changes nothing is confirmed without a message', () => {
     const lab = started(fromPort(1))
     const before = lab.mods
-    lab.session.desire(2, have(fromPort(1)))
-    lab.session.desire(3, [])
+    lab.desire(2, have(fromPort(1)))
+    lab.desire(3, [])
     expect(lab.mods).toBe(before)
     expect(lab.of('confirmed').map(({ revision }) => revision)).toEqual([1, 2, 3])
   })
 
   test('meters are modified in place', () => {
     const lab = started(fromPort(1, { meter: 7 }), meter(7, 100))
-    lab.session.desire(2, have(meter(7, 500)))
+    lab.desire(2, have(meter(7, 500)))
     lab.run()
     expect(lab.device.meters.get(7)).toMatchObject({ command: 'modify', bands: [{ rate: 500 }] })
     expect(lab.device.flows.size).toBe(1)
@@ -123,7 +124,7 @@ describe('refusals', () => {
   test.each(['add', 'commit'] as const)('a flow refused at %s is isolated, and the rest is realised', (moment) => {
     const lab = new Lab()
     lab.device.refuse = (mod, when) => (when === moment && isFor(2)(mod) ? errors.tableFull : null)
-    lab.session.desire(1, have(fromPort(1), fromPort(2), fromPort(3)))
+    lab.desire(1, have(fromPort(1), fromPort(2), fromPort(3)))
     lab.connect().run()
     expect(lab.device.flows.size).toBe(2)
     expect([...lab.session.refusals.keys()]).toEqual([fromPort(2).key])
@@ -134,7 +135,7 @@ describe('refusals', () => {
   test('it is tried again, later each time, until the switch takes it', () => {
     const lab = new Lab()
     lab.device.refuse = (mod) => (isFor(2)(mod) ? errors.tableFull : null)
-    lab.session.desire(1, have(fromPort(1), fromPort(2)))
+    lab.desire(1, have(fromPort(1), fromPort(2)))
     lab.connect().run().pass(20_000)
     expect(lab.of('refused').map(({ retryInMs }) => retryInMs)).toEqual([1_000, 2_000, 4_000, 8_000, 16_000])
     lab.device.refuse = () => null
@@ -148,7 +149,7 @@ describe('refusals', () => {
     const lab = new Lab()
     lab.device.refuse = (mod) => (isFor(2)(mod) ? errors.tableFull : null)
     const users = Array.from({ length: 50 }, (_, i) => toGroup(100 + i, 6))
-    lab.session.desire(1, have(fromPort(1), ...users))
+    lab.desire(1, have(fromPort(1), ...users))
     lab.connect().run()
     expect(lab.session.refusals.size).toBe(50)
     expect(lab.device.flows.size).toBe(1)
@@ -158,7 +159,7 @@ describe('refusals', () => {
   test('flows refused for want of a group are tried as soon as the group is there', () => {
     const lab = started(toGroup(1, 5), toGroup(2, 5))
     expect(lab.session.refusals.size).toBe(2)
-    lab.session.desire(2, have(group(5, 9)))
+    lab.desire(2, have(group(5, 9)))
     lab.run()
     expect(lab.session.refusals.size).toBe(0)
     expect(lab.device.flows.size).toBe(2)
@@ -167,7 +168,7 @@ describe('refusals', () => {
   test('a bundle that fails without naming a message is sent message by message', () => {
     const lab = new Lab()
     lab.device.isMute = true
-    lab.session.desire(1, have(fromPort(1), fromPort(2)))
+    lab.desire(1, have(fromPort(1), fromPort(2)))
     lab.connect().run()
     expect(lab.device.flows.size).toBe(2)
     expect(lab.session.refusals.size).toBe(0)
@@ -176,7 +177,7 @@ describe('refusals', () => {
   test('a switch without bundles gets plain messages, and nothing counts as refused', () => {
     const lab = new Lab()
     lab.device.hasBundles = false
-    lab.session.desire(1, have(toGroup(1, 5), group(5, 2)))
+    lab.desire(1, have(toGroup(1, 5), group(5, 2)))
     lab.connect().run()
     expect([lab.device.flows.size, lab.device.groups.size]).toEqual([1, 1])
     expect(lab.of('refused')).toEqual([])
@@ -185,8 +186,8 @@ describe('refusals', () => {
   test('what is refused when something else is already desired in its place is not reported', () => {
     const lab = started()
     lab.device.refuse = (mod) => ('instructions' in mod && mod.instructions.length > 0 ? errors.tableFull : null)
-    lab.session.desire(2, have(fromPort(1, { actions: [output(2)] })))
-    lab.session.desire(3, have(fromPort(1)))
+    lab.desire(2, have(fromPort(1, { actions: [output(2)] })))
+    lab.desire(3, have(fromPort(1)))
     lab.run()
     expect(lab.of('refused')).toEqual([])
     expect(lab.device.flows.size).toBe(1)
@@ -195,7 +196,7 @@ describe('refusals', () => {
   test('a refusal because the switch lost something makes the audit come at once', () => {
     const lab = started(meter(7, 100))
     lab.device.deleteMeter(7)
-    lab.session.desire(2, have(meter(7, 200)))
+    lab.desire(2, have(meter(7, 200)))
     lab.run()
     expect(lab.of('refused')).toHaveLength(1)
     lab.pass(2_000)
@@ -216,7 +217,7 @@ describe('refusals', () => {
 
   test('a refused item that is no longer desired is forgotten', () => {
     const lab = started(toGroup(1, 5))
-    lab.session.desire(2, gone(toGroup(1, 5)))
+    lab.desire(2, gone(toGroup(1, 5)))
     lab.run()
     expect(lab.session.refusals.size).toBe(0)
     expect(lab.session.settled).toBe(true)
@@ -281,7 +282,7 @@ describe('audits', () => {
     lab.pass(15_500)
     expect([...lab.device.flows.values()].map(({ cookie }) => cookie)).not.toContain(FOREIGN)
     lab.device.receive(fromPort(2, { cookie: FOREIGN }).frame)
-    lab.session.desire(2, gone(fromPort(1), fromPort(2)))
+    lab.desire(2, gone(fromPort(1), fromPort(2)))
     lab.run()
     expect([...lab.device.flows.values()].map(({ cookie }) => cookie)).toEqual([FOREIGN])
   })
@@ -290,19 +291,19 @@ describe('audits', () => {
     const lab = new Lab()
     lab.device.receive(fromPort(1, { cookie: FOREIGN }).frame)
     lab.device.refuse = () => errors.tableFull
-    lab.session.desire(1, have(fromPort(1)))
+    lab.desire(1, have(fromPort(1)))
     lab.connect().run()
     lab.device.refuse = () => null
-    lab.session.desire(2, gone(fromPort(1)))
+    lab.desire(2, gone(fromPort(1)))
     lab.run()
     expect([...lab.device.flows.values()].map(({ cookie }) => cookie)).toEqual([FOREIGN])
   })
 
   test.each(['before', 'after'])('changes sent %s the switch is asked what it has are no drift', (when) => {
     const lab = new Lab({ stallMs: Infinity })
-    lab.session.desire(1, have(fromPort(1)))
+    lab.desire(1, have(fromPort(1)))
     lab.connect().run()
-    const change = () => lab.session.desire(2, [...have(fromPort(2)), ...gone(fromPort(1))])
+    const change = () => lab.desire(2, [...have(fromPort(2)), ...gone(fromPort(1))])
     if (when === 'before') change()
     lab.nowMs += 15_500
     lab.session.tick(lab.nowMs)
@@ -327,7 +328,7 @@ describe('audits', () => {
     lab.run()
     lab.device.flows.clear()
     lab.device.refuse = () => errors.tableFull
-    lab.session.desire(2, have(fromPort(99)))
+    lab.desire(2, have(fromPort(99)))
     lab.run()
     lab.session.tick((lab.nowMs += 2_000), false)
     expect(lab.session.counters.audits).toBe(before + 2)
@@ -365,7 +366,7 @@ describe('audits', () => {
     const lab = new Lab()
     const longer = [{ kind: 'output' as const, port: 2, maxLength: 0xffff }]
     lab.device.rewrite = (mod) => ({ ...mod, instructions: [{ kind: 'apply_actions', actions: longer }] })
-    lab.session.desire(1, have(fromPort(1, { actions: [output(2)] })))
+    lab.desire(1, have(fromPort(1, { actions: [output(2)] })))
     lab.connect().run().pass(60_000)
     lab.disconnect()
     lab.connect().run()
@@ -390,9 +391,11 @@ describe('what a switch may send', () => {
     const lab = started(fromPort(1, { meter: 7 }), toGroup(2, 5), group(5, 9), meter(7, 100), toGroup(3, 6))
     lab.device.receive(fromPort(9, { cookie: FOREIGN }).frame)
     const frames: Uint8Array[] = []
-    const listen = { ...lab.session['options'], send: (bytes: Uint8Array) => lab.device.receive(bytes) }
+    const desired = new Wishes()
+    desired.change(have(fromPort(1), fromPort(5), toGroup(6, 6)))
+    const listen = { ...lab.session['options'], desired, send: (bytes: Uint8Array) => lab.device.receive(bytes) }
     const session = new SwitchSession(listen)
-    session.desire(1, have(fromPort(1), fromPort(5), toGroup(6, 6)))
+    session.desire(1, NO_CHANGE)
     session.connected(0, 1n)
     for (let answers = lab.device.answers(); answers.length > 0; answers = lab.device.answers()) {
       for (const answer of answers) {
@@ -405,7 +408,7 @@ describe('what a switch may send', () => {
     fc.assert(
       fc.property(spoilt, (changes) => {
         const victim = new SwitchSession({ ...listen, send: () => {} })
-        victim.desire(1, have(fromPort(1), fromPort(5), toGroup(6, 6)))
+        victim.desire(1, NO_CHANGE)
         victim.connected(0, 1n)
         try {
           frames.forEach((frame, i) => {
@@ -435,7 +438,7 @@ describe('roles', () => {
     lab.device.demote()
     lab.run()
     expect(lab.session.state).toBe('standby')
-    lab.session.desire(2, have(fromPort(1)))
+    lab.desire(2, have(fromPort(1)))
     lab.pass(20_000)
     expect(lab.mods).toBe(0)
     lab.connect(2n).run()
@@ -448,7 +451,7 @@ describe('roles', () => {
   test('an error that says so makes it stand by, and nothing counts as refused', () => {
     const lab = started()
     lab.device.isPrimary = false
-    lab.session.desire(2, have(fromPort(1)))
+    lab.desire(2, have(fromPort(1)))
     lab.run()
     expect(lab.session.state).toBe('standby')
     expect(lab.of('refused')).toEqual([])
@@ -458,7 +461,7 @@ describe('roles', () => {
 describe('a switch that does not answer', () => {
   test('is reported as stalled once, with what it owes', () => {
     const lab = started()
-    lab.session.desire(2, have(fromPort(1)))
+    lab.desire(2, have(fromPort(1)))
     const wait = (ms: number) => {
       for (const end = lab.nowMs + ms; lab.nowMs < end;) lab.session.tick((lab.nowMs += 500))
     }
@@ -471,7 +474,7 @@ describe('a switch that does not answer', () => {
 
   test('is not blamed for what the controller has slept', () => {
     const lab = started()
-    lab.session.desire(2, have(fromPort(1)))
+    lab.desire(2, have(fromPort(1)))
     lab.session.tick(lab.nowMs + 60_000)
     lab.run()
     expect(lab.of('stalled')).toEqual([])
@@ -482,7 +485,7 @@ describe('a switch that does not answer', () => {
     const lab = started()
     let writes = 0
     Object.assign(lab.session, { options: { ...lab.session['options'], send: () => (writes += 1) } })
-    for (let i = 0; i < 1_000; i += 1) lab.session.desire(i + 2, have(flow({ priority: i })))
+    for (let i = 0; i < 1_000; i += 1) lab.desire(i + 2, have(flow({ priority: i })))
     expect(writes).toBe(1)
   })
 })

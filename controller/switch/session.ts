@@ -5,18 +5,22 @@
 import { decodeMessage, encodeMessage } from '../../ofproto/messages/index.ts'
 import type { Item } from '../pipeline/value.ts'
 import { Audits } from './audits.ts'
-import { ownerOf, type Dump, type Ownership } from './dump.ts'
+import { compare, start } from './compare.ts'
+import { Index, changesOf, type Delta, type Desired } from './desired.ts'
+import { Drafting, type Odd } from './draft.ts'
+import type { Dump, Ownership } from './dump.ts'
 import type { SwitchCounters, SwitchEvent } from './events.ts'
-import { Flight } from './flight.ts'
-import { Installed } from './installed.ts'
+import { Flight, type Outcome } from './flight.ts'
 import { changed, monitorRequest } from './monitor.ts'
-import { plan, type Operation, type Step } from './plan.ts'
+import type { Part, Step } from './plan.ts'
 import { Refusals, type Refusal } from './refusals.ts'
-import { equal } from './wire.ts'
+import type { Held } from './wire.ts'
 import { isOurs, Xids } from './xids.ts'
 
 export interface SwitchOptions {
+  readonly desired: Desired
   readonly owns: Ownership
+  /** The bytes are valid during the call. */
   send(bytes: Uint8Array): void
   report(event: SwitchEvent): void
   /** How long after one audit the next starts. */
@@ -26,9 +30,6 @@ export interface SwitchOptions {
   /** The most messages that one bundle holds. */
   readonly bundleSize?: number
 }
-
-/** An Item to have under its key from now on, or null for none. */
-export type Change = readonly [key: string, item: Item | null]
 
 const defaults = { auditMs: 15_000, stallMs: 10_000, bundleSize: 2_000 }
 /** Of the time between two ticks, no more than this counts as waiting. */
@@ -49,11 +50,16 @@ export class SwitchSession {
   private readonly options: SwitchOptions & typeof defaults
   private readonly audits: Audits
   private readonly xids = new Xids()
-  private readonly desired = new Map<string, Item>()
-  private readonly installed = new Installed(this.desired)
-  /** Keys for which the two may differ, apart from those refused or in flight. */
+  private readonly index: Index
+  /** What was told, and is not in flight yet. */
+  private waiting: Delta[] = []
+  /** Apart from what waits and what is in flight, the switch has what is desired, but for these. */
+  private readonly odd: Odd = new Map()
+  /** Of these, those to be mended: the others were refused and are tried again. */
   private readonly dirty = new Set<string>()
   private readonly refused = new Refusals()
+  /** Keys that may have been changing while the switch was being read. */
+  private readonly unsettled = new Set<string>()
   private revision = 0
   /** The last revision reported as confirmed on this connection. */
   private confirmed: number | null = null
@@ -67,7 +73,8 @@ export class SwitchSession {
 
   constructor(options: SwitchOptions) {
     this.options = { ...defaults, ...options }
-    this.audits = new Audits(this.options, this.desired, this.installed)
+    this.index = new Index(options.desired)
+    this.audits = new Audits(this.options, this.index)
   }
 
   /** What the switch refused and is tried again, by key. */
@@ -81,7 +88,7 @@ export class SwitchSession {
 
   /** Everything that the switch shall have, by key. */
   get wanted(): ReadonlyMap<string, Item> {
-    return this.desired
+    return this.index.all
   }
 
   /** When the next audit is due; Infinity while there is none to wait for. */
@@ -91,22 +98,18 @@ export class SwitchSession {
 
   /** Nothing is on its way and nothing waits to be sent. */
   get settled(): boolean {
-    return this.phase === 'ready' && this.flight === null && this.dirty.size === 0
+    return this.phase === 'ready' && this.flight === null && this.waiting.length + this.dirty.size === 0
   }
 
-  /** What the switch shall have from `revision` on. Changes that come while others are unconfirmed go out together. */
-  desire(revision: number, changes: Iterable<Change>): void {
+  /** What is desired has changed, by `revision`. Changes that come while others are unconfirmed go out together. */
+  desire(revision: number, delta: Delta): void {
     this.revision = revision
-    const ready = this.phase === 'ready'
-    for (const [key, item] of changes) {
-      this.installed.keep(key)
-      if (item === null) this.desired.delete(key)
-      else this.desired.set(key, item)
-      this.refused.delete(key)
-      // A switch that has not been read yet is compared as a whole.
-      if (ready) this.dirty.add(key)
-    }
-    if (ready) this.launch()
+    this.index.drop()
+    if (this.refused.all.size > 0) for (const key of changesOf(delta).keys()) this.refused.delete(key)
+    // A switch that has not been read yet is compared as a whole.
+    if (this.phase !== 'ready') return
+    this.waiting.push(delta)
+    this.launch()
   }
 
   /**
@@ -127,8 +130,10 @@ export class SwitchSession {
     this.flight = null
     this.confirmed = null
     this.roleXid = 0
-    this.installed.clear()
+    this.waiting = []
+    this.odd.clear()
     this.dirty.clear()
+    this.unsettled.clear()
     this.audits.stop()
     this.refused.hasten()
   }
@@ -153,9 +158,13 @@ export class SwitchSession {
     this.nowMs = nowMs
     const waitedMs = nowMs - this.progressMs
     if (this.isWaiting && waitedMs >= this.options.stallMs) return this.stall(waitedMs)
+    if (this.audits.isRead) this.onRead()
+    else if (!this.audits.isReading) this.index.drop()
     if (this.phase !== 'ready') return
-    if (this.audits.dueMs <= nowMs && (mayAudit || this.audits.isUrgent)) {
+    // While much is on its way there is little to compare.
+    if (this.audits.dueMs <= nowMs && ((mayAudit && this.flight === null) || this.audits.isUrgent)) {
       this.counters.audits += 1
+      if (this.flight !== null) this.unsettle(this.flight)
       this.request(this.audits.start(nowMs, this.xids))
     }
     this.launch()
@@ -248,7 +257,7 @@ export class SwitchSession {
       this.onRead()
       return true
     }
-    const known = (key: string): boolean => this.installed.get(key) !== undefined
+    const known = (key: string): boolean => this.odd.has(key) || this.index.all.has(key)
     const whose = changed(frame, view, this.options.owns, known)
     if (whose === 'weft') this.audits.soon()
     else if (whose === 'foreign') this.audits.soonForeign()
@@ -256,25 +265,42 @@ export class SwitchSession {
   }
 
   private onRead(): void {
+    // What is half changed is not to be compared with; the next tick comes back to it.
+    if (!this.audits.isRead || !this.options.desired.settled) return
     const dump = this.audits.finish(this.nowMs)
-    if (dump === null) return
     if (this.phase === 'reading') this.synchronize(dump)
     else this.repair(dump)
+    this.unsettled.clear()
     this.launch()
   }
 
   private synchronize(dump: Dump): void {
     this.phase = 'ready'
-    const result = this.audits.synchronize(dump)
-    for (const [key, item] of this.desired) {
-      if (dump.found.get(key) !== item && !this.refused.all.has(key)) this.dirty.add(key)
-    }
-    for (const key of dump.found.keys()) if (!this.desired.has(key)) this.dirty.add(key)
-    this.options.report(result)
+    const { kept, missing, changed, unexpected } = start(dump, this.options.desired)
+    for (const held of [...changed, ...unexpected]) this.differ(held.key, held)
+    // Those refused before are tried one by one.
+    const added = this.refused.all.size === 0 ? missing : missing.filter(({ key }) => !this.refused.all.has(key))
+    if (added.length < missing.length)
+      for (const { key } of missing) if (this.refused.all.has(key)) this.odd.set(key, null)
+    this.waiting = [{ removed: [], added: [added] }]
+    this.options.report({
+      kind: 'synchronized',
+      kept,
+      missing: missing.length,
+      changed: changed.length,
+      unexpected: unexpected.length,
+    })
+  }
+
+  private differ(key: string, held: Held): void {
+    this.odd.set(key, held)
+    if (!this.refused.all.has(key)) this.dirty.add(key)
   }
 
   private repair(dump: Dump): void {
-    const { missing, changed, unexpected } = this.audits.compare(dump)
+    for (const delta of this.waiting) for (const key of changesOf(delta).keys()) this.unsettled.add(key)
+    for (const key of this.dirty) this.unsettled.add(key)
+    const { missing, changed, unexpected } = compare(dump, this.options.desired, this.odd, this.unsettled)
     for (const { key } of [...missing, ...unexpected]) this.dirty.add(key)
     for (const { held } of changed) this.dirty.add(held.key)
     if (missing.length + changed.length + unexpected.length === 0) return
@@ -286,54 +312,54 @@ export class SwitchSession {
   /** Starts what waits, unless something is on its way. */
   private launch(): void {
     if (this.phase !== 'ready' || this.flight !== null) return
-    if (this.dirty.size > 0 || this.confirmed !== this.revision) {
-      const steps = this.planFor(this.dirty, true)
-      this.dirty.clear()
-      this.fly(new Flight(steps, this.revision))
-    } else this.retry()
+    const { waiting, dirty, revision, options } = this
+    // What to mend by is not known while it is half changed.
+    const mending = dirty.size > 0 && options.desired.settled
+    if (waiting.length > 0 || mending || this.confirmed !== revision) {
+      const drafting = new Drafting(this.odd, options.owns)
+      if (mending) drafting.mend(dirty, this.index)
+      const draft = drafting.follow(waiting).finish()
+      this.waiting = []
+      if (mending) dirty.clear()
+      this.fly(new Flight(draft, revision, options.bundleSize))
+    } else if (options.desired.settled) this.retry()
   }
 
   /** Tries what was refused, message by message: each stands for itself. */
   private retry(): void {
     const due = this.refused.due(this.nowMs, this.options.bundleSize)
     if (due.length === 0) return
-    const flight = new Flight(this.planFor(due, false), null)
-    const keys = new Set(flight.keys())
+    const draft = new Drafting(this.odd, this.options.owns).mend(due, this.index).finish()
+    const keys = new Set(Array.from(draft.plan.held(), ({ key }) => key))
     // Without anything left to do, somebody else has done it.
     for (const key of due) if (!keys.has(key)) this.recover(key)
-    this.fly(flight)
+    this.fly(new Flight(draft, null, this.options.bundleSize, false))
   }
 
   private recover(key: string): void {
     if (this.refused.delete(key)) this.options.report({ kind: 'recovered', key })
   }
 
-  private planFor(keys: Iterable<string>, bundled: boolean): Step[] {
-    const { desired, installed, options } = this
-    for (const key of keys) {
-      const have = installed.get(key)
-      const want = desired.get(key)
-      if (have === undefined) continue
-      // Something foreign in a place that Weft no longer wants is not Weft's to remove.
-      if (want === undefined && ownerOf(options.owns, have) !== 'weft') installed.set(key, null)
-      else installed.set(key, want !== undefined && equal(want, have) ? want : have)
-    }
-    return plan(keys, desired, installed, options.bundleSize, bundled)
-  }
-
   private fly(flight: Flight): void {
     if (flight.step === undefined) return this.land(flight)
+    if (this.audits.isReading) this.unsettle(flight)
     this.flight = flight
     this.sendStep(flight, flight.step)
   }
 
+  private unsettle({ draft }: Flight): void {
+    for (const { key } of draft.plan.held()) this.unsettled.add(key)
+  }
+
   private sendStep(flight: Flight, step: Step): void {
-    const counters = this.counters
+    const { counters } = this
     if (step.bundled) counters.bundles += 1
-    for (const { held } of step.operations) {
-      if (held.kind === 'flow') counters.flowMods += 1
-      else if (held.kind === 'group') counters.groupMods += 1
-      else counters.meterMods += 1
+    for (const { held } of step.parts) {
+      // All of a part are of one kind but for meters, which are in no bundle.
+      const kind = held[0]?.kind
+      if (kind === 'flow') counters.flowMods += held.length
+      else if (kind === 'group') counters.groupMods += held.length
+      else counters.meterMods += held.length
     }
     this.request(flight.encode(this.xids))
   }
@@ -342,27 +368,37 @@ export class SwitchSession {
     const { flight } = this
     if (flight === null || !flight.isBarrier(xid)) return false
     const { done, refused } = flight.settle()
-    for (const operation of done) this.settleDone(operation)
-    // Flows may have been refused for want of these.
-    if (done.some(({ verb, held }) => held.kind !== 'flow' && verb !== 'remove')) this.refused.hasten()
-    for (const { operation, error } of refused) this.settleRefused(operation, error)
+    for (const part of done) this.settleDone(part)
+    if (refused.length > 0) this.settleRefused(flight, refused)
     if (flight.step === undefined) this.land(flight)
     else this.sendStep(flight, flight.step)
     return true
   }
 
-  private settleDone({ verb, held }: Operation): void {
-    this.installed.set(held.key, verb === 'remove' ? null : held)
-    this.recover(held.key)
+  private settleDone({ verb, held }: Part): void {
+    if (this.odd.size + this.refused.all.size > 0) {
+      for (const { key } of held) {
+        this.odd.delete(key)
+        this.recover(key)
+      }
+    }
+    // Flows may have been refused for want of these.
+    if (held.length > 0 && held[0]?.kind !== 'flow' && verb !== 'remove') this.refused.hasten()
   }
 
-  private settleRefused({ verb, held }: Operation, error: Uint8Array): void {
-    // What was desired meanwhile is already on its way to be tried.
-    if (this.dirty.has(held.key)) return
+  private settleRefused({ draft }: Flight, refused: Outcome['refused']): void {
+    const waiting = new Set(this.waiting.flatMap((delta) => [...changesOf(delta).keys()]))
     // Perhaps the switch has not what it was thought to have.
     this.audits.soon()
-    const { times, retryAtMs } = this.refused.add(verb, held, error, this.nowMs)
-    this.options.report({ kind: 'refused', verb, held, error, times, retryInMs: retryAtMs - this.nowMs })
+    for (const { operation, error } of refused) {
+      const { verb, held } = operation
+      const { key } = held
+      if (!this.odd.has(key)) this.odd.set(key, draft.before.get(key) ?? null)
+      // What was desired meanwhile is already on its way to be tried.
+      if (waiting.has(key) || this.dirty.has(key)) continue
+      const { times, retryAtMs } = this.refused.add(verb, held, error, this.nowMs)
+      this.options.report({ kind: 'refused', verb, held, error, times, retryInMs: retryAtMs - this.nowMs })
+    }
   }
 
   private land({ revision }: Flight): void {

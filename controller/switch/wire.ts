@@ -1,28 +1,25 @@
 // Flows, groups and meters as bytes. What Weft wants carries the message that adds it; removing it, changing it and
 // comparing it with what a switch lists work on those bytes, so that 20,000 flows are compared without decoding one.
-// Offsets are those of OpenFlow 1.3.5: ofp_flow_mod §7.3.4.2, ofp_group_mod §7.3.4.3, ofp_meter_mod §7.3.4.5,
+// Offsets are those of OpenFlow 1.3.5: ofp_group_mod §7.3.4.3, ofp_meter_mod §7.3.4.5,
 // ofp_flow_stats §7.3.5.2, ofp_group_desc §7.3.5.7, ofp_meter_config §7.3.5.10.
-import type { Item } from '../pipeline/value.ts'
 import { flowKey } from '../pipeline/key.ts'
+import { Flow, isRest, restOf, writeFlow, writeRemovalOf } from '../pipeline/packed-flow.ts'
+import type { Group, Item, Meter } from '../pipeline/value.ts'
 import { DecodeError, errorCodes } from '../../ofproto/wire/errors.ts'
 import { Writer } from '../../ofproto/wire/writer.ts'
 
-/** What a switch has or shall have: an Item, or what was found on the switch in the same form. */
-export type Held = Pick<Item, 'kind' | 'key' | 'frame'>
+/** What a switch has or shall have. */
+export type Held = Item
 export type Verb = 'put' | 'modify' | 'remove'
 
 const VERSION = 4
-const FLOW_MOD = 14
 const GROUP_MOD = 15
 const METER_MOD = 29
 const LENGTH_AT = 2
 const XID_AT = 4
 
-const COOKIE_AT = 8
-const COMMAND_AT = 25
+/** In ofp_flow_stats. */
 const MATCH_AT = 48
-const ANY = 0xffff_ffff
-const DELETE_STRICT = 4
 
 const ADD_OR_MODIFY_GROUP = 0x8000
 const MODIFY_METER = 1
@@ -35,19 +32,7 @@ const matchEnd = (view: DataView, at: number): number => at + ((view.getUint16(a
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 
-/** Deletes exactly this flow, and only while it has our cookie. */
-function writeFlowRemoval(w: Writer, frame: Uint8Array): void {
-  const at = w.offset
-  w.raw(frame.subarray(0, matchEnd(viewOf(frame), MATCH_AT)))
-  w.bytes.fill(0xff, at + COOKIE_AT + 8, at + COOKIE_AT + 16)
-  w.view.setUint8(at + COMMAND_AT, DELETE_STRICT)
-  w.view.setUint32(at + 36, ANY)
-  w.view.setUint32(at + 40, ANY)
-  w.view.setUint16(at + 44, 0)
-}
-
-function writeRemoval(w: Writer, held: Held): void {
-  if (held.kind === 'flow') return writeFlowRemoval(w, held.frame)
+function writeRemoval(w: Writer, held: Group | Meter): void {
   const at = w.offset
   w.raw(held.frame.subarray(0, FIXED_LENGTH))
   w.view.setUint16(at + 8, DELETE)
@@ -58,6 +43,7 @@ function writeRemoval(w: Writer, held: Held): void {
  * group is added or modified in one command of OVS, whichever it takes; a meter must be told.
  */
 export function writeOperation(w: Writer, verb: Verb, held: Held, xid: number): void {
+  if (held.kind === 'flow') return verb === 'remove' ? writeRemovalOf(w, held, xid) : writeFlow(w, held, xid)
   const at = w.offset
   if (verb === 'remove') writeRemoval(w, held)
   else {
@@ -110,20 +96,13 @@ export function eachEntry(kind: Item['kind'], frame: Uint8Array, visit: (entry: 
   }
 }
 
-/** Flags that are part of a flow; the others only say how to add it. */
-const STATE_FLAGS = 0x19
+const timeouts = ({ view, at }: Entry): number => view.getUint32(at + 14)
+const flags = ({ view, at }: Entry): number => view.getUint16(at + 18)
+const instructionsAt = ({ view, at }: Entry): number => matchEnd(view, at + MATCH_AT)
 
-function sameFlow(frame: Uint8Array, { bytes, view, at, end }: Entry): boolean {
-  const f = viewOf(frame)
-  return (
-    f.getUint32(COOKIE_AT) === view.getUint32(at + 24) &&
-    f.getUint32(COOKIE_AT + 4) === view.getUint32(at + 28) &&
-    // Idle and hard timeout.
-    f.getUint32(26) === view.getUint32(at + 14) &&
-    (f.getUint16(44) & STATE_FLAGS) === (view.getUint16(at + 18) & STATE_FLAGS) &&
-    bytes.compare(frame, matchEnd(f, MATCH_AT), frame.length, matchEnd(view, at + MATCH_AT), end) === 0
-  )
-}
+const sameFlow = ({ cookie, rest }: Flow, entry: Entry): boolean =>
+  cookie === listedCookie(entry) &&
+  isRest(rest, timeouts(entry), flags(entry), entry.bytes, instructionsAt(entry), entry.end)
 
 const sameGroup = (frame: Uint8Array, { bytes, at, end }: Entry): boolean =>
   frame[10] === bytes[at + 2] && bytes.compare(frame, FIXED_LENGTH, frame.length, at + 8, end) === 0
@@ -133,56 +112,31 @@ const sameMeter = (frame: Uint8Array, { bytes, at, end }: Entry): boolean =>
   bytes.compare(frame, FIXED_LENGTH, frame.length, at + 8, end) === 0
 
 /** Whether the switch lists the very bytes that `held` says; both have the same key. */
-export function same({ frame }: Held, entry: Entry): boolean {
-  if (entry.kind === 'flow') return sameFlow(frame, entry)
-  return entry.kind === 'group' ? sameGroup(frame, entry) : sameMeter(frame, entry)
+export function same(held: Held, entry: Entry): boolean {
+  if (held.kind === 'flow') return sameFlow(held, entry)
+  return held.kind === 'group' ? sameGroup(held.frame, entry) : sameMeter(held.frame, entry)
 }
 
 const scratch = new Writer(1024)
 
-function writeHeader(type: number): void {
-  scratch.offset = 0
-  scratch.u32(((VERSION << 24) | (type << 16)) >>> 0)
-  scratch.u32(0)
-}
-
-function flowFrame({ bytes, view, at, end }: Entry): void {
-  writeHeader(FLOW_MOD)
-  scratch.u64(view.getBigUint64(at + 24))
-  scratch.u64(0n)
-  scratch.u8(view.getUint8(at + 2))
-  scratch.u8(0)
-  scratch.u32(view.getUint32(at + 14))
-  scratch.u16(view.getUint16(at + 12))
-  scratch.u32(ANY)
-  scratch.u32(ANY)
-  scratch.u32(ANY)
-  scratch.u16(view.getUint16(at + 18))
-  scratch.u16(0)
-  scratch.raw(bytes.subarray(at + MATCH_AT, end))
-}
-
 /** What the entry says, as the message that would add it. */
 export function observed(entry: Entry): Held {
   const { kind, key, bytes, view, at, end, id } = entry
-  if (kind === 'flow') flowFrame(entry)
-  else {
-    writeHeader(kind === 'group' ? GROUP_MOD : METER_MOD)
-    scratch.u16(0)
-    // A group's type and padding, or a meter's flags.
-    scratch.u16(view.getUint16(at + 2))
-    scratch.u32(id)
-    scratch.raw(bytes.subarray(at + 8, end))
+  if (kind === 'flow') {
+    const rest = restOf(timeouts(entry), flags(entry), bytes, instructionsAt(entry), end)
+    return new Flow(key, listedCookie(entry), rest)
   }
+  scratch.offset = 0
+  scratch.u32(((VERSION << 24) | ((kind === 'group' ? GROUP_MOD : METER_MOD) << 16)) >>> 0)
+  scratch.u32(0)
+  scratch.u16(0)
+  // A group's type and padding, or a meter's flags.
+  scratch.u16(view.getUint16(at + 2))
+  scratch.u32(id)
+  scratch.raw(bytes.subarray(at + 8, end))
   scratch.patchLength(LENGTH_AT, 0)
-  return { kind, key, frame: scratch.slice() }
+  return { kind, key, id, frame: scratch.slice() }
 }
 
 /** Of a flow. */
 export const listedCookie = ({ view, at }: Entry): bigint => view.getBigUint64(at + 24)
-export const cookieOf = ({ frame }: Held): bigint => viewOf(frame).getBigUint64(COOKIE_AT)
-/** Of a group or meter. */
-export const idOf = ({ frame }: Held): number => viewOf(frame).getUint32(12)
-
-/** Whether two Items of one key are the same on a switch. */
-export const equal = (a: Held, b: Held): boolean => a === b || Buffer.compare(a.frame, b.frame) === 0

@@ -1,18 +1,17 @@
 // What a switch has now, asked for one question: its flows with their counters.
 import type { Channel } from '../connect/channel.ts'
 import { ANY_GROUP, encodeMessage, NO_BUFFER, ports, type FlowStats } from '../../ofproto/messages/index.ts'
-import { flowIdentity } from '../pipeline/flow.ts'
-import type { Flow } from '../pipeline/value.ts'
+import { flowOf, type Flow } from '../pipeline/packed-flow.ts'
 
-export interface InstalledFlow extends Flow {
+export interface InstalledFlow {
+  readonly flow: Flow
   readonly packets: bigint
   readonly bytes: bigint
 }
 
 const ALL_TABLES = 0xff
 
-/** As the message that would add it. */
-function itemOf(flow: FlowStats): InstalledFlow {
+function installed(flow: FlowStats): InstalledFlow {
   const frame = encodeMessage({
     kind: 'flow_mod',
     xid: 0,
@@ -31,7 +30,7 @@ function itemOf(flow: FlowStats): InstalledFlow {
     instructions: flow.instructions,
   })
   const { packets, bytes } = flow
-  return { kind: 'flow', key: flowIdentity(flow.table, flow.priority, frame), frame, packets, bytes }
+  return { flow: flowOf(frame), packets, bytes }
 }
 
 export interface FlowFilter {
@@ -48,5 +47,5 @@ export async function readFlows(
 ): Promise<readonly InstalledFlow[]> {
   const body = { kind: 'flow', table, outPort: ports.any, outGroup: ANY_GROUP, cookie, cookieMask, match: [] } as const
   const reply = await channel.request({ kind: 'multipart_request', xid: channel.nextXid(), more: false, body })
-  return reply.kind === 'multipart_reply' && reply.body.kind === 'flow' ? reply.body.flows.map(itemOf) : []
+  return reply.kind === 'multipart_reply' && reply.body.kind === 'flow' ? reply.body.flows.map(installed) : []
 }

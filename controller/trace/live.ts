@@ -38,8 +38,8 @@ export function liveFlow({ key }: TracedFlow, wanted: Item | undefined, installe
   if (found === undefined) return { state: 'missing', found: null, packets: null, bytes: null }
   const counters = { packets: Number(found.packets), bytes: Number(found.bytes) }
   if (wanted === undefined) return { state: 'unwanted', found: null, ...counters }
-  if (means(wanted, found)) return { state: 'installed', found: null, ...counters }
-  return { state: 'different', found: describe(found), ...counters }
+  if (means(wanted, found.flow)) return { state: 'installed', found: null, ...counters }
+  return { state: 'different', found: describe(found.flow), ...counters }
 }
 
 const wayOf = ({ hops }: Report): string =>

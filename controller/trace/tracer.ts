@@ -66,7 +66,7 @@ export class Tracer {
   trace(question: Question, installed: ReadonlyMap<string, InstalledFlows> = new Map()): Report {
     const hosts = this.#options.hosts().map((host) => {
       const flows = installed.get(host.id)
-      return flows ? { ...host, items: () => flows.values() } : host
+      return flows ? { ...host, items: () => Array.from(flows.values(), ({ flow }) => flow) } : host
     })
     const fabric = this.#fabric(hosts)
     const start = this.#start(hosts, fabric, question)

@@ -1,8 +1,11 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { foldedMatch, plainMatch, type MatchFields } from './build.ts'
+import { Writer } from '../wire/writer.ts'
 import { parseMatch } from './match-text.ts'
+import { matchCodec } from './match.ts'
 import { fields, type AnyValue, type Field } from './table.ts'
+import { writeMatch } from './template.ts'
 import { matchText } from './testing.ts'
 
 /** What foldedMatch makes of them, null for what it refuses. */
@@ -28,11 +31,14 @@ const operand = (field: Field): fc.Arbitrary<readonly [string, unknown]> =>
 const plain = fields.filter(({ name }) =>
   /^(eth|ip|ipv6|arp|nd|ct)_|^x?reg[0-3]$|_(src|dst)$|icmp|nw_|tun_id|in_port_oxm|metadata/.test(name),
 )
-const anyFields: fc.Arbitrary<MatchFields> = fc
-  .array(fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...plain) }, fc.constantFrom(...fields)).chain(operand), {
-    maxLength: 5,
-  })
-  .map((entries) => Object.fromEntries(entries) as MatchFields)
+const anyField = fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...plain) }, fc.constantFrom(...fields))
+const operands = (of: readonly Field[]): fc.Arbitrary<MatchFields> =>
+  fc.tuple(...of.map(operand)).map((entries) => Object.fromEntries(entries) as MatchFields)
+const anyFields = fc.array(anyField, { maxLength: 5 }).chain(operands)
+/** Several matches on the same fields. */
+const alike = fc
+  .array(anyField, { minLength: 1, maxLength: 4 })
+  .chain((of) => fc.array(operands(of), { minLength: 2, maxLength: 4 }))
 
 test('a match on plain fields is the one that OVS would make of them, or is left to the slower way', () => {
   fc.assert(
@@ -42,6 +48,39 @@ test('a match on plain fields is the one that OVS would make of them, or is left
     }),
     { numRuns: 3000 },
   )
+})
+
+/** The match in bytes; null for what is refused. */
+function bytesOf(write: (w: Writer) => void): string | null {
+  const w = new Writer()
+  w.bytes.fill(0xa5)
+  try {
+    write(w)
+  } catch (error) {
+    expect(error).toBeInstanceOf(RangeError)
+    return null
+  }
+  return Buffer.from(w.slice()).toString('hex')
+}
+
+const inFamily = (asked: MatchFields): MatchFields => ({ eth_type: 0x0800, nw_proto: 6, ...asked })
+
+test('matches written at once have the bytes of those that are made with care, however many of a kind came before', () => {
+  fc.assert(
+    fc.property(alike, fc.boolean(), (matches, tcp) => {
+      for (const asked of tcp ? matches.map(inFamily) : matches) {
+        expect(bytesOf((w) => writeMatch(w, asked))).toBe(bytesOf((w) => matchCodec.write(w, foldedMatch(asked))))
+      }
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+test('a match that a value allows is refused for another value', () => {
+  writeMatch(new Writer(), { eth_type: 0x0800, ip_dst: 1 })
+  expect(() => writeMatch(new Writer(), { eth_type: 0x86dd, ip_dst: 1 })).toThrow(RangeError)
+  writeMatch(new Writer(), { eth_type: 0x0800, ct_state: [0x01, 0x21], ct_nw_src: 1 })
+  expect(() => writeMatch(new Writer(), { eth_type: 0x0800, ct_state: [0, 0x21], ct_nw_src: 1 })).toThrow(RangeError)
 })
 
 test('whatever match text can say, both ways agree on it', () => {
@@ -54,6 +93,7 @@ test('whatever match text can say, both ways agree on it', () => {
       ) as MatchFields
       const match = plainMatch(asked)
       if (match !== null) expect(match).toEqual(folded(asked))
+      expect(bytesOf((w) => writeMatch(w, asked))).toBe(bytesOf((w) => matchCodec.write(w, foldedMatch(asked))))
     }),
     { numRuns: 1000 },
   )
@@ -79,5 +119,6 @@ test('what apps match is plain', () => {
     { xreg1: 7n, eth_type: 0x0800, ip_dst: [0x0a000000, 0xff000000], nw_proto: 1, icmp_type: 8, icmp_code: 0 },
   ] satisfies MatchFields[]) {
     expect(plainMatch(asked)).toEqual(foldedMatch(asked))
+    expect(bytesOf((w) => writeMatch(w, asked))).toBe(bytesOf((w) => matchCodec.write(w, foldedMatch(asked))))
   }
 })

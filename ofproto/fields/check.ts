@@ -68,21 +68,21 @@ const { ip: IP, ipv6: IPV6, arp: ARP, rarp: RARP, mpls: MPLS, mplsMulticast: MPL
 const CT_VALID = 0xcf
 const [CT_INVALID, CT_TRACKED] = [0x10, 0x20]
 
-/** Fields that the prerequisites of others ask for. */
-const remembered: readonly boolean[] = fields.map(({ name }) =>
-  [
-    'packet_type',
-    'eth_type',
-    'vlan_tci',
-    'vlan_vid',
-    'dl_vlan',
-    'nw_proto',
-    'ip_frag',
-    'icmpv6_type',
-    'icmpv6_code',
-    'ct_state',
-  ].includes(name),
-)
+/** Fields on whose values it depends what else may be matched. */
+export const decisive: ReadonlySet<string> = new Set([
+  'packet_type',
+  'eth_type',
+  'vlan_tci',
+  'vlan_vid',
+  'dl_vlan',
+  'nw_proto',
+  'ip_frag',
+  'icmpv6_type',
+  'icmpv6_code',
+  'ct_state',
+  'ct_nw_proto',
+])
+const remembered: readonly boolean[] = fields.map(({ name }) => decisive.has(name))
 
 /** Takes the entries of one match in order and says what is wrong with each. */
 export class MatchChecker {

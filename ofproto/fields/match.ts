@@ -58,7 +58,7 @@ function getValue(r: Reader, bytes: number, at: number, size: number): AnyValue 
   }
 }
 
-function putValue(w: Writer, bytes: number, at: number, value: AnyValue): void {
+export function putValue(w: Writer, bytes: number, at: number, value: AnyValue): void {
   switch (bytes) {
     case 1:
       w.view.setUint8(at, value as number)

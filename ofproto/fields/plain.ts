@@ -27,11 +27,15 @@ const order: readonly FieldName[] = [
   ...(['ct_nw_proto', 'ct_tp_src', 'ct_tp_dst', 'metadata'] as const),
 ]
 
+/** The register that a wide one begins with; another field itself. */
+export function firstHalf(name: FieldName): FieldName {
+  const [, number] = /^xreg(\d)$/.exec(name) ?? []
+  return number === undefined ? name : (`reg${2 * Number(number)}` as FieldName)
+}
+
 /** Its rank in the order; for a wide register that of its first half; absent for a field that folds. By field id. */
-const ranks: readonly number[] = fields.map(({ name }) =>
-  order.indexOf((/^xreg\d$/.test(name) ? `reg${2 * Number(name.slice(4))}` : name) as FieldName),
-)
-const isWide: readonly boolean[] = fields.map(({ name }) => /^xreg\d$/.test(name))
+const ranks: readonly number[] = fields.map(({ name }) => order.indexOf(firstHalf(name)))
+const isWide: readonly boolean[] = fields.map(({ name }) => firstHalf(name) !== name)
 const byRank: readonly Field[] = order.map((name) => fields.find((field) => field.name === name) as Field)
 
 /** The bits of ct_state that there are. */
@@ -40,7 +44,7 @@ const U32 = 0xffff_ffffn
 const U64 = 0xffff_ffff_ffff_ffffn
 
 /** Of the type and width of the field. */
-function fits(field: Field, value: AnyValue): boolean {
+export function fits(field: Field, value: AnyValue): boolean {
   if (typeof value === 'number') {
     return field.bytes < 8 && Number.isInteger(value) && value >= 0 && value <= (numericOnes[field.bytes] as number)
   }
@@ -48,7 +52,7 @@ function fits(field: Field, value: AnyValue): boolean {
   return field.bytes === 16 && value instanceof Uint8Array && value.length === 16
 }
 
-function masked(value: AnyValue, mask: AnyValue): AnyValue {
+export function masked(value: AnyValue, mask: AnyValue): AnyValue {
   if (typeof value === 'bigint') return value & (mask as bigint)
   if (typeof value !== 'number') return value.map((byte, i) => byte & ((mask as Uint8Array)[i] as number))
   // The operators of numbers take 32 bits.

@@ -8,6 +8,7 @@ import { Derivation } from '../../controller/derivation.ts'
 import { fill, hostOf, portId, portRow, vifRow, type Size } from './intent.ts'
 import type { Sizes } from './main.ts'
 import { quantile } from './statistics.ts'
+import { changesOf } from '../../controller/switch/desired.ts'
 
 const defaults = { ports: 100_000, hosts: 1_000, networks: 1_000, spread: 10 }
 const CHANGES = 500
@@ -24,7 +25,7 @@ function step(derivation: Derivation, deployment: Deployment): Step {
   const { units, scopes } = derivation.commit()
   deployment.update(units, scopes)
   let sent = 0
-  for (const delta of deployment.take().values()) sent += delta.size
+  for (const delta of deployment.take().values()) sent += changesOf(delta).size
   return { milliseconds: performance.now() - begin, sent }
 }
 

@@ -52,6 +52,7 @@ async function bySession(ovs: Ovs, items: readonly Item[]): Promise<number> {
   const compared = Promise.withResolvers<void>()
   const confirmed = Promise.withResolvers<void>()
   const session = new SwitchSession({
+    desired: { lists: () => [], settled: true },
     owns: { flow: () => 'weft', group: () => 'foreign', meter: () => 'foreign' },
     send: (bytes) => channel?.sendFrames(bytes),
     report: (event) => {
@@ -63,10 +64,7 @@ async function bySession(ovs: Ovs, items: readonly Item[]): Promise<number> {
   session.connected(performance.now(), null)
   await compared.promise
   const milliseconds = await timed(() => {
-    session.desire(
-      1,
-      items.map((item) => [item.key, item]),
-    )
+    session.desire(1, { removed: [], added: [items] })
     return confirmed.promise
   })
   channel.close()

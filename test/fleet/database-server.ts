@@ -100,11 +100,17 @@ function updatesOf(
   newRow: 'initial' | 'insert',
 ): JsonObject {
   const tables: Record<string, Record<string, Json>> = {}
+  const defaults = new Map<string, AnyRow>()
+  const defaultsOf = (table: string): AnyRow => {
+    let row = defaults.get(table)
+    if (row === undefined) defaults.set(table, (row = schema.codec(table).decodeRow('', {})))
+    return row
+  }
   for (const { table, uuid, before, after } of changes) {
     const names = columns.get(table)
     if (names === undefined) continue
     const codec = schema.codec(table)
-    const from = before ?? codec.decodeRow(uuid, {})
+    const from = before ?? defaultsOf(table)
     const differing = after === null ? [] : names.filter((name) => !equals(name, from, after))
     if (after !== null && before !== null && differing.length === 0) continue
     const values = differing.map((name) => [

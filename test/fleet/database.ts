@@ -169,7 +169,9 @@ export class MemoryDatabase {
       this.#put(table, uuid, codec.decodeRow(uuid, row))
       return { uuid: ['uuid', uuid] }
     }
-    const found = Array.from(this.#rowsOf(table)).filter(([uuid, each]) => satisfies(codec, uuid, each, where))
+    const found = Array.from(this.#candidates(table, where)).filter(([uuid, each]) =>
+      satisfies(codec, uuid, each, where),
+    )
     if (op === 'select') return { rows: found.map(([uuid, each]) => wholeRow(codec, uuid, each)) }
     for (const [uuid, before] of found) {
       if (op === 'delete') this.#put(table, uuid, null)
@@ -178,6 +180,18 @@ export class MemoryDatabase {
       else throw refusal('not supported', JSON.stringify(op))
     }
     return { count: found.length }
+  }
+
+  /** The rows that may be meant: one alone where its UUID is told, as nearly always. */
+  #candidates(table: string, where: readonly Json[]): Iterable<readonly [uuid: string, row: AnyRow]> {
+    const rows = this.#rowsOf(table)
+    for (const [column, operator, value] of where as readonly (readonly [string, string, Json])[]) {
+      if (column !== '_uuid' || operator !== '==' || !isArray(value)) continue
+      const uuid = value[1] as string
+      const row = rows.get(uuid)
+      return row === undefined ? [] : [[uuid, row]]
+    }
+    return rows
   }
 
   /** Deletes the rows that no row of a root table leads to. */

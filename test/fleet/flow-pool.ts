@@ -57,34 +57,37 @@ export function keyOfFlow(frame: Buffer): string {
   return flowKey(frame.readUInt8(TABLE_AT), frame.readUInt16BE(PRIORITY_AT), frame, MATCH_AT, end)
 }
 
-/** Whether both say the same but for xid, command and what only deletes heed. */
-function sameFlow(a: Buffer, b: Buffer): boolean {
-  return (
-    a.length === b.length &&
-    a.readBigUInt64BE(COOKIE_AT) === b.readBigUInt64BE(COOKIE_AT) &&
-    a.readUInt32BE(IDLE_TIMEOUT_AT) === b.readUInt32BE(IDLE_TIMEOUT_AT) &&
-    a.readUInt16BE(FLAGS_AT) === b.readUInt16BE(FLAGS_AT) &&
-    a.compare(b, MATCH_AT, b.length, MATCH_AT, a.length) === 0
-  )
+/** Whether both say the same but for the xid. */
+function same(own: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
+  if (own.length !== to - from) return false
+  for (let i = COOKIE_AT; i < own.length; i += 1) if (own[i] !== bytes[from + i]) return false
+  return true
+}
+
+/** FNV-1a of the same. */
+function hashOf(bytes: Uint8Array, from: number, to: number): number {
+  let hash = 0x811c_9dc5
+  for (let i = from + COOKIE_AT; i < to; i += 1) hash = Math.imul(hash ^ (bytes[i] as number), 0x0100_0193)
+  return hash
 }
 
 export class FlowPool {
-  /** Mostly one: other switches may have the flow with other actions, which is told by `more`. */
-  readonly #flows = new Map<string, PooledFlow[]>()
+  /** By hash: nearly always one. */
+  readonly #flows = new Map<number, PooledFlow | PooledFlow[]>()
   #size = 0
 
-  /** The flow that the OFPT_FLOW_MOD adds, with one user more. Throws DecodeError. */
-  take(frame: Buffer): PooledFlow {
-    const key = keyOfFlow(frame)
-    const same = this.#flows.get(key)
-    let flow = same?.find((each) => sameFlow(each.frame, frame))
+  /** The flow that the OFPT_FLOW_MOD from `from` to `to` adds, with one user more. Throws DecodeError. */
+  take(bytes: Uint8Array, from = 0, to = bytes.length): PooledFlow {
+    const hash = hashOf(bytes, from, to)
+    const found = this.#flows.get(hash)
+    const alike = found === undefined ? [] : Array.isArray(found) ? found : [found]
+    let flow = alike.find(({ frame }) => same(frame, bytes, from, to))
     if (flow === undefined) {
-      const own = Buffer.from(frame)
+      const own = Buffer.from(bytes.subarray(from, to))
       own.writeUInt32BE(0, 4)
-      flow = new PooledFlow(key, own)
+      flow = new PooledFlow(keyOfFlow(own), own)
       this.#size += 1
-      if (same === undefined) this.#flows.set(key, [flow])
-      else same.push(flow)
+      this.#flows.set(hash, alike.length === 0 ? flow : [...alike, flow])
     }
     flow.users += 1
     return flow
@@ -98,9 +101,11 @@ export class FlowPool {
     flow.users -= 1
     if (flow.users > 0) return
     this.#size -= 1
-    const left = this.#flows.get(flow.key)?.filter((each) => each !== flow) ?? []
-    if (left.length > 0) this.#flows.set(flow.key, left)
-    else this.#flows.delete(flow.key)
+    const hash = hashOf(flow.frame, 0, flow.frame.length)
+    const found = this.#flows.get(hash)
+    const left = Array.isArray(found) ? found.filter((each) => each !== flow) : []
+    if (left.length > 0) this.#flows.set(hash, left)
+    else this.#flows.delete(hash)
   }
 }
 

@@ -27,6 +27,13 @@ const BUNDLED_AT = 24
 const COMMAND_AT = 25
 const SMALLEST_FLOW_MOD = 56
 
+const u32 = (bytes: Uint8Array, at: number): number =>
+  (((bytes[at] as number) << 24) |
+    ((bytes[at + 1] as number) << 16) |
+    ((bytes[at + 2] as number) << 8) |
+    (bytes[at + 3] as number)) >>>
+  0
+
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>
 
 /** A message of a bundle: nearly always a flow to add. */
@@ -112,12 +119,11 @@ export class SimulatedSwitch {
   receive(frame: Uint8Array): void {
     this.counters.frames += 1
     this.counters.bytes += frame.length
-    const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.length)
     try {
-      if (!this.#addFlow(bytes)) this.#handle(decodeMessage(frame), bytes)
+      if (!this.#addFlow(frame)) this.#handle(decodeMessage(frame), frame)
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
-      this.#fail(error.error, bytes.readUInt32BE(4), bytes)
+      this.#fail(error.error, u32(frame, 4), frame)
     }
     if (this.#monitored && this.#ownXid !== null) this.#tell([{ kind: 'abbreviated', xid: this.#ownXid }])
     this.#ownXid = null
@@ -151,22 +157,24 @@ export class SimulatedSwitch {
   }
 
   /** The flows that come most are added without decoding them. */
-  #addFlow(bytes: Buffer): boolean {
+  #addFlow(bytes: Uint8Array): boolean {
     if (bytes[1] === FLOW_MOD) {
       if (bytes.length < SMALLEST_FLOW_MOD || bytes[COMMAND_AT] !== 0 || this.refuse !== null) return false
       this.counters.flowMods += 1
-      const xid = bytes.readUInt32BE(4)
+      const xid = u32(bytes, 4)
       this.#ownXid = xid
       const error = this.tables.add(this.#options.pool.take(bytes))
       if (error !== null) this.#fail(error, xid, bytes)
       return true
     }
     if (bytes[1] !== EXPERIMENTER || bytes.length < BUNDLED_AT + SMALLEST_FLOW_MOD) return false
-    if (bytes.readUInt32BE(8) !== ONF || bytes.readUInt32BE(12) !== BUNDLE_ADD) return false
-    const inner = bytes.subarray(BUNDLED_AT, BUNDLED_AT + bytes.readUInt16BE(BUNDLED_AT + 2))
-    if (inner[1] !== FLOW_MOD || inner[COMMAND_AT] !== 0 || inner.length < SMALLEST_FLOW_MOD) return false
+    if (u32(bytes, 8) !== ONF || u32(bytes, 12) !== BUNDLE_ADD) return false
+    const end = BUNDLED_AT + (u32(bytes, BUNDLED_AT) & 0xffff)
+    if (bytes[BUNDLED_AT + 1] !== FLOW_MOD || bytes[BUNDLED_AT + COMMAND_AT] !== 0) return false
+    if (end - BUNDLED_AT < SMALLEST_FLOW_MOD || end > bytes.length) return false
     this.counters.flowMods += 1
-    this.#bundle(bytes.readUInt32BE(16)).push({ xid: bytes.readUInt32BE(4), flow: this.#options.pool.take(inner) })
+    const flow = this.#options.pool.take(bytes, BUNDLED_AT, end)
+    this.#bundle(u32(bytes, 16)).push({ xid: u32(bytes, 4), flow })
     return true
   }
 
@@ -176,7 +184,7 @@ export class SimulatedSwitch {
     return bundle
   }
 
-  #handle(message: Message, bytes: Buffer): void {
+  #handle(message: Message, bytes: Uint8Array): void {
     const { xid } = message
     switch (message.kind) {
       case 'features_request':
@@ -238,7 +246,7 @@ export class SimulatedSwitch {
     return this.refuse?.(message) ?? this.tables.apply(message)
   }
 
-  #control({ xid, bundle, type, flags, properties }: Of<'bundle_control'>, bytes: Buffer): void {
+  #control({ xid, bundle, type, flags, properties }: Of<'bundle_control'>, bytes: Uint8Array): void {
     if (type === 'discard_request') this.#discard(bundle)
     if (type === 'commit_request' && !this.#commit(bundle)) return this.#fail(refusals.bundleFailed, xid, bytes)
     const answers = {
@@ -284,7 +292,7 @@ export class SimulatedSwitch {
     return refused
   }
 
-  #list({ xid, body }: Of<'multipart_request'>, bytes: Buffer): void {
+  #list({ xid, body }: Of<'multipart_request'>, bytes: Uint8Array): void {
     if (body.kind === 'flow_monitor') this.#monitored = true
     const replies = listing(xid, body, this.tables, [...this.#plain, ...this.#tunnels])
     if (replies === null) return this.#fail(errorCodes.badMultipart, xid, bytes)
@@ -320,7 +328,7 @@ export class SimulatedSwitch {
     this.#reply({ kind: 'multipart_reply', xid: 0, more: false, body: { kind: 'flow_monitor', updates } })
   }
 
-  #fail({ type, code, experimenter }: ErrorCode, xid: number, data: Buffer): void {
+  #fail({ type, code, experimenter }: ErrorCode, xid: number, data: Uint8Array): void {
     this.counters.refused += 1
     this.#reply({
       kind: 'error',
@@ -329,7 +337,7 @@ export class SimulatedSwitch {
       type,
       code,
       experimenter,
-      data: Uint8Array.from(data.subarray(0, 64)),
+      data: data.slice(0, 64),
     })
   }
 

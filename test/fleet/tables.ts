@@ -46,7 +46,7 @@ export class SwitchTables {
   readonly #pool: FlowPool
   readonly #changed: (flow: PooledFlow, present: boolean) => void
   /** What stood where flows changed since begin(). */
-  #journal: [key: string, before: PooledFlow | undefined][] | null = null
+  #journal: { readonly keys: string[]; readonly before: (PooledFlow | undefined)[] } | null = null
   #groupsBefore = this.groups
 
   /** `changed` hears of each flow that comes and goes. */
@@ -57,19 +57,20 @@ export class SwitchTables {
 
   /** What changes from here on can be undone, until end(). */
   begin(): void {
-    this.#journal = []
+    this.#journal = { keys: [], before: [] }
     this.#groupsBefore = new Map(this.groups)
   }
 
   end(keep: boolean): void {
-    const journal = this.#journal ?? []
+    const { keys, before: all } = this.#journal ?? { keys: [], before: [] }
     this.#journal = null
     if (keep) {
-      for (const [, before] of journal) if (before !== undefined) this.#pool.drop(before)
+      for (const before of all) if (before !== undefined) this.#pool.drop(before)
       return
     }
     this.groups = this.#groupsBefore
-    for (const [key, before] of journal.toReversed()) {
+    for (let i = keys.length - 1; i >= 0; i -= 1) {
+      const [key, before] = [keys[i] as string, all[i]]
       const now = this.flows.get(key)
       if (before === undefined) this.flows.delete(key)
       else this.flows.set(key, before)
@@ -115,8 +116,10 @@ export class SwitchTables {
     const before = this.flows.get(key)
     if (flow === undefined) this.flows.delete(key)
     else this.flows.set(key, flow)
-    if (this.#journal !== null) this.#journal.push([key, before])
-    else if (before !== undefined) this.#pool.drop(before)
+    if (this.#journal !== null) {
+      this.#journal.keys.push(key)
+      this.#journal.before.push(before)
+    } else if (before !== undefined) this.#pool.drop(before)
     const told = flow ?? before
     if (told !== undefined) this.#changed(told, flow !== undefined)
   }

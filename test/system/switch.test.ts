@@ -2,11 +2,12 @@
 import { afterEach, beforeEach, describe as suite, expect, test } from 'vitest'
 import { listen, type Listener } from '../../controller/connect/openflow.ts'
 import type { Channel } from '../../controller/connect/channel.ts'
-import { flowKey } from '../../controller/pipeline/key.ts'
+import { flowOf } from '../../controller/pipeline/packed-flow.ts'
 import type { Item } from '../../controller/pipeline/value.ts'
 import { describe, describeError } from '../../controller/switch/describe.ts'
 import type { SwitchEvent } from '../../controller/switch/events.ts'
-import { SwitchSession, type Change } from '../../controller/switch/session.ts'
+import { Wishes, type Change } from '../../controller/switch/samples.ts'
+import { SwitchSession } from '../../controller/switch/session.ts'
 import { encodeMessage, parseFlowMod, parseGroupMod, parseMeterMod } from '../../ofproto/messages/index.ts'
 import type { FlowMod } from '../../ofproto/messages/flow.ts'
 import { Ovs } from '../lab/ovs.ts'
@@ -16,12 +17,7 @@ const BRIDGE = 'br0'
 const OURS = 0x5700_0000_0000_0001n
 
 /** An item of a flow_mod; the cookie is ours. */
-function made(mod: FlowMod): Item {
-  const frame = encodeMessage({ ...mod, cookie: OURS, xid: 0 })
-  const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.length)
-  const key = flowKey(mod.table, mod.priority, bytes, 48, 48 + ((bytes.readUInt16BE(50) + 7) & ~7))
-  return { kind: 'flow', key, frame }
-}
+const made = (mod: FlowMod): Item => flowOf(encodeMessage({ ...mod, cookie: OURS, xid: 0 }))
 
 /** A flow in ovs-ofctl's language. */
 const flow = (text: string): Item => made(parseFlowMod('add', text))
@@ -45,6 +41,7 @@ const gone = (...items: readonly Item[]): Change[] => items.map(({ key }) => [ke
 /** A controller of one switch: a listener, a clock, and a session that may be replaced by a new one. */
 class Controller implements AsyncDisposable {
   session: SwitchSession
+  private readonly desired = new Wishes()
   events: SwitchEvent[] = []
   channel: Channel | null = null
   private readonly listener: Listener
@@ -75,6 +72,7 @@ class Controller implements AsyncDisposable {
 
   private newSession(): SwitchSession {
     return new SwitchSession({
+      desired: this.desired,
       owns: {
         flow: (cookie) => (cookie >> 56n === 0x57n ? 'weft' : 'foreign'),
         group: (id) => (id < 1_000 ? 'weft' : 'foreign'),
@@ -84,6 +82,10 @@ class Controller implements AsyncDisposable {
       report: (event) => this.events.push(event),
       auditMs: this.auditMs,
     })
+  }
+
+  desire(revision: number, changes: readonly Change[]): void {
+    this.session.desire(revision, this.desired.change(changes))
   }
 
   private accept(channel: Channel): void {
@@ -98,7 +100,8 @@ class Controller implements AsyncDisposable {
   restart(...items: readonly Item[]): void {
     this.session.disconnected()
     this.session = this.newSession()
-    this.session.desire(1, have(...items))
+    this.desired.items.clear()
+    this.desire(1, have(...items))
     this.events = []
     this.channel?.close()
   }
@@ -123,7 +126,7 @@ let controller: Controller
 
 /** Connects the bridge, with these items desired, and waits until it has them. */
 async function bring(...items: readonly Item[]): Promise<void> {
-  controller.session.desire(1, have(...items))
+  controller.desire(1, have(...items))
   await ovs.vsctl('set-controller', BRIDGE, controller.remote)
   await controller.confirmed(1)
 }
@@ -258,7 +261,7 @@ suite('a real switch', () => {
       meter('meter=7,kbps,band=type=drop,rate=1000'),
     ]
     await bring(...items)
-    controller.session.desire(2, gone(...items))
+    controller.desire(2, gone(...items))
     await controller.confirmed(2)
     expect(await flows()).toEqual([])
     expect(await ovs.ofctl('dump-groups', BRIDGE)).not.toContain('group_id')
@@ -270,20 +273,19 @@ suite('a flow that a real switch refuses', () => {
   test('is isolated and reported with the name of the error; the rest is realised', async () => {
     const good = [flow('in_port=1,actions=output:2'), flow('in_port=2,actions=output:1')]
     const orphan = flow('table=3,in_port=1,actions=group:9')
-    const inconsistent = flow('table=4,priority=7,ip,actions=output:2')
     // An action that needs IP, without the match: ovs-ofctl would not say it, but a program can.
     const frame = Buffer.from(flow('table=4,priority=7,ip,actions=dec_ttl').frame)
     const bare = flow('table=4,priority=7,actions=output:2').frame
     const wrong = Buffer.concat([bare.subarray(0, 56), frame.subarray(64)])
     wrong.writeUInt16BE(wrong.length, 2)
-    const key = flowKey(4, 7, wrong, 48, 56)
-    await bring(...good, orphan, { ...inconsistent, key, frame: wrong })
+    const inconsistent = flowOf(wrong)
+    await bring(...good, orphan, inconsistent)
     expect(await flows()).toEqual(described(...good))
     const errors = controller.of('refused').map(({ held, error }) => [held.key, describeError(error)])
     expect(new Map(errors as [string, string][])).toEqual(
       new Map([
         [orphan.key, 'OFPBAC_BAD_OUT_GROUP'],
-        [key, 'OFPBAC_MATCH_INCONSISTENT'],
+        [inconsistent.key, 'OFPBAC_MATCH_INCONSISTENT'],
       ]),
     )
   })
@@ -292,7 +294,7 @@ suite('a flow that a real switch refuses', () => {
     const orphans = Array.from({ length: 20 }, (_, i) => flow(`table=3,in_port=${i + 1},actions=group:9`))
     await bring(...orphans)
     expect(controller.session.refusals.size).toBe(20)
-    controller.session.desire(2, have(group('group_id=9,type=all,bucket=actions=output:2')))
+    controller.desire(2, have(group('group_id=9,type=all,bucket=actions=output:2')))
     await until('all are realised', () => controller.session.refusals.size === 0)
     expect(await flows()).toHaveLength(20)
   })
@@ -301,14 +303,14 @@ suite('a flow that a real switch refuses', () => {
 test('of two controllers, the one with the higher generation takes over without a message that changes anything', async () => {
   await using successor = await Controller.start(1_000_000, 10n)
   const item = flow('in_port=1,actions=output:2')
-  successor.session.desire(1, have(item))
+  successor.desire(1, have(item))
   await bring(item)
   await ovs.vsctl('set-controller', BRIDGE, controller.remote, successor.remote)
   await successor.confirmed(1)
   expect(successor.session.counters.flowMods).toBe(0)
   await until('the first stands by', () => controller.session.state === 'standby')
-  controller.session.desire(2, have(flow('in_port=2,actions=output:1')))
-  successor.session.desire(2, have(flow('in_port=3,actions=output:1')))
+  controller.desire(2, have(flow('in_port=2,actions=output:1')))
+  successor.desire(2, have(flow('in_port=3,actions=output:1')))
   await successor.confirmed(2)
   expect(await flows()).toEqual(described(item, flow('in_port=3,actions=output:1')))
 })
@@ -364,7 +366,7 @@ suite('damage by hand', () => {
       'group_id=2000,type=all,bucket=actions=output:1',
       'meter=2000 pktps bands=\ntype=drop rate=5',
     ])
-    controller.session.desire(2, gone(...items))
+    controller.desire(2, gone(...items))
     await controller.confirmed(2)
     expect(await ovs.ofctl('--no-stats', 'dump-flows', BRIDGE)).toContain('cookie=0xf0')
     expect(controller.of('drift')).toEqual([])

@@ -386,8 +386,8 @@ interface Rule {
     | 'member'
     | 'copy'
     | 'part'
-    | 'limited'
     | 'neighbour'
+    | 'limited'
   contribute(read: Reads, key: string): readonly Contribution[]
 }
 

@@ -44,8 +44,8 @@ export const inputTables = (engine: Engine): Inputs => ({
   host: engine.table('host'),
   vif: engine.table('vif'),
   ...policyInputs(engine),
-  qos_policy: engine.table('qos policy'),
   ...externalInputs(engine),
+  qos_policy: engine.table('qos policy'),
 })
 
 /** A port where it is plugged in. */
@@ -243,9 +243,9 @@ export function connectTopology(engine: Engine, inputs: Inputs): Topology {
     zoneMates: (id) => zoneMates.get(id),
     ...policyReads,
     ...flooding.reads,
-    ...qos.reads,
     ...external.reads,
     networkTagged: (number) => network.get(taggedNetworks.get(`${number}`)[0] ?? ''),
+    ...qos.reads,
   }
   const keys = { member: members, copy: [flooding.copies], part: [flooding.parts], limited: [qos.limited] }
   return { reads, keys, scopesOf, zonesOf, strandedOf, ambiguousOf, trackedOf, contested }

@@ -35,8 +35,7 @@ function itemsOf(
   flowOf: (spec: FlowSpec) => Item,
 ): readonly Item[] {
   if (limits === undefined || limits.length === 0) return flows.map(flowOf)
-  const meters = limits.map(limitingMeter)
-  return [...meters, ...flows.map(flowOf)]
+  return [...limits.map(limitingMeter), ...flows.map(flowOf)]
 }
 
 function areDistinct(items: readonly Item[]): boolean {

@@ -31,10 +31,10 @@ export interface Rows {
   readonly securityGroups?: readonly SecurityGroup[]
   readonly securityGroupRules?: readonly SecurityGroupRule[]
   readonly addressGroups?: readonly AddressGroup[]
-  readonly qosPolicies?: readonly QosPolicy[]
   /** The hosts that stand for routers, by router. */
   readonly routerHosts?: Readonly<Record<string, string>>
   readonly neighbours?: readonly Neighbour[]
+  readonly qosPolicies?: readonly QosPolicy[]
 }
 
 export interface Simulated {

@@ -20,20 +20,20 @@ export interface FlowSpec {
   readonly meter?: number
 }
 
-export interface Limit {
-  readonly meter: number
-  /** Packets, unless told otherwise. */
-  readonly measure?: 'kilobits' | 'packets'
-  readonly perSecond: number
-  readonly burst: number
-}
-
 /** What making the flows of a stage takes, found once. */
 interface Target {
   readonly stage: Stage
   readonly table: number
   /** What flows do that only lead to a stage: they share it. */
   readonly leading: Map<string, string>
+}
+
+export interface Limit {
+  readonly meter: number
+  /** Packets, unless told otherwise. */
+  readonly measure?: 'kilobits' | 'packets'
+  readonly perSecond: number
+  readonly burst: number
 }
 
 function instructionsOf({ meter, actions, to, stage }: FlowSpec, tables: Layout): Instruction[] {

@@ -5,13 +5,21 @@ import type { Engine, Grouping, Table } from './engine/index.ts'
 
 const NONE: readonly string[] = []
 
+/** What an operator has set of a host. */
+interface Agent {
+  readonly admin_state_up: boolean
+}
+
 export interface ExternalInputs {
+  /** By the id that the host has in the API. */
+  readonly agent: Table<string, Agent>
   /** By router. */
   readonly router_host: Table<string, RouterHost>
   readonly neighbour: Table<string, Neighbour>
 }
 
 export const externalInputs = (engine: Engine): ExternalInputs => ({
+  agent: engine.table('agent'),
   router_host: engine.table('router host'),
   neighbour: engine.table('neighbour'),
 })

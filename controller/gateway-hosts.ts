@@ -67,8 +67,8 @@ interface Options {
   /** Of all routers; of those that have a host. */
   readonly routers: () => readonly string[]
   readonly placed: () => readonly string[]
-  /** Every host that is known, and whether its switch is connected. */
-  readonly hosts: () => readonly { readonly id: string; readonly connected: boolean }[]
+  /** Every host that is known, whether its switch is connected, and whether an operator wants it to be used. */
+  readonly hosts: () => readonly { readonly id: string; readonly connected: boolean; readonly enabled: boolean }[]
   /** How long a host may be away. */
   readonly takeoverMilliseconds: number
   /** Stores which host has a router, unless that has changed meanwhile. */
@@ -103,9 +103,11 @@ export class GatewayHosts {
   review(): void {
     this.#due = false
     const { reads } = this.#options
-    const hosts = this.#options.hosts().flatMap(({ id, connected }): Standing[] => {
+    const known = this.#options.hosts()
+    for (const id of this.#lostSince.keys()) if (!known.some((each) => each.id === id)) this.#lostSince.delete(id)
+    const hosts = known.flatMap(({ id, connected, enabled }): Standing[] => {
       const host = reads.host(id)
-      return host === undefined ? [] : [{ host, presence: this.#presence(id, connected) }]
+      return host === undefined ? [] : [{ host, presence: enabled ? this.#presence(id, connected) : 'lost' }]
     })
     const candidates = this.#options.routers().flatMap((router) => this.#candidate(router) ?? [])
     for (const [router, host] of chooseHosts(candidates, hosts)) {

@@ -10,6 +10,7 @@ const tables: Readonly<Record<string, keyof Inputs>> = {
   ports: 'port',
   routers: 'router',
   router_hosts: 'router_host',
+  agents: 'agent',
   security_groups: 'security_group',
   security_group_rules: 'security_group_rule',
   address_groups: 'address_group',

@@ -7,7 +7,7 @@ import type { HostRecord } from './host-record.ts'
 import type { LiveAgent, LiveChange, LiveState, Status, WaitRealized } from './northbound/index.ts'
 
 /** Agents are found by UUID; a system-id need not be one, so it is hashed into one (RFC 9562 §5.5, without a namespace). */
-function agentId(host: string): string {
+export function agentId(host: string): string {
   if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(host)) return host.toLowerCase()
   const hash = createHash('sha1').update(host).digest()
   hash[6] = ((hash[6] ?? 0) & 0x0f) | 0x50

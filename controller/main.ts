@@ -13,7 +13,7 @@ import { Fleet } from './fleet.ts'
 import { GatewayHosts } from './gateway-hosts.ts'
 import { dumpFacts, loadFacts } from './host/facts.ts'
 import { followIntent } from './intent.ts'
-import { liveState, realization } from './live.ts'
+import { agentId, liveState, realization } from './live.ts'
 import { commitTimes, measureHosts, measureProcess } from './metrics.ts'
 import { Neighbours } from './neighbours.ts'
 import { createNorthbound, parseCredentials, refuseOpenListener } from './northbound/index.ts'
@@ -100,7 +100,12 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
     reads,
     routers: () => inputs.router.keys(),
     placed: () => inputs.router_host.keys(),
-    hosts: () => Array.from(fleet.hosts, ([id, { channel }]) => ({ id, connected: channel !== null })),
+    hosts: () =>
+      Array.from(fleet.hosts, ([id, { channel }]) => ({
+        id,
+        connected: channel !== null,
+        enabled: inputs.agent.get(agentId(id))?.admin_state_up !== false,
+      })),
     takeoverMilliseconds: config['gateway-takeover'] * 1000,
     place: (...change) =>
       placeRouter(store, ...change).catch((error: unknown) => log.error({ err: error }, 'not stored')),

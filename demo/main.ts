@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { attempt, Conversation } from '../test/lab/conversation.ts'
 import { CONTROLLER_ADDRESS, Fabric, type Vm } from '../test/lab/fabric.ts'
 import { startDaemon, until, type Daemon } from '../test/lab/run.ts'
+import { connectOutside, OUTSIDE } from './outside.ts'
 import { relay } from './relay.ts'
 
 const API_PORT = 9696
@@ -38,6 +39,8 @@ class Demo {
   readonly #daemons: Daemon[] = []
   #door: Server | null = null
   url = ''
+  /** Its id. */
+  router = ''
 
   constructor(fabric: Fabric) {
     this.fabric = fabric
@@ -103,6 +106,7 @@ class Demo {
     const { router } = await this.call<{ router: { id: string } }>('POST', '/v2.0/routers', {
       router: { name: 'router' },
     })
+    this.router = router.id
     const planned: {
       port: { id: string; mac_address: string; fixed_ips: { ip_address: string }[] }
       name: string
@@ -182,6 +186,20 @@ async function verifyTraffic(vms: readonly Plugged[]): Promise<void> {
   })
 }
 
+/** By the first host, which has a way to the physical network, from the last one, which has none. */
+async function verifyOutside(demo: Demo, from: Plugged): Promise<void> {
+  const { machine, gateway } = await connectOutside(
+    { fabric: demo.fabric, call: (...request) => demo.call(...request) },
+    demo.router,
+  )
+  const capture = await machine.capture('icmp')
+  await verify(`${from.vm.name} on ${from.vm.host.name} reaches ${OUTSIDE} outside, as ${gateway}`, async () => {
+    await until('it answers', async () => (await from.vm.ping(OUTSIDE, '-c', '1')) === 1)
+    return capture.frames().every((frame) => frame.includes(`${gateway} > ${OUTSIDE}`))
+  })
+  await capture.stop()
+}
+
 /** The last machine in a group of its own, which lets in what its rules say, at once, and as long as they say so. */
 async function verifySecurityGroup(demo: Demo, client: Plugged, server: Plugged): Promise<void> {
   const { security_group: group } = await demo.call<{ security_group: { id: string } }>(
@@ -231,6 +249,7 @@ Try, in another terminal:
   bin/weft trace --url ${demo.url} --from ${first.port.id} --to ${last.port.id} --tcp ${WEB_PORT}   # why ${first.vm.name} does not reach ${last.vm.name}
   openstack --os-auth-type none --os-endpoint ${demo.url} security group rule create --ingress --protocol tcp --dst-port ${WEB_PORT} web   # so it does
   ip netns exec ${first.vm.namespace} ping 10.0.2.1          # from ${first.vm.name}
+  ip netns exec ${first.vm.namespace} ping ${OUTSIDE}       # outside
   OVS_RUNDIR=${host.ovs.folder} ovs-ofctl -O OpenFlow13 dump-flows br-int --no-stats   # on ${host.name}
   ovs-vsctl --db=${host.ovs.database} show`)
 }
@@ -259,9 +278,11 @@ async function run(demo: Demo): Promise<void> {
   const vms = await demo.build()
   say('\nWhat passes')
   await verifyTraffic(vms)
-  say('\nWhat a security group lets pass')
   const [client, server] = [vms[0], vms.at(-1)]
   if (client === undefined || server === undefined) throw new Error('virtual machines are missing')
+  say('\nThe way to outside, through the router')
+  await verifyOutside(demo, server)
+  say('\nWhat a security group lets pass')
   await verifySecurityGroup(demo, client, server)
   if (check) say(failures === 0 ? '\nAll passed.' : `\n${failures} failed.`)
   else if (failures === 0) showCommands(demo, vms)

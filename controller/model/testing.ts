@@ -61,23 +61,30 @@ function assignZones(fabric: Fabric, { inputs }: Derivation, host: string, objec
   }
 }
 
+const byId = <R extends { readonly id: string }>(rows: readonly R[] = []): (readonly [string, R])[] =>
+  rows.map((row) => [row.id, row])
+
+/** Makes these the only rows. */
+export function load({ inputs }: Derivation, rows: Rows): void {
+  inputs.host.replace(byId(rows.hosts))
+  inputs.network.replace(byId(rows.networks))
+  inputs.subnet.replace(byId(rows.subnets))
+  inputs.port.replace(byId(rows.ports))
+  inputs.router.replace(byId(rows.routers))
+  inputs.vif.replace(rows.vifs.map((row) => [`${row.host}/${row.name}`, row]))
+  inputs.security_group.replace(byId(rows.securityGroups))
+  inputs.security_group_rule.replace(byId(rows.securityGroupRules))
+  inputs.address_group.replace(byId(rows.addressGroups))
+  inputs.qos_policy.replace(byId(rows.qosPolicies))
+  const placed = Object.entries(rows.routerHosts ?? {})
+  inputs.router_host.replace(placed.map(([id, at]) => [id, { id, host: at, pinned: false, avoid: null }]))
+  inputs.neighbour.replace((rows.neighbours ?? []).map((row) => [neighbourKey(row.network, row.address), row]))
+}
+
 /** All rows at once, and everything that follows from them on every host. */
 export function simulate(rows: Rows): Simulated {
   const derivation = new Derivation(apps)
-  const { inputs } = derivation
-  for (const row of rows.hosts) inputs.host.set(row.id, row)
-  for (const row of rows.networks) inputs.network.set(row.id, row)
-  for (const row of rows.subnets) inputs.subnet.set(row.id, row)
-  for (const row of rows.ports) inputs.port.set(row.id, row)
-  for (const row of rows.routers ?? []) inputs.router.set(row.id, row)
-  for (const row of rows.vifs) inputs.vif.set(`${row.host}/${row.name}`, row)
-  for (const row of rows.securityGroups ?? []) inputs.security_group.set(row.id, row)
-  for (const row of rows.securityGroupRules ?? []) inputs.security_group_rule.set(row.id, row)
-  for (const [id, at] of Object.entries(rows.routerHosts ?? {}))
-    inputs.router_host.set(id, { id, host: at, pinned: false, avoid: null })
-  for (const row of rows.neighbours ?? []) inputs.neighbour.set(neighbourKey(row.network, row.address), row)
-  for (const row of rows.addressGroups ?? []) inputs.address_group.set(row.id, row)
-  for (const row of rows.qosPolicies ?? []) inputs.qos_policy.set(row.id, row)
+  load(derivation, rows)
   const deployment = new Deployment()
   const fabric = new Fabric(appController(apps, derivation.reads), (stage) => derivation.tables.table(stage))
   for (const { id, encapIp, uplinks } of rows.hosts) {

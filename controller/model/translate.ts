@@ -5,10 +5,12 @@ import { formatInstructions } from '../../ofproto/actions/index.ts'
 import type { FieldName } from '../../ofproto/fields/table.ts'
 import { ctStates, formatFlags } from '../../ofproto/fields/flags.ts'
 import { port10 } from '../../ofproto/fields/ports.ts'
+import { formatPacket } from '../../ofproto/packet/index.ts'
 import { packetInReason } from '../../ofproto/messages/packet.ts'
 import { ports, type Bucket } from '../../ofproto/messages/index.ts'
 import { actionList } from './action-set.ts'
 import { chosenBuckets } from './buckets.ts'
+import { CT } from './conntrack/conntrack.ts'
 import { trackRequest } from './conntrack/request.ts'
 import { swappedSlots } from './conntrack/swap.ts'
 import type { ModelFlow } from './classifier.ts'
@@ -275,9 +277,9 @@ export class Translation implements Walk {
     }
     const copy = packet.clone()
     copy.showTracking()
-    this.note(
-      `connection tracking in zone ${copy.slot('ct_zone')}: ${formatFlags(ctStates, Number(copy.slot('ct_state')))}`,
-    )
+    const state = Number(copy.slot('ct_state'))
+    this.note(`connection tracking in zone ${copy.slot('ct_zone')}: ${formatFlags(ctStates, state)}`)
+    if ((state & (CT.snat | CT.dnat)) !== 0) this.note(`translated: ${formatPacket(copy.bytes)}`)
     const { steps, outputs, packetIns, meters, error } = new Translation(this.#tables, copy, this).arrive(table)
     this.#steps.push(...steps)
     this.#meters.push(...meters)

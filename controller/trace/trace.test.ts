@@ -1,6 +1,19 @@
 // What a trace says: the way of a packet, who decided, and what became of it.
 import { expect, test } from 'vitest'
-import { gateway, host, network, port, qosPolicy, router, subnet, uuid, vif, wired } from '../testing.ts'
+import {
+  externalGateway,
+  externalRouter,
+  gateway,
+  host,
+  network,
+  port,
+  qosPolicy,
+  router,
+  subnet,
+  uuid,
+  vif,
+  wired,
+} from '../testing.ts'
 import type { Rows } from '../model/testing.ts'
 import type { Ends } from './ends.ts'
 import { tracerOf } from './testing.ts'
@@ -190,4 +203,29 @@ test('of a packet that is flooded to very many hosts, some are shown and the oth
   })
   expect(hops).toHaveLength(32)
   expect(unfollowed).toBe(50 - 32)
+})
+
+test('to outside: by tunnel to the host that stands for the router, translated there, and onto the wire', () => {
+  const outside = tracerOf({
+    hosts: [host(1), host(2, { wire: 60_000 })],
+    networks: [network(1), wired(4, 'wire')],
+    subnets: [subnet(1), subnet(4)],
+    ports: [port(1, 2), gateway(1, 1), externalGateway(4, 5, 1)],
+    routers: [externalRouter(1, 4)],
+    vifs: [vif(1, 1, 2)],
+    routerHosts: { [uuid('r', 1)]: 'host2' },
+    neighbours: [{ network: uuid('n', 4), address: '10.0.4.1', mac_address: '02:aa:aa:aa:aa:aa' }],
+  }).tracer
+  for (const state of ['new', 'established'] as const) {
+    const report = outside.trace({ ends: ends({ to: { address: '198.51.100.7' } }), size: 0, state })
+    expect(report.outcome).toMatchObject({
+      kind: 'delivered',
+      to: [{ host: 'host2', physical_network: 'wire' }],
+      reason: 'it leaves for a physical network',
+    })
+    expect(report.hops).toMatchObject([{ host: 'host1' }, { host: 'host2', tunnel: { host: 'host1' } }])
+    expect(stages(report)[1]).toEqual(expect.arrayContaining(['l2', 'untranslate', 'route', 'translated', 'output']))
+    const notes = report.hops.flatMap(({ steps }) => steps.flatMap((step) => step.notes))
+    expect(notes).toContainEqual(expect.stringMatching(/^translated: .*nw_src=10\.0\.4\.5,nw_dst=198\.51\.100\.7,/))
+  }
 })

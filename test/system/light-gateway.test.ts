@@ -140,6 +140,19 @@ describe('translated to the gateway’s address', () => {
   })
 })
 
+test('a trace shows the way by the gateway’s host, and what is installed agrees', async () => {
+  const question = { from: far.port.id, to: SERVER, protocol: 'tcp', destination_port: 80, live: true }
+  const { outcome, hosts, live } = (await cloud.controller.call('POST', '/v1/trace', question)) as unknown as {
+    readonly outcome: Json
+    readonly hosts: readonly { readonly host: string }[]
+    readonly live: { readonly agrees: boolean }
+  }
+  expect(outcome).toMatchObject({ kind: 'delivered', reason: 'it leaves for a physical network' })
+  expect(hosts.map(({ host }) => host)).toEqual(expect.arrayContaining(['host3', await gatewayHost()]))
+  expect(JSON.stringify(hosts)).toContain(`nw_src=${gatewayAddress},nw_dst=${SERVER}`)
+  expect(live.agrees).toBe(true)
+})
+
 test('a next hop that comes back with another MAC is found, also when it says nothing', async () => {
   await upstream.exec('ip', 'link', 'set', 'eth0', 'down')
   await upstream.exec('ip', 'link', 'set', 'eth0', 'address', '02:cc:cc:cc:cc:01')

@@ -1,6 +1,6 @@
 // What an operator should look at: what follows from intent and hosts, and what switches say of their flows.
 import type { Contest, Derived, Revision } from './derivation.ts'
-import { limitOf } from './pipeline/meters.ts'
+import { isGatewayMeter, limitOf } from './pipeline/meters.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import type { Held } from './switch/wire.ts'
@@ -42,7 +42,9 @@ export const alarmsOf = (derived: Derived): readonly Alarm[] => [
 
 /** Which port is not limited for want of a meter, if it is that. */
 function unlimited(held: Held, portAt: PortAt): string {
-  const limit = held.kind === 'meter' ? limitOf(held.id) : null
+  const meter = held.kind === 'meter' ? held.id : 0
+  if (isGatewayMeter(meter)) return 'the gateway of a router is not limited: '
+  const limit = limitOf(meter)
   if (limit === null) return ''
   const { ofport, direction } = limit
   return `port ${portAt(ofport) ?? ofport} is not limited (${direction}): `

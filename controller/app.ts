@@ -32,7 +32,15 @@ export { asPrefix, hostMac, ipv4, ipv6Prefix, linkLocal, mac, prefix, subnetMac 
 export { arpAnswer } from './arp-answer.ts'
 export { copyOf } from './flooding.ts'
 export { l2Priorities } from './l2-priorities.ts'
-export { limitMeter, LOG_METER, NEIGHBOUR_METER, portMeter, REJECT_METER, ROUTER_METER } from './pipeline/meters.ts'
+export {
+  gatewayMeter,
+  limitMeter,
+  LOG_METER,
+  NEIGHBOUR_METER,
+  portMeter,
+  REJECT_METER,
+  ROUTER_METER,
+} from './pipeline/meters.ts'
 export { objectDigits } from './pipeline/cookie.ts'
 export { carries, isWired, physicalNetworks, segmentsAt, segmentsOf } from './segments.ts'
 export { memberOf, sourcesOf, remoteSetOf } from './policy.ts'
@@ -172,7 +180,11 @@ export interface Router {
   readonly admin_state_up: boolean
   readonly routes: readonly { readonly destination: string; readonly nexthop: string }[]
   /** Null or absent: it stands on no external network. Its addresses there are those of its gateway port. */
-  readonly external_gateway_info?: { readonly network_id: string; readonly enable_snat: boolean } | null
+  readonly external_gateway_info?: {
+    readonly network_id: string
+    readonly enable_snat: boolean
+    readonly qos_policy_id?: string | null
+  } | null
 }
 /** The host that stands for a router on its external network. */
 export interface RouterHost {
@@ -322,6 +334,8 @@ export interface Reads {
   ruleOfCookie(origin: string): SecurityGroupRule | undefined
   /** Undefined: nothing of the port is limited or marked. */
   qos(port: string): Qos | undefined
+  /** The same of what passes a router's gateway. */
+  gatewayQos(router: string): Qos | undefined
   /** Keyed `host/network`. */
   zone(key: string): Zone | undefined
   /** The networks whose connections share a conntrack zone with a network's, itself included; the first has the zone. */

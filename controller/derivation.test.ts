@@ -6,6 +6,8 @@ import { Derivation } from './derivation.ts'
 import type { Inputs } from './topology.ts'
 import {
   addressGroup,
+  externalGateway,
+  externalRouter,
   gateway,
   groupRule,
   host,
@@ -108,9 +110,26 @@ const rows: readonly (readonly [TableName, string, readonly object[]])[] = [
       [
         'router',
         uuid('r', r),
-        [router(r), router(r, { routes: [{ destination: '0.0.0.0/0', nexthop: '10.0.1.10' }] })],
+        [
+          router(r),
+          router(r, { routes: [{ destination: '0.0.0.0/0', nexthop: '10.0.1.10' }] }),
+          externalRouter(r, 4, true, {
+            external_gateway_info: { network_id: uuid('n', 4), enable_snat: r === 1, qos_policy_id: uuid('q', r) },
+          }),
+        ],
       ] as const,
   ),
+  // An external network has no router interfaces.
+  ['network', uuid('n', 4), [network(4), wired(4, 'wire', 4), network(4, { qos_policy_id: uuid('q', 1) })]],
+  ['subnet', uuid('s', 4), [subnet(4), subnet(4, { gateway_ip: null })]],
+  ...[1, 2].flatMap((r) => [
+    ['port', uuid('p', 4 * 256 + 20 + r), [externalGateway(4, 20 + r, r)]] as const,
+    [
+      'router_host',
+      uuid('r', r),
+      [1, 2].map((h) => ({ id: uuid('r', r), host: `host${h}`, pinned: false, avoid: null })),
+    ] as const,
+  ]),
   ...[1, 2].map(
     (g) =>
       [

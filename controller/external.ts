@@ -16,15 +16,12 @@ export interface ExternalInputs {
   /** By router. */
   readonly router_host: Table<string, RouterHost>
   readonly neighbour: Table<string, Neighbour>
-  /** What operators say of hosts; by the id of the agent. */
-  readonly agent: Table<string, { readonly admin_state_up: boolean }>
 }
 
 export const externalInputs = (engine: Engine): ExternalInputs => ({
   agent: engine.table('agent'),
   router_host: engine.table('router host'),
   neighbour: engine.table('neighbour'),
-  agent: engine.table('agent'),
 })
 
 interface External {

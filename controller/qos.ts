@@ -1,5 +1,5 @@
-// What each port is limited to: by its own QoS policy, or by that of its network. Part of the dataflow (derivation.ts).
-import type { Measure, Network, Port, Qos, QosPolicy, Rate, Reads } from './app.ts'
+// What each port is limited to: by its own QoS policy, or by that of its network; and the gateways of routers. Part of the dataflow (derivation.ts).
+import type { Measure, Network, Port, Qos, QosPolicy, Rate, Reads, Router } from './app.ts'
 import type { Engine, KeySource, Table } from './engine/index.ts'
 
 export interface QosInputs {
@@ -9,6 +9,7 @@ export interface QosInputs {
 interface Inputs extends QosInputs {
   readonly port: Table<string, Port>
   readonly network: Table<string, Network>
+  readonly router: Table<string, Router>
 }
 
 /** Ports of the network itself, as routers have them. */
@@ -45,20 +46,29 @@ function qosOf({ rules }: QosPolicy): Qos | undefined {
 }
 
 interface QosQueries {
-  readonly of: Reads['qos']
+  readonly reads: Pick<Reads, 'qos' | 'gatewayQos'>
   /** The ports that have something. */
   readonly limited: KeySource<string>
 }
 
-export function connectQos(engine: Engine, { port, network, qos_policy }: Inputs): QosQueries {
+export function connectQos(engine: Engine, { port, network, router, qos_policy }: Inputs): QosQueries {
+  const asked = (policy: string | null | undefined): Qos | undefined => {
+    const found = policy ? qos_policy.get(policy) : undefined
+    return found && qosOf(found)
+  }
   const rows = engine.derivedTable('qos of port', port, (id: string): Qos | undefined => {
     const row = port.get(id)
     if (row === undefined) return undefined
     const isService = row.device_owner.startsWith(SERVICE)
     const own = row.qos_policy_id ?? null
-    const policy = own ?? (isService ? null : network.get(row.network_id)?.qos_policy_id)
-    const found = policy ? qos_policy.get(policy) : undefined
-    return found && qosOf(found)
+    return asked(own ?? (isService ? null : network.get(row.network_id)?.qos_policy_id))
   })
-  return { of: (id) => rows.get(id), limited: engine.grouping('limited ports', rows, (_, id) => [id]) }
+  const gatewayQos = engine.query('qos of gateway', (id: string): Qos | undefined => {
+    const gateway = router.get(id)?.external_gateway_info
+    return gateway ? asked(gateway.qos_policy_id ?? network.get(gateway.network_id)?.qos_policy_id) : undefined
+  })
+  return {
+    reads: { qos: (id) => rows.get(id), gatewayQos: (id) => gatewayQos.get(id) },
+    limited: engine.grouping('limited ports', rows, (_, id) => [id]),
+  }
 }

@@ -254,7 +254,7 @@ export function connectTopology(engine: Engine, inputs: Inputs): Topology {
     ...flooding.reads,
     ...external.reads,
     networkTagged: (number) => network.get(taggedNetworks.get(`${number}`)[0] ?? ''),
-    qos: qos.of,
+    ...qos.reads,
   }
   const interfaces = engine.grouping('router interfaces', port, (row) => (isInterface(row) ? [row.id] : NONE))
   const keys = {

@@ -100,6 +100,7 @@ export function disguised(read: Reads, id: string): readonly Contribution[] {
   const on = { [NETWORK]: tag(network.id) }
   const own = mac(port.mac_address)
   const wires = wiresOf(read, network)
+  if (wires.length === 0) return []
   const sent = wires.map(({ host, wire }) =>
     onHost(host, [
       {

@@ -3,10 +3,14 @@
 // this. A rate that changes is another rate of the same meter: no flow changes.
 import {
   apart,
+  gatewayMeter,
   limitMeter,
+  NETWORK,
   OUTPORT,
   resubmit,
+  ROUTER,
   set,
+  tag,
   type App,
   type Contribution,
   type Direction,
@@ -15,14 +19,16 @@ import {
   type Measure,
   type Qos,
   type Reads,
+  type Stage,
 } from '../../controller/app.ts'
 
 const IPV4 = 0x0800
 const IPV6 = 0x86dd
 const measures = ['kilobits', 'packets'] as const
+const directions = ['egress', 'ingress'] as const
 
 function limitsOf(qos: Qos, ofport: number): Limit[] {
-  return (['egress', 'ingress'] as const).flatMap((direction) =>
+  return directions.flatMap((direction) =>
     measures.flatMap((measure) => {
       const rate = qos[direction][measure]
       return rate === undefined ? [] : [{ meter: limitMeter(ofport, direction, measure), measure, ...rate }]
@@ -95,6 +101,32 @@ function limited(read: Reads, id: string): readonly Contribution[] {
   ]
 }
 
+/** What goes out by the gateway of a router, and what comes in, where one host stands for it. */
+function gateway(read: Reads, id: string): readonly Contribution[] {
+  const limits = read.gatewayQos(id)
+  const host = limits && read.hostOfRouter(id)
+  const port = read.gatewayPortOf(id)
+  if (!host || !port) return []
+  const match = { [ROUTER]: tag(id), [NETWORK]: tag(port.network_id) }
+  const metered = directions.flatMap((direction) => {
+    const rate = limits[direction].kilobits
+    return rate === undefined ? [] : [{ direction, rate, meter: gatewayMeter(id, direction) }]
+  })
+  return [
+    {
+      scope: { kind: 'host', host },
+      limits: metered.map(({ rate, meter }) => ({ meter, measure: 'kilobits', ...rate })),
+      flows: metered.map(({ direction, meter }) => ({
+        stage: `gateway_${direction}`,
+        priority: 100,
+        match,
+        actions: [],
+        meter,
+      })),
+    },
+  ]
+}
+
 export const qos: App = {
   name: 'qos',
   stages: [
@@ -102,6 +134,15 @@ export const qos: App = {
     { name: 'ingress_qos', phase: 'ingress', miss: 'next', matches: [OUTPORT] },
     { name: 'delivery', phase: 'lookup', miss: 'drop', matches: [OUTPORT] },
     { name: 'second_meter', phase: 'lookup', miss: 'drop', matches: ['in_port_oxm', OUTPORT] },
+    ...directions.map((each): Stage => ({
+      name: `gateway_${each}`,
+      phase: 'lookup',
+      miss: 'drop',
+      matches: [ROUTER, NETWORK],
+    })),
   ],
-  rules: [{ over: 'limited', contribute: limited }],
+  rules: [
+    { over: 'limited', contribute: limited },
+    { over: 'router', contribute: gateway },
+  ],
 }

@@ -136,6 +136,7 @@ function entry(router: string, on: FlowSpec['match'], first: readonly FlowAction
       load(mark.entered, 1),
       keepSender,
       set(ROUTER, tag(router)),
+      resubmit('gateway_ingress'),
       resubmit('untranslate'),
     ],
   }
@@ -248,7 +249,7 @@ export const translation: readonly FlowSpec[] = [
     stage: 'translated',
     priority: 100,
     match: { eth_type: IPV4, ct_state: state(bits) },
-    actions: [untrack],
+    actions: [untrack, resubmit('gateway_egress')],
     to: 'neighbour',
   })),
 ]
@@ -260,7 +261,7 @@ function stoodFor(read: Reads, gateway: Gateway): FlowSpec[] {
   const translates = router.external_gateway_info?.enable_snat !== false
   const zone = read.zone(`${host}/${router.id}`)?.zone
   const out = ({ nextHop }: Way): Pick<FlowSpec, 'actions' | 'to'> => {
-    if (!translates) return { actions: leave(port, nextHop), to: 'neighbour' }
+    if (!translates) return { actions: [...leave(port, nextHop), resubmit('gateway_egress')], to: 'neighbour' }
     // Until the zone is flushed.
     if (zone === undefined || address === undefined) return { actions: [] }
     return { actions: [...leave(port, nextHop), ...remember, translateSource(zone, 'translated', address)] }

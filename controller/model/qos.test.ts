@@ -2,7 +2,21 @@
 import { expect, test } from 'vitest'
 import type { Direction, Port, QosRule } from '../app.ts'
 import { pingFrame, simulate, whoHas, type Simulated } from './testing.ts'
-import { gateway, host, network, port, qosPolicy, router, subnet, uuid, vif } from '../testing.ts'
+import {
+  externalGateway,
+  externalRouter,
+  gateway,
+  host,
+  network,
+  port,
+  qosPolicy,
+  router,
+  subnet,
+  uuid,
+  vif,
+  wired,
+} from '../testing.ts'
+import { gatewayMeter } from '../pipeline/meters.ts'
 import { formatFlowStats, formatMeterConfig, decodeMessage } from '../../ofproto/messages/index.ts'
 import { parseFrame, parseIpv4 } from '../../packet/frame.ts'
 import { changesOf } from '../switch/desired.ts'
@@ -171,4 +185,69 @@ test('a port that moves to another host has its limits there, and nothing is lef
   vifs.set('host2/tap1-10', vif(2, 1, 10))
   limited.settle()
   expect([installed(limited), installed(limited, 'host2')]).toEqual([[], before])
+})
+
+const UPLINK = 60_000
+const UPSTREAM = '02:aa:aa:aa:aa:aa'
+
+/** Network 1 is a wire with an upstream router at 10.0.1.1; network 2 is behind router 1, for which host 2 stands at 10.0.1.5. */
+function outside(snat: boolean, ofGateway: string | null, ofNetwork: string | null = null) {
+  const info = { network_id: uuid('n', 1), enable_snat: snat, qos_policy_id: ofGateway }
+  return simulate({
+    hosts: [host(1), host(2, { wire: UPLINK })],
+    networks: [wired(1, 'wire', null, { qos_policy_id: ofNetwork }), network(2)],
+    subnets: [subnet(1), subnet(2)],
+    routers: [externalRouter(1, 1, snat, { external_gateway_info: info })],
+    ports: [port(2, 10), port(2, 11), gateway(2, 1), externalGateway(1, 5, 1)],
+    vifs: [vif(1, 2, 10), vif(2, 2, 11)],
+    routerHosts: { [uuid('r', 1)]: 'host2' },
+    neighbours: [{ network: uuid('n', 1), address: '10.0.1.1', mac_address: UPSTREAM }],
+    qosPolicies: [qosPolicy(1, [bandwidth('egress', 1000), bandwidth('ingress', 2000)])],
+  })
+}
+const outward = (i: number) =>
+  pingFrame({
+    fromMac: port(2, i).mac_address,
+    toMac: gateway(2, 1).mac_address,
+    from: `10.0.2.${i}`,
+    to: '198.51.100.7',
+  })
+const inward = (to: string, type: number) =>
+  pingFrame({ fromMac: UPSTREAM, toMac: port(1, 5).mac_address, from: '198.51.100.7', to, type })
+
+test.each([
+  ['translated', true],
+  ['as it is', false],
+])('what passes the gateway of a router %s passes its meters on the host that stands for it', (_, snat) => {
+  const limited = outside(snat, uuid('q', 1))
+  const [egress, ingress] = [gatewayMeter(uuid('r', 1), 'egress'), gatewayMeter(uuid('r', 1), 'ingress')]
+  expect(installed(limited)).toEqual([])
+  expect(installed(limited, 'host2')).toHaveLength(4)
+  expect(meters(limited, 'host1', ofport(2, 10), outward(10))).toEqual([egress])
+  expect(meters(outside(snat, uuid('q', 1)), 'host2', ofport(2, 11), outward(11))).toEqual([egress])
+  const answer = inward(snat ? '10.0.1.5' : '10.0.2.10', snat ? 0 : 8)
+  expect(meters(limited, 'host2', UPLINK, answer)).toEqual([ingress])
+  expect(limited.fabric.send('host2', UPLINK, answer).map((each) => each.host)).toEqual(['host1'])
+  const within = pingFrame({
+    fromMac: port(2, 10).mac_address,
+    toMac: port(2, 11).mac_address,
+    from: '10.0.2.10',
+    to: '10.0.2.11',
+  })
+  expect(meters(limited, 'host1', ofport(2, 10), within)).toEqual([])
+})
+
+test("a gateway without a policy has that of its network, and moves with the router's host", () => {
+  const limited = outside(true, null, uuid('q', 1))
+  const before = installed(limited, 'host2')
+  expect(before).toHaveLength(4)
+  limited.derivation.inputs.router_host.set(uuid('r', 1), {
+    id: uuid('r', 1),
+    host: 'host1',
+    pinned: true,
+    avoid: null,
+  })
+  limited.settle()
+  expect([installed(limited), installed(limited, 'host2')]).toEqual([before, []])
+  expect(installed(outside(true, null), 'host2')).toEqual([])
 })

@@ -162,6 +162,23 @@ test('what no host keeps is refused where it is used, and where it is to be used
   expect((await api.call('GET', `ports/${port.id}`)).body.port.qos_policy_id).toBe(used.id)
 })
 
+test('the gateway of a router takes limits of bandwidth, and nothing else', async () => {
+  const api = await start()
+  const gold = await policy(api)
+  await rule(api, gold, 'dscp_marking', { dscp_mark: 8 })
+  const out = await api.make('networks', { 'router:external': true })
+  await api.make('subnets', { network_id: out.id, ip_version: 4, cidr: '203.0.113.0/24' })
+  const info = { network_id: out.id, qos_policy_id: gold.id }
+  const refused = await api.call('POST', 'routers', { router: { external_gateway_info: info } })
+  expect(refusal(refused)).toEqual([409, 'QosRuleNotSupported'])
+  expect((await api.call('GET', 'ports')).body.ports).toEqual([])
+  const silver = await policy(api)
+  await rule(api, silver, 'bandwidth_limit', { max_kbps: 1000 })
+  await api.make('routers', { external_gateway_info: { ...info, qos_policy_id: silver.id } })
+  expect(refusal(await rule(api, silver, 'packet_rate_limit', { max_kpps: 1 }))).toEqual([409, 'QosRuleNotSupported'])
+  expect((await rule(api, silver, 'bandwidth_limit', { max_kbps: 1, direction: 'ingress' })).status).toBe(201)
+})
+
 test('new networks of a project have its default policy, of which there is one', async () => {
   const api = await start()
   const plain = await api.make('networks', {})

@@ -10,7 +10,7 @@
 import { type Cache, guardPrefix, indexValues, type Reader } from './cache.ts'
 import { unavailable } from './errors.ts'
 import type { Store, Transaction as StoreTransaction } from '../store/index.ts'
-import { intentKey, type Kind, type Model } from './model.ts'
+import { intentKey, type Kind, type Model, routerGatewayOwner } from './model.ts'
 
 interface Write {
   readonly kind: Kind
@@ -76,7 +76,7 @@ export class Transaction implements Reader {
     this.#guards.add(`${guardPrefix}${name}`)
   }
 
-  /** The objects that hosts may hear of because of this: those written, groups whose rules are, and ports whose limits are. */
+  /** The objects that hosts may hear of because of this: those written, groups whose rules are, and what has other limits. */
   changed(): ObjectName[] {
     const groups = new Set<string>()
     for (const { kind, id, object } of this.#writes.values()) {
@@ -87,14 +87,15 @@ export class Transaction implements Reader {
     return [
       ...Array.from(this.#writes.values(), ({ kind, id }) => ({ kind, id })),
       ...Array.from(groups, (id) => ({ kind: 'security_groups', id }) as const),
-      ...Array.from(this.#limitedAnew(), (id) => ({ kind: 'ports', id }) as const),
+      ...this.#limitedAnew(),
     ]
   }
 
-  /** Ports that use a QoS policy which is written, or whose network has another one. */
-  #limitedAnew(): ReadonlySet<string> {
+  /** Ports and routers that use a QoS policy which is written, or whose network has another one. */
+  #limitedAnew(): ObjectName[] {
     const networks = new Set<string>()
     const ports = new Set<string>()
+    const routers = new Set<string>()
     for (const { kind, id, object } of this.#writes.values()) {
       if (kind === 'networks') {
         const before = this.#cache.get(kind, id)
@@ -103,10 +104,19 @@ export class Transaction implements Reader {
       } else if (kind === 'qos_policies') {
         for (const network of this.select('networks', 'qosPolicy', id)) networks.add(network.id)
         for (const port of this.select('ports', 'qosPolicy', id)) ports.add(port.id)
+        for (const router of this.select('routers', 'qosPolicy', id)) routers.add(router.id)
       }
     }
-    for (const id of networks) for (const port of this.select('ports', 'network_id', id)) ports.add(port.id)
-    return ports
+    for (const id of networks) {
+      for (const port of this.select('ports', 'network_id', id)) {
+        if (port.device_owner === routerGatewayOwner) routers.add(port.device_id)
+        else ports.add(port.id)
+      }
+    }
+    return [
+      ...Array.from(ports, (id) => ({ kind: 'ports', id }) as const),
+      ...Array.from(routers, (id) => ({ kind: 'routers', id }) as const),
+    ]
   }
 
   /** Undefined when nothing changes. */

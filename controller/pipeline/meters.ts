@@ -1,11 +1,18 @@
 // Weft's meters have numbers of their own range, so that those of others on the bridge can be told and left alone (a meter
 // that is deleted takes the flows that use it along).
+import { hexBits } from './hex.ts'
+
 const FIRST = 0x1_0000
 /** Four for each port; how many meters a switch has does not bound their numbers (OVS keeps a map). */
 const LIMITS = 0x2_0000
 const END = 0x6_0000
 
-export const isOurMeter = (meter: number): boolean => meter >= FIRST && meter < END
+/** Two for the gateway of each router. */
+const GATEWAYS = 0x8000_0000
+const GATEWAYS_END = 0xa000_0000
+
+export const isGatewayMeter = (meter: number): boolean => meter >= GATEWAYS && meter < GATEWAYS_END
+export const isOurMeter = (meter: number): boolean => (meter >= FIRST && meter < END) || isGatewayMeter(meter)
 
 /** The meter for what one port sends to the controller. */
 export const portMeter = (ofport: number): number => FIRST + ofport
@@ -18,6 +25,10 @@ export const limitMeter = (
   direction: (typeof directions)[number],
   measure: (typeof measures)[number],
 ): number => LIMITS + 4 * ofport + 2 * directions.indexOf(direction) + measures.indexOf(measure)
+
+/** The meter for what a router's gateway lets pass. Two routers of a host that share 28 bits are as good as never there. */
+export const gatewayMeter = (router: string, direction: (typeof directions)[number]): number =>
+  GATEWAYS + 2 * hexBits(router, 0, 7) + directions.indexOf(direction)
 
 /** Whose limit a meter is; null for one that is for something else. */
 export function limitOf(meter: number): { readonly ofport: number; readonly direction: 'egress' | 'ingress' } | null {

@@ -19,18 +19,18 @@ export class Load implements AsyncDisposable {
     this.#log = log
   }
 
-  /** `options`: of the client of iperf3(1), as `-u -b 10M`. */
+  /** `options`: of the client of iperf3(1), as `-u -b 10M`; with `-R` the one that is connected to sends. */
   static async start(from: Machine, to: Machine, address: string, ...options: readonly string[]): Promise<Load> {
     serial += 1
     const log = join(to.folder, `iperf3.${serial}`)
     const port = String(5201 + serial)
-    const serve = ['-s', '-p', port, '-i', INTERVAL, '-f', 'k', '--forceflush']
-    const server = await startDaemon('iperf3', serve, { namespace: to.namespace, log })
+    const told = ['-p', port, '-i', INTERVAL, '-f', 'k', '--forceflush']
+    const server = await startDaemon('iperf3', ['-s', ...told], { namespace: to.namespace, log })
     await until('iperf3 listens', async () => (await to.exec('ss', '-Hltn', `sport = :${port}`)) !== '')
-    const client = ['-c', address, '-p', port, '-t', SECONDS, ...options]
+    const client = ['-c', address, ...told, '-t', SECONDS, ...options]
     const load = new Load(
       [await startDaemon('iperf3', client, { namespace: from.namespace, log: `${log}.client` }), server],
-      log,
+      options.includes('-R') ? `${log}.client` : log,
     )
     await until('the stream has begun', () => load.rates().length > 0).catch(async (error: unknown) => {
       await load[Symbol.asyncDispose]()
@@ -59,8 +59,9 @@ export class Load implements AsyncDisposable {
       return rates.length === INTERVALS && last >= least && last <= most
     }
     await until(`${least} to ${most} kbit/s arrive`, settled, 60).catch((error: unknown) => {
-      const text = [this.#log, `${this.#log}.client`].map((log) => readFileSync(log, 'utf8').slice(-500)).join('\n')
-      throw new Error(`${Math.round(last)} kbit/s arrive in the end:\n${text}`, { cause: error })
+      throw new Error(`${Math.round(last)} kbit/s arrive in the end:\n${readFileSync(this.#log, 'utf8').slice(-500)}`, {
+        cause: error,
+      })
     })
   }
 

@@ -6,6 +6,7 @@ import type { Json } from '../lab/controller.ts'
 import { Cloud, warm, type Guest, type Network, type Subnet } from '../lab/cloud.ts'
 import { Conversation } from '../lab/conversation.ts'
 import type { Hypervisor, Machine } from '../lab/fabric.ts'
+import { Load } from '../lab/load.ts'
 import { pinging } from '../lab/losses.ts'
 import { until } from '../lab/run.ts'
 import { stream } from '../lab/stream.ts'
@@ -174,6 +175,36 @@ test('without translation machines are reached at their own addresses from outsi
   await setSnat(true)
   await upstream.exec('ip', 'route', 'del', '10.2.0.0/24')
   await warm(far.vm, SERVER)
+})
+
+test('a gateway with a QoS policy lets out and in what the policy says', async () => {
+  const made = await cloud.controller.call('POST', '/v2.0/qos/policies', { policy: {} })
+  const policy = (made['policy'] as Json)['id'] as string
+  for (const [direction, max_kbps] of [
+    ['egress', 3000],
+    ['ingress', 2000],
+  ] as const) {
+    const rule = { bandwidth_limit_rule: { direction, max_kbps, max_burst_kbps: 1000 } }
+    await cloud.controller.call('POST', `/v2.0/qos/policies/${policy}/bandwidth_limit_rules`, rule)
+  }
+  const limit = (qos_policy_id: string | null): Promise<Json> =>
+    cloud.update('router', router, { external_gateway_info: { network_id: external.id, qos_policy_id } })
+  const rates = async (): Promise<string[]> => {
+    const meters = await Promise.all(cloud.fabric.hosts.map(({ ovs }) => ovs.ofctl('dump-meters', 'br-int')))
+    return meters.map((text) => [...text.matchAll(/rate=([23]000)/g)].map(([, rate]) => rate).join())
+  }
+  // The machine with the server answers from this address, whichever was asked.
+  const flood = [UPSTREAM, '-u', '-l', '1200', '-b', '8M'] as const
+  await using out = await Load.start(far.vm, upstream, ...flood)
+  await using back = await Load.start(first.vm, upstream, ...flood, '-R')
+  await limit(policy)
+  await out.comesTo(2500, 3100)
+  await back.comesTo(1600, 2100)
+  expect((await rates()).toSorted()).toEqual(['', '', expect.stringMatching(/^(2000,3000|3000,2000)$/)])
+  await limit(null)
+  await out.comesTo(7000, 8700)
+  await back.comesTo(7000, 8700)
+  expect(await rates()).toEqual(['', '', ''])
 })
 
 describe('the host that stands for a router', () => {

@@ -183,6 +183,20 @@ test("a network's policy is for its ports but those that have their own; a contr
   await load.comesTo(...ALL)
 })
 
+test('a port with a stateful security group is limited as any other', async () => {
+  const body = { qos_policy_id: policy, default_ingress_action: 'allow' }
+  const filtered = await cloud.guest(cloud.host(1), network, subnet, body)
+  await warm(filtered.vm, near.port.address)
+  await using load = await udp(filtered, near)
+  await using back = await udp(near, filtered)
+  await using _ = await ruled(bandwidth('egress', 4000))
+  await load.comesTo(3400, 4100)
+  await back.comesTo(...ALL)
+  await using _ingress = await ruled(bandwidth('ingress', 2000))
+  await back.comesTo(1700, 2050)
+  await load.comesTo(3400, 4100)
+})
+
 test('a port without its policy is unlimited at once, and nothing of it is left on the host', async () => {
   await using _ = await ruled(bandwidth('egress', 4000))
   await using load = await udp(limited, far)

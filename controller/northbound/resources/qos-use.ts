@@ -18,6 +18,9 @@ export interface User {
   readonly project_id: string
 }
 
+/** Of what passes the gateway of a router, as in Neutron. */
+const gatewayRuleTypes: ReadonlySet<QosRuleType> = new Set(['bandwidth_limit'])
+
 /** All that name the policy. */
 export function usersOf(reader: Reader, policy: string): User[] {
   const as = (kind: User['kind'], found: readonly Omit<User, 'kind'>[]): User[] =>
@@ -58,12 +61,12 @@ export function checkQosPolicy(
 
 /** Refuses the rules of a policy in use that no host keeps. */
 export function refuseUnsupported(policy: QosPolicy, { tx }: Operation): void {
-  const [user] = usersOf(tx, policy.id)
-  if (user) refuse(policy, user)
+  for (const user of usersOf(tx, policy.id)) refuse(policy, user)
 }
 
 function refuse(policy: QosPolicy, { kind, id }: Pick<User, 'kind' | 'id'>): void {
-  const rule = policy.rules.find(({ type }) => !supportedRuleTypes.has(type))
+  const supported = kind === 'router' ? gatewayRuleTypes : supportedRuleTypes
+  const rule = policy.rules.find(({ type }) => !supported.has(type))
   if (!rule) return
   const name = kind === 'network' ? 'QosRuleNotSupportedByNetwork' : 'QosRuleNotSupported'
   throw conflict(name, `Rule ${rule.type} is not supported by ${kind} ${id}`)

@@ -6,18 +6,20 @@ import type { Message } from '../ofproto/messages/index.ts'
 import type { Connection } from '../ovsdb/index.ts'
 import { singleAddress } from './address.ts'
 import { alarmOfSwitch, alarmsOf } from './alarms.ts'
-import type { Announcement, App, NeighbourNews, PacketOut, Report, Zone } from './app.ts'
+import { announced } from './announcements.ts'
+import type { App, NeighbourNews, PacketOut, Report, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import type { Derivation, Derived } from './derivation.ts'
 import { HostRecord } from './host-record.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
+import { hostsWaiting } from './hosts-waiting.ts'
 import { packetHandler } from './packet-in.ts'
 import { isOurMeter } from './pipeline/meters.ts'
 import { isOurs } from './pipeline/cookie.ts'
 import { Rollout } from './rollout.ts'
 import { Slices } from './slices.ts'
-import { describe, describeError } from './switch/describe.ts'
+import { logSwitch } from './switch/log.ts'
 import type { Delta } from './switch/desired.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
@@ -194,7 +196,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
       yield* this.#rollout.steps(units, scopes, (...told) => this.#tell(...told))
       yield* this.#begun(units)
     }
-    for (const announcement of announcements) this.#announce(announcement)
+    for (const announcement of announcements) {
+      for (const [host, packet] of announced(announcement, this.#options.derivation.reads)) {
+        // Once its switch has what was derived together with it.
+        this.hosts.get(host)?.announcements.add(announcement.address, packet)
+      }
+    }
     // After the flows: packets that are still on their way must not bring back what is forgotten.
     for (const { host, zone, prefixes } of gone) this.#zones.forget(host, zone, prefixes.flatMap(singleAddress))
     for (const host of learnt) this.emit('host', host)
@@ -226,38 +233,13 @@ export class Fleet extends EventEmitter<FleetEvents> {
 
   /** Hosts that have not confirmed what the object causes there, each with the reason. */
   unconfirmed(object: string): readonly { readonly host: string; readonly reason: string }[] {
-    const hosts = new Set([...this.#rollout.unconfirmed(object), ...this.#zones.waitingFor(object)])
-    const untracked = this.#untracked(object)
-    if (untracked !== null) hosts.add(untracked)
-    return Array.from(hosts, (host) => {
+    return Array.from(hostsWaiting(object, this.#rollout, this.#zones, this.#options.derivation.reads), (host) => {
       const connected = this.hosts.get(host)?.channel ?? null
       return {
         host,
         reason: connected === null ? 'its switch is not connected' : 'its switch has not confirmed yet',
       }
     })
-  }
-
-  /** To every port of the network, once its switch has what was derived together with it. */
-  #announce({ network, address, data, host: from }: Announcement): void {
-    if (from !== undefined) return this.hosts.get(from)?.announcements.add(address, { network, data })
-    const { reads } = this.#options.derivation
-    for (const host of reads.membersOf(network)) {
-      for (const { ofport } of reads.localPorts(host, network)) {
-        this.hosts.get(host)?.announcements.add(address, { outPort: ofport, data })
-      }
-    }
-  }
-
-  /** The host of a port whose connections it cannot track yet: the conntrack zone of the network is not ready. */
-  #untracked(port: string): string | null {
-    const { reads } = this.#options.derivation
-    const network = reads.port(port)?.network_id
-    const host = reads.binding(port)?.host
-    if (network === undefined || host === undefined || reads.policy(port)?.stateful !== true) return null
-    const [zone = network] = reads.zoneMates(network)
-    const ready = !this.#zones.waitingFor(zone).has(host) && !this.#rollout.unconfirmed(zone).has(host)
-    return ready ? null : host
   }
 
   // Databases.
@@ -386,29 +368,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
       case 'foreign':
         this.#alarm(...alarmOfSwitch(id, event))
         return
-      case 'drift': {
-        const items = [...event.missing, ...event.unexpected, ...event.changed.map(({ held }) => held)]
-        log.warn(
-          {
-            host: id,
-            missing: event.missing.length,
-            changed: event.changed.length,
-            unexpected: event.unexpected.length,
-            first: items.slice(0, 3).map(describe),
-          },
-          'drift repaired',
-        )
-        return
-      }
       case 'stalled':
         log.warn({ host: id, waitedMs: event.waitedMs }, 'switch does not answer')
         record.channel?.close()
         return
-      case 'role':
-        log.debug({ host: id, role: event.role }, 'switch')
-        return
-      case 'stray_error':
-        log.warn({ host: id, error: describeError(event.error) }, 'error from the switch')
+      default:
+        logSwitch(log, id, event)
     }
   }
 

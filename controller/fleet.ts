@@ -13,6 +13,7 @@ import type { Derivation, Derived } from './derivation.ts'
 import { HostRecord } from './host-record.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
+import { writeHost } from './host-rows.ts'
 import { hostsWaiting } from './hosts-waiting.ts'
 import { packetHandler } from './packet-in.ts'
 import { isOurMeter } from './pipeline/meters.ts'
@@ -22,6 +23,7 @@ import { Slices } from './slices.ts'
 import { logSwitch } from './switch/log.ts'
 import type { Delta } from './switch/desired.ts'
 import type { SwitchEvent } from './switch/events.ts'
+import { Strangers } from './strangers.ts'
 import { SwitchSession } from './switch/session.ts'
 import { longestDue } from './switch/turns.ts'
 import { Zones } from './zones.ts'
@@ -64,8 +66,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   readonly hosts = new Map<string, HostRecord>()
   readonly #options: FleetOptions
   readonly #handle: ReturnType<typeof packetHandler>
-  /** Switches whose host is not known yet. */
-  readonly #strangers = new Map<bigint, Channel>()
+  readonly #strangers = new Strangers()
   readonly #rollout = new Rollout()
   readonly #byChannel = new Map<Channel, HostRecord>()
   readonly #ticker: NodeJS.Timeout
@@ -96,7 +97,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
       session?.connection.close()
       channel?.close()
     }
-    for (const channel of this.#strangers.values()) channel.close()
+    this.#strangers.close()
   }
 
   /** A host as it was known before a restart. */
@@ -124,9 +125,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     if (record === undefined || record.connected) return false
     record.channel?.close()
     this.hosts.delete(id)
-    const { host, vif } = this.#options.derivation.inputs
-    host.delete(id)
-    for (const { name } of record.facts.vifs) vif.delete(`${id}/${name}`)
+    writeHost(this.#options.derivation.inputs, record.facts, null)
     this.#options.remember(id, null)
     this.#learnt.add(id)
     this.schedule()
@@ -156,11 +155,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const datapathId = features.datapath
     const record = Array.from(this.hosts.values()).find(({ facts }) => facts.datapathId === datapathId)
     if (record !== undefined) return this.#attach(record, channel)
-    this.#strangers.get(datapathId)?.close()
-    this.#strangers.set(datapathId, channel)
-    void channel.closed.then(() => {
-      if (this.#strangers.get(datapathId) === channel) this.#strangers.delete(datapathId)
-    })
+    this.#strangers.add(datapathId, channel)
   }
 
   /** A frame that a switch sent; true if it was for its session. */
@@ -261,16 +256,13 @@ export class Fleet extends EventEmitter<FleetEvents> {
     }
     record.heardAt = new Date()
     this.#options.remember(facts.id, facts)
-    const stranger = facts.datapathId === null ? undefined : this.#strangers.get(facts.datapathId)
-    if (stranger !== undefined && facts.datapathId !== null) {
-      this.#strangers.delete(facts.datapathId)
-      this.#attach(record, stranger)
-    }
+    const stranger = this.#strangers.take(facts.datapathId)
+    if (stranger !== undefined) this.#attach(record, stranger)
   }
 
   #learn(facts: HostFacts): HostRecord {
     let record = this.hosts.get(facts.id)
-    const before = record?.facts.vifs ?? []
+    const before = record?.facts ?? null
     if (record === undefined) {
       this.hosts.set(
         facts.id,
@@ -282,11 +274,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
       this.#rollout.repeat(facts.id, (...told) => this.#tell(...told))
     }
     record.facts = facts
-    const { host, vif } = this.#options.derivation.inputs
-    host.set(facts.id, { id: facts.id, name: facts.name, encapIp: facts.encapIp, uplinks: facts.uplinks })
-    const names = new Set(facts.vifs.map(({ name }) => name))
-    for (const { name } of before) if (!names.has(name)) vif.delete(`${facts.id}/${name}`)
-    for (const row of facts.vifs) vif.set(`${facts.id}/${row.name}`, row)
+    writeHost(this.#options.derivation.inputs, before, facts)
     this.#learnt.add(facts.id)
     this.schedule()
     return record

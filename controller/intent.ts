@@ -22,6 +22,7 @@ const tables: Readable = {
   security_groups: 'security_group',
   security_group_rules: 'security_group_rule',
   address_groups: 'address_group',
+  qos_policies: 'qos_policy',
 }
 
 interface Writable {

@@ -2,7 +2,7 @@
 // compile. What the model cannot follow ends the packet with an error rather than with a guess.
 import type { Action } from '../../ofproto/actions/index.ts'
 import { toBits } from '../../ofproto/fields/bits.ts'
-import { port11 } from '../../ofproto/fields/ports.ts'
+import { MAX_10, port11, ports } from '../../ofproto/fields/ports.ts'
 import { ETH_TYPE, IP_PROTO } from '../../ofproto/fields/protocols.ts'
 import { fullMask } from '../../ofproto/fields/bits.ts'
 import { fieldOf, type FieldName } from '../../ofproto/fields/table.ts'
@@ -132,7 +132,8 @@ export const handlers: Handlers = {
     return undefined
   },
   output_trunc(walk, { port, maxLength }) {
-    walk.output(port, maxLength)
+    if (port < MAX_10 || port === ports.local || port === ports.inPort) walk.output(port, maxLength)
+    else walk.note('OVS sends nothing truncated to this port')
     return undefined
   },
   output_reg: outputRegister,

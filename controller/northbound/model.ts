@@ -1,5 +1,6 @@
 // The stored objects, in the words of the OpenStack Networking API v2.0. This is also what the rest of the
 // controller reads from the store: one JSON text per object under `intentKey(kind, id)`.
+import type { QosRule as Limit } from '../app.ts'
 import type { NetworkType, Segment as ProviderSegment } from '../segments.ts'
 
 export interface Owned {
@@ -26,6 +27,8 @@ export interface Network extends Standard, ProviderSegment {
   readonly 'router:external': boolean
   /** The external network that is taken when none is named. */
   readonly is_default: boolean
+  /** Of its ports that have no policy of their own. */
+  readonly qos_policy_id: string | null
   /** Where there are several, whose own rows say the same: what is said of a segment never changes. */
   readonly segments: readonly ProviderSegment[]
 }
@@ -123,6 +126,7 @@ export interface Port extends Standard {
   /** The verdict on what no rule of the groups matches. */
   readonly default_ingress_action: RuleAction
   readonly default_egress_action: RuleAction
+  readonly qos_policy_id: string | null
   /** For those who start and watch the guest to write and read; nothing in Weft depends on them. */
   readonly numa_affinity_policy: 'required' | 'preferred' | 'legacy' | null
   readonly device_profile: string | null
@@ -176,12 +180,28 @@ export interface SecurityGroupRule extends Owned {
   readonly action: RuleAction
   /** Consecutive from 1 within the group; null: judged after all that have one, deny and reject before allow. */
   readonly priority: number | null
+  /** Of a rule with a priority: its place on switches, in the same order but with gaps, so that it seldom changes. */
+  readonly rank: number | null
   readonly enabled: boolean
   readonly log: boolean
 }
 
 export interface AddressGroup extends Standard {
   readonly addresses: readonly string[]
+}
+
+/** What a rule is about is in fields of its type (`resources/qos-rules.ts`). */
+export type QosRule = Limit & {
+  readonly id: string
+  readonly [field: string]: string | number
+}
+export type QosRuleType = Limit['type']
+
+export interface QosPolicy extends Standard {
+  readonly shared: boolean
+  /** Of the project: new networks have it unless they ask for another. */
+  readonly is_default: boolean
+  readonly rules: readonly QosRule[]
 }
 
 /** What an operator wrote about a host; everything else about it is observed. */
@@ -222,6 +242,7 @@ export interface Model {
   readonly address_groups: AddressGroup
   readonly subnetpools: SubnetPool
   readonly address_scopes: AddressScope
+  readonly qos_policies: QosPolicy
   readonly agents: AgentSettings
   readonly router_hosts: RouterHost
   readonly quotas: Quota
@@ -231,8 +252,13 @@ export type Kind = keyof Model
 /** The kinds with the standard attributes, owned by a project. */
 export type ResourceKind = Exclude<Kind, 'agents' | 'router_hosts' | 'quotas'>
 
+/** One of the kind. */
+export const singularOf = (kind: ResourceKind): string => kind.replace(/ies$/, 'ys').slice(0, -1)
+/** What a list of the kind is called in bodies. */
+export const collectionOf = (kind: ResourceKind): string => (kind === 'qos_policies' ? 'policies' : kind)
 /** `security_groups` in bodies and keys, `security-groups` in addresses. */
-export const pathOf = (kind: ResourceKind): string => kind.replaceAll('_', '-')
+export const pathOf = (kind: ResourceKind): string =>
+  kind === 'qos_policies' ? 'qos/policies' : kind.replaceAll('_', '-')
 
 const isKind: Readonly<Record<Kind, true>> = {
   networks: true,
@@ -245,6 +271,7 @@ const isKind: Readonly<Record<Kind, true>> = {
   address_groups: true,
   subnetpools: true,
   address_scopes: true,
+  qos_policies: true,
   agents: true,
   router_hosts: true,
   quotas: true,

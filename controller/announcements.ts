@@ -1,9 +1,17 @@
 // What the ports of a host are to hear unasked: where somebody's address is now. Said twice, as RFC 5227 §2.3 has it, since
 // a guest may miss or mistrust the first.
-import type { PacketOut } from './app.ts'
+import type { Announcement, PacketOut, Reads } from './app.ts'
 
 const TIMES = 2
 const INTERVAL_MILLISECONDS = 2_000
+
+/** Which hosts say it, and where: to every port of the network, or on one host only. */
+export function announced({ network, data, host }: Announcement, reads: Reads): (readonly [string, PacketOut])[] {
+  if (host !== undefined) return [[host, { network, data }]]
+  return reads
+    .membersOf(network)
+    .flatMap((at) => reads.localPorts(at, network).map(({ ofport }) => [at, { outPort: ofport, data }] as const))
+}
 
 interface Waiting {
   readonly packet: PacketOut

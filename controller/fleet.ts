@@ -6,12 +6,15 @@ import type { Message } from '../ofproto/messages/index.ts'
 import type { Connection } from '../ovsdb/index.ts'
 import { singleAddress } from './address.ts'
 import { alarmOfSwitch, alarmsOf } from './alarms.ts'
-import type { Announcement, App, NeighbourNews, PacketOut, Report, Zone } from './app.ts'
+import { announced } from './announcements.ts'
+import type { App, NeighbourNews, PacketOut, Report, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import type { Derivation, Derived } from './derivation.ts'
 import { HostRecord } from './host-record.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
+import { writeHost } from './host-rows.ts'
+import { hostsWaiting } from './hosts-waiting.ts'
 import { Limit } from './limit.ts'
 import { Metadata, packetHandler } from './packet-in.ts'
 import { isOurMeter } from './pipeline/meters.ts'
@@ -21,6 +24,7 @@ import { Slices } from './slices.ts'
 import { logSwitchEvent } from './switch-log.ts'
 import type { Delta } from './switch/desired.ts'
 import type { SwitchEvent } from './switch/events.ts'
+import { Strangers } from './strangers.ts'
 import { SwitchSession } from './switch/session.ts'
 import { tickHosts } from './ticker.ts'
 import { Zones } from './zones.ts'
@@ -60,8 +64,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   readonly hosts = new Map<string, HostRecord>()
   readonly #options: FleetOptions
   readonly #handle: ReturnType<typeof packetHandler>
-  /** Switches whose host is not known yet. */
-  readonly #strangers = new Map<bigint, Channel>()
+  readonly #strangers = new Strangers()
   readonly #rollout = new Rollout()
   readonly #byChannel = new Map<Channel, HostRecord>()
   readonly #stopTicks: () => void
@@ -86,7 +89,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
       session?.connection.close()
       channel?.close()
     }
-    for (const channel of this.#strangers.values()) channel.close()
+    this.#strangers.close()
   }
 
   /** A host as it was known before a restart. */
@@ -114,9 +117,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     if (record === undefined || record.connected) return false
     record.channel?.close()
     this.hosts.delete(id)
-    const { host, vif } = this.#options.derivation.inputs
-    host.delete(id)
-    for (const { name } of record.facts.vifs) vif.delete(`${id}/${name}`)
+    writeHost(this.#options.derivation.inputs, record.facts, null)
     this.#options.remember(id, null)
     this.#learnt.add(id)
     this.schedule()
@@ -152,11 +153,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     const datapathId = features.datapath
     const record = Array.from(this.hosts.values()).find(({ facts }) => facts.datapathId === datapathId)
     if (record !== undefined) return this.#attach(record, channel)
-    this.#strangers.get(datapathId)?.close()
-    this.#strangers.set(datapathId, channel)
-    void channel.closed.then(() => {
-      if (this.#strangers.get(datapathId) === channel) this.#strangers.delete(datapathId)
-    })
+    this.#strangers.add(datapathId, channel)
   }
 
   /** A frame that a switch sent; true if it was for its session. */
@@ -192,7 +189,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
       yield* this.#rollout.steps(units, scopes, (...told) => this.#tell(...told))
       yield* this.#begun(units)
     }
-    for (const announcement of announcements) this.#announce(announcement)
+    for (const announcement of announcements) {
+      for (const [host, packet] of announced(announcement, this.#options.derivation.reads)) {
+        // Once its switch has what was derived together with it.
+        this.hosts.get(host)?.announcements.add(announcement.address, packet)
+      }
+    }
     // After the flows: packets that are still on their way must not bring back what is forgotten.
     for (const { host, zone, prefixes } of gone) this.#zones.forget(host, zone, prefixes.flatMap(singleAddress))
     for (const host of learnt) this.emit('host', host)
@@ -224,38 +226,13 @@ export class Fleet extends EventEmitter<FleetEvents> {
 
   /** Hosts that have not confirmed what the object causes there, each with the reason. */
   unconfirmed(object: string): readonly { readonly host: string; readonly reason: string }[] {
-    const hosts = new Set([...this.#rollout.unconfirmed(object), ...this.#zones.waitingFor(object)])
-    const untracked = this.#untracked(object)
-    if (untracked !== null) hosts.add(untracked)
-    return Array.from(hosts, (host) => {
+    return Array.from(hostsWaiting(object, this.#rollout, this.#zones, this.#options.derivation.reads), (host) => {
       const connected = this.hosts.get(host)?.channel ?? null
       return {
         host,
         reason: connected === null ? 'its switch is not connected' : 'its switch has not confirmed yet',
       }
     })
-  }
-
-  /** To every port of the network, once its switch has what was derived together with it. */
-  #announce({ network, address, data, host: from }: Announcement): void {
-    if (from !== undefined) return this.hosts.get(from)?.announcements.add(address, { network, data })
-    const { reads } = this.#options.derivation
-    for (const host of reads.membersOf(network)) {
-      for (const { ofport } of reads.localPorts(host, network)) {
-        this.hosts.get(host)?.announcements.add(address, { outPort: ofport, data })
-      }
-    }
-  }
-
-  /** The host of a port whose connections it cannot track yet: the conntrack zone of the network is not ready. */
-  #untracked(port: string): string | null {
-    const { reads } = this.#options.derivation
-    const network = reads.port(port)?.network_id
-    const host = reads.binding(port)?.host
-    if (network === undefined || host === undefined || reads.policy(port)?.stateful !== true) return null
-    const [zone = network] = reads.zoneMates(network)
-    const ready = !this.#zones.waitingFor(zone).has(host) && !this.#rollout.unconfirmed(zone).has(host)
-    return ready ? null : host
   }
 
   // Databases.
@@ -277,16 +254,13 @@ export class Fleet extends EventEmitter<FleetEvents> {
     }
     record.heardAt = new Date()
     this.#options.remember(facts.id, facts)
-    const stranger = facts.datapathId === null ? undefined : this.#strangers.get(facts.datapathId)
-    if (stranger !== undefined && facts.datapathId !== null) {
-      this.#strangers.delete(facts.datapathId)
-      this.#attach(record, stranger)
-    }
+    const stranger = this.#strangers.take(facts.datapathId)
+    if (stranger !== undefined) this.#attach(record, stranger)
   }
 
   #learn(facts: HostFacts): HostRecord {
     let record = this.hosts.get(facts.id)
-    const before = record?.facts.vifs ?? []
+    const before = record?.facts ?? null
     if (record === undefined) {
       this.hosts.set(
         facts.id,
@@ -298,11 +272,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
       this.#rollout.repeat(facts.id, (...told) => this.#tell(...told))
     }
     record.facts = facts
-    const { host, vif } = this.#options.derivation.inputs
-    host.set(facts.id, { id: facts.id, name: facts.name, encapIp: facts.encapIp, uplinks: facts.uplinks })
-    const names = new Set(facts.vifs.map(({ name }) => name))
-    for (const { name } of before) if (!names.has(name)) vif.delete(`${facts.id}/${name}`)
-    for (const row of facts.vifs) vif.set(`${facts.id}/${row.name}`, row)
+    writeHost(this.#options.derivation.inputs, before, facts)
     this.#learnt.add(facts.id)
     this.schedule()
     return record

@@ -2,12 +2,11 @@
 // compile. What the model cannot follow ends the packet with an error rather than with a guess.
 import type { Action } from '../../ofproto/actions/index.ts'
 import { toBits } from '../../ofproto/fields/bits.ts'
-import { port11 } from '../../ofproto/fields/ports.ts'
 import { ETH_TYPE, IP_PROTO } from '../../ofproto/fields/protocols.ts'
 import { fullMask } from '../../ofproto/fields/bits.ts'
 import { fieldOf, type FieldName } from '../../ofproto/fields/table.ts'
 import type { MatchEntry } from '../../ofproto/fields/match.ts'
-import { MAX_11, ports } from '../../ofproto/fields/ports.ts'
+import { MAX_11, port11, ports } from '../../ofproto/fields/ports.ts'
 import { packetInReason } from '../../ofproto/messages/packet.ts'
 import type { ModelPacket } from './packet.ts'
 

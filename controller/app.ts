@@ -135,6 +135,8 @@ export interface SecurityGroupRule {
   readonly action: RuleAction
   /** From 1; null: after all that have one, deny before reject before allow. */
   readonly priority: number | null
+  /** In the order of priorities, with gaps. Absent or null in what was stored before there were ranks: the priority. */
+  readonly rank?: number | null
   readonly enabled: boolean
   readonly log: boolean
 }
@@ -385,7 +387,8 @@ export interface PacketIn {
   readonly inPort: number
   /** The object in the flow's cookie: the first 12 hexadecimal digits of its UUID. */
   readonly origin: string
-  readonly metadata: ReadonlyMap<string, number | bigint | Uint8Array>
+  /** The pipeline's fields that were not 0. */
+  readonly metadata: Pick<ReadonlyMap<string, number | bigint | Uint8Array>, 'get'>
   readonly data: Uint8Array
 }
 /** A packet to send out of a port, or on a network, to wherever its destination is. */

@@ -13,7 +13,7 @@ import { HostRecord } from './host-record.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
 import { Limit } from './limit.ts'
-import { packetHandler } from './packet-in.ts'
+import { Metadata, packetHandler } from './packet-in.ts'
 import { isOurMeter } from './pipeline/meters.ts'
 import { isOurs } from './pipeline/cookie.ts'
 import { Rollout } from './rollout.ts'
@@ -120,8 +120,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#options.remember(id, null)
     this.#learnt.add(id)
     this.schedule()
-    this.emit('progress', this.#rollout.forget(id))
+    this.#progress(this.#rollout.forget(id))
     return true
+  }
+
+  #progress(objects: readonly string[]): void {
+    if (objects.length > 0) this.emit('progress', objects)
   }
 
   /** A host's database has connected. */
@@ -378,7 +382,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     switch (event.kind) {
       case 'confirmed':
         record.confirmed = event.revision
-        this.emit('progress', this.#rollout.confirm(id, event.revision))
+        this.#progress(this.#rollout.confirm(id, event.revision))
         return
       case 'refused':
       case 'recovered':
@@ -402,15 +406,19 @@ export class Fleet extends EventEmitter<FleetEvents> {
   /** What a switch sends on its own account. */
   onMessage(message: Message, channel: Channel): void {
     if (message.kind !== 'packet_in') return
-    const host = this.#byChannel.get(channel)?.facts.id
-    if (host === undefined) return
+    const record = this.#byChannel.get(channel)
+    if (record === undefined) return
+    const host = record.facts.id
     const { cookie, data, match } = message
-    const metadata = new Map(match.flatMap((entry) => (entry.kind === 'unknown' ? [] : [[entry.kind, entry.value]])))
     try {
-      const handled = this.#handle({ host, cookie, metadata, data })
-      for (const packet of handled?.packets ?? []) this.hosts.get(packet.host ?? host)?.send(packet)
-      if (handled?.news) this.emit('neighbour', host, handled.news)
-      if (!handled?.report) return
+      const handled = this.#handle({ host, cookie, metadata: new Metadata(match), data })
+      if (handled === null) return
+      for (const packet of handled.packets) {
+        const to = packet.host === undefined ? record : this.hosts.get(packet.host)
+        to?.send(packet)
+      }
+      if (handled.news !== null) this.emit('neighbour', host, handled.news)
+      if (handled.report === null) return
       this.#options.log.info({ host, ...handled.report }, 'matched')
       this.emit('report', host, handled.report)
     } catch (error) {

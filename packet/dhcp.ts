@@ -1,4 +1,5 @@
 // DHCPv4 messages (RFC 2131 §2) and their options (RFC 2132), as bytes and as values; UDP payload only.
+import { get16, get32, get48, put16, put32, put48, zeros } from './bytes.ts'
 
 export const DHCP_SERVER_PORT = 67
 export const DHCP_CLIENT_PORT = 68
@@ -42,66 +43,70 @@ const PAD = 0
 const END = 255
 const OVERLOAD = 52
 
-/** Reads one area of options into `chunks`; false when an option runs past the area. */
-function readOptions(area: Uint8Array, chunks: Map<number, Uint8Array[]>): boolean {
-  let i = 0
-  while (i < area.length) {
-    const tag = area[i] as number
-    i += 1
-    if (tag === PAD) continue
-    if (tag === END) return true
-    const length = area[i]
-    if (length === undefined || i + 1 + length > area.length) return false
-    const value = area.subarray(i + 1, i + 1 + length)
-    const known = chunks.get(tag)
-    if (known === undefined) chunks.set(tag, [value])
-    else known.push(value)
-    i += 1 + length
+/** Options as they are found: what continues one that has been there (RFC 3396) apart, as hardly any does. */
+class Options {
+  readonly found = new Map<number, Uint8Array>()
+  readonly #more: (readonly [tag: number, part: Uint8Array])[] = []
+
+  /** Reads those between two places; false when one runs past the end. */
+  read(bytes: Uint8Array, from: number, end: number): boolean {
+    let at = from
+    while (at < end) {
+      const tag = bytes[at] as number
+      at += 1
+      if (tag === PAD) continue
+      if (tag === END) return true
+      const value = at + 1
+      if (value > end || value + (bytes[at] as number) > end) return false
+      at = value + (bytes[at] as number)
+      const part = bytes.subarray(value, at)
+      if (this.found.has(tag)) this.#more.push([tag, part])
+      else this.found.set(tag, part)
+    }
+    return true
   }
-  return true
+
+  joined(): ReadonlyMap<number, Uint8Array> {
+    if (this.#more.length === 0) return this.found
+    for (const [tag, parts] of Map.groupBy(this.#more, ([each]) => each)) {
+      const all = [this.found.get(tag) as Uint8Array, ...parts.map(([, part]) => part)]
+      this.found.set(tag, Uint8Array.from(Buffer.concat(all)))
+    }
+    return this.found
+  }
 }
 
-function join(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    out.set(part, at)
-    at += part.length
-  }
-  return out
-}
-
-const latin1 = (bytes: Uint8Array): string => {
-  const end = bytes.indexOf(0)
-  return String.fromCharCode(...(end < 0 ? bytes : bytes.subarray(0, end)))
+function latin1(bytes: Uint8Array, from: number, end: number): string {
+  let text = ''
+  for (let at = from; at < end && bytes[at] !== 0; at += 1) text += String.fromCharCode(bytes[at] as number)
+  return text
 }
 
 /** The message in a UDP payload, or null if it is not a well-formed DHCP message over Ethernet. */
 export function parseDhcp(bytes: Uint8Array): DhcpMessage | null {
   if (bytes.length < FIXED) return null
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const op = view.getUint8(0)
-  const ethernet = view.getUint8(1) === 1 && view.getUint8(2) === 6
-  if ((op !== 1 && op !== 2) || !ethernet || view.getUint32(236) !== MAGIC) return null
-  const chunks = new Map<number, Uint8Array[]>()
-  if (!readOptions(bytes.subarray(FIXED), chunks)) return null
+  const op = bytes[0]
+  const ethernet = bytes[1] === 1 && bytes[2] === 6
+  if ((op !== 1 && op !== 2) || !ethernet || get32(bytes, 236) !== MAGIC) return null
+  const options = new Options()
+  if (!options.read(bytes, FIXED, bytes.length)) return null
   // Option overload: more options in `file` (1), `sname` (2) or both (3), in this order.
-  const overload = chunks.get(OVERLOAD)?.[0]?.[0] ?? 0
-  if (overload & 1 && !readOptions(bytes.subarray(108, 236), chunks)) return null
-  if (overload & 2 && !readOptions(bytes.subarray(44, 108), chunks)) return null
+  const overload = options.found.get(OVERLOAD)?.[0] ?? 0
+  if (overload & 1 && !options.read(bytes, 108, 236)) return null
+  if (overload & 2 && !options.read(bytes, 44, 108)) return null
   return {
     op,
-    xid: view.getUint32(4),
-    seconds: view.getUint16(8),
-    broadcast: (view.getUint16(10) & 0x8000) !== 0,
-    clientAddress: view.getUint32(12),
-    yourAddress: view.getUint32(16),
-    serverAddress: view.getUint32(20),
-    relayAddress: view.getUint32(24),
-    clientMac: view.getUint16(28) * 0x1_0000_0000 + view.getUint32(30),
-    serverName: overload & 2 ? '' : latin1(bytes.subarray(44, 108)),
-    bootFile: overload & 1 ? '' : latin1(bytes.subarray(108, 236)),
-    options: new Map(Array.from(chunks, ([tag, parts]) => [tag, join(parts)] as const)),
+    xid: get32(bytes, 4),
+    seconds: get16(bytes, 8),
+    broadcast: (get16(bytes, 10) & 0x8000) !== 0,
+    clientAddress: get32(bytes, 12),
+    yourAddress: get32(bytes, 16),
+    serverAddress: get32(bytes, 20),
+    relayAddress: get32(bytes, 24),
+    clientMac: get48(bytes, 28),
+    serverName: overload & 2 ? '' : latin1(bytes, 44, 108),
+    bootFile: overload & 1 ? '' : latin1(bytes, 108, 236),
+    options: options.joined(),
   }
 }
 
@@ -112,48 +117,50 @@ function writeText(bytes: Uint8Array, at: number, size: number, value: string): 
 /** An option longer than 255 bytes goes out in pieces (RFC 3396), each with number and length before it. */
 const LONGEST = 255
 
-function optionsLength(options: DhcpMessage['options']): number {
-  let length = 1
-  for (const { length: size } of options.values()) length += size + 2 * Math.max(1, Math.ceil(size / LONGEST))
-  return length
-}
+export type Option = readonly [tag: number, value: Uint8Array]
 
-function writeOptions(bytes: Uint8Array, start: number, options: DhcpMessage['options']): void {
-  let at = start
+/** Options in their order, as they stand in a message. */
+export function composeOptions(options: Iterable<Option>): Uint8Array {
+  const parts: Uint8Array[] = []
   for (const [tag, value] of options) {
     let from = 0
     do {
-      const size = Math.min(LONGEST, value.length - from)
-      bytes[at] = tag
-      bytes[at + 1] = size
-      // Mostly a few bytes, for which set() would cost more than it does.
-      for (let i = 0; i < size; i += 1) bytes[at + 2 + i] = value[from + i] as number
-      at += 2 + size
-      from += size
+      const part = value.subarray(from, from + LONGEST)
+      parts.push(Uint8Array.of(tag, part.length), part)
+      from += part.length
     } while (from < value.length)
   }
-  bytes[at] = END
+  return Buffer.concat(parts)
 }
 
 /** The message as a UDP payload; options in the order of the map. */
-export function composeDhcp(message: DhcpMessage): Uint8Array {
-  const bytes = new Uint8Array(Math.max(MINIMUM, FIXED + optionsLength(message.options)))
-  const view = new DataView(bytes.buffer)
-  view.setUint8(0, message.op)
-  view.setUint8(1, 1)
-  view.setUint8(2, 6)
-  view.setUint32(4, message.xid)
-  view.setUint16(8, message.seconds)
-  view.setUint16(10, message.broadcast ? 0x8000 : 0)
-  view.setUint32(12, message.clientAddress)
-  view.setUint32(16, message.yourAddress)
-  view.setUint32(20, message.serverAddress)
-  view.setUint32(24, message.relayAddress)
-  view.setUint16(28, message.clientMac / 0x1_0000_0000)
-  view.setUint32(30, message.clientMac % 0x1_0000_0000)
+export const composeDhcp = (message: DhcpMessage): Uint8Array =>
+  composeDhcpWith(message, [composeOptions(message.options)])
+
+/** The same with options that are composed already, each part of them maybe for many messages. */
+export function composeDhcpWith(message: Omit<DhcpMessage, 'options'>, options: readonly Uint8Array[]): Uint8Array {
+  let end = FIXED
+  for (const part of options) end += part.length
+  const bytes = zeros(Math.max(MINIMUM, end + 1))
+  bytes[0] = message.op
+  bytes[1] = 1
+  bytes[2] = 6
+  put32(bytes, 4, message.xid)
+  put16(bytes, 8, message.seconds)
+  put16(bytes, 10, message.broadcast ? 0x8000 : 0)
+  put32(bytes, 12, message.clientAddress)
+  put32(bytes, 16, message.yourAddress)
+  put32(bytes, 20, message.serverAddress)
+  put32(bytes, 24, message.relayAddress)
+  put48(bytes, 28, message.clientMac)
   writeText(bytes, 44, 64, message.serverName)
   writeText(bytes, 108, 128, message.bootFile)
-  view.setUint32(236, MAGIC)
-  writeOptions(bytes, FIXED, message.options)
+  put32(bytes, 236, MAGIC)
+  let at = FIXED
+  for (const part of options) {
+    bytes.set(part, at)
+    at += part.length
+  }
+  bytes[end] = END
   return bytes
 }

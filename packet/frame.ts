@@ -1,5 +1,6 @@
 // Ethernet, IPv4 and UDP as the controller's own answers need them: DHCP replies, ICMP errors. Packets come from
 // virtual machines, so nothing about them may be trusted: parsing gives null for whatever is not well formed.
+import { get16, get32, get48, put16, put32, put48, zeros } from './bytes.ts'
 
 /** Untagged Ethernet II. Addresses are 48-bit numbers. `payload` is a view of the frame's bytes. */
 export interface Frame {
@@ -30,8 +31,6 @@ export const PROTOCOL_ICMP = 1
 export const PROTOCOL_UDP = 17
 export const BROADCAST_MAC = 0xffff_ffff_ffff
 
-const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-
 /** The sum of the 16-bit words from `from` to `to`; an odd byte at the end is the upper half of a word. */
 function sumOf(bytes: Uint8Array, from: number, to: number): number {
   let sum = 0
@@ -53,19 +52,16 @@ export const checksum = (...parts: readonly Uint8Array[]): number =>
 /** The frame, for another destination. */
 export function withDestination(frame: Uint8Array, destination: number): Uint8Array {
   const bytes = Uint8Array.from(frame)
-  const view = viewOf(bytes)
-  view.setUint16(0, destination / 0x1_0000_0000)
-  view.setUint32(2, destination % 0x1_0000_0000)
+  put48(bytes, 0, destination)
   return bytes
 }
 
 export function parseFrame(bytes: Uint8Array): Frame | null {
   if (bytes.length < 14) return null
-  const view = viewOf(bytes)
   return {
-    destination: view.getUint16(0) * 0x1_0000_0000 + view.getUint32(2),
-    source: view.getUint16(6) * 0x1_0000_0000 + view.getUint32(8),
-    etherType: view.getUint16(12),
+    destination: get48(bytes, 0),
+    source: get48(bytes, 6),
+    etherType: get16(bytes, 12),
     payload: bytes.subarray(14),
   }
 }
@@ -74,17 +70,15 @@ const ETHERNET = 14
 const IPV4 = 20
 const UDP = 8
 
-function writeEthernet(view: DataView, { destination, source, etherType }: Omit<Frame, 'payload'>): void {
-  view.setUint16(0, destination / 0x1_0000_0000)
-  view.setUint32(2, destination % 0x1_0000_0000)
-  view.setUint16(6, source / 0x1_0000_0000)
-  view.setUint32(8, source % 0x1_0000_0000)
-  view.setUint16(12, etherType)
+function writeEthernet(bytes: Uint8Array, { destination, source, etherType }: Omit<Frame, 'payload'>): void {
+  put48(bytes, 0, destination)
+  put48(bytes, 6, source)
+  put16(bytes, 12, etherType)
 }
 
 export function composeFrame(frame: Frame): Uint8Array {
-  const bytes = new Uint8Array(ETHERNET + frame.payload.length)
-  writeEthernet(new DataView(bytes.buffer), frame)
+  const bytes = zeros(ETHERNET + frame.payload.length)
+  writeEthernet(bytes, frame)
   bytes.set(frame.payload, ETHERNET)
   return bytes
 }
@@ -92,38 +86,37 @@ export function composeFrame(frame: Frame): Uint8Array {
 /** A whole IPv4 packet with a right header checksum; null also for a fragment, whose payload is incomplete. */
 export function parseIpv4(bytes: Uint8Array): Ipv4 | null {
   if (bytes.length < 20) return null
-  const view = viewOf(bytes)
-  const headerLength = (view.getUint8(0) & 0x0f) * 4
-  const totalLength = view.getUint16(2)
-  if (view.getUint8(0) >> 4 !== 4 || headerLength < 20 || totalLength < headerLength || totalLength > bytes.length)
-    return null
-  const moreFragmentsOrOffset = view.getUint16(6) & 0x3fff
-  if (moreFragmentsOrOffset !== 0 || checksum(bytes.subarray(0, headerLength)) !== 0) return null
+  const first = bytes[0] as number
+  const headerLength = (first & 0x0f) * 4
+  const totalLength = get16(bytes, 2)
+  if (first >> 4 !== 4 || headerLength < 20 || totalLength < headerLength || totalLength > bytes.length) return null
+  const moreFragmentsOrOffset = get16(bytes, 6) & 0x3fff
+  if (moreFragmentsOrOffset !== 0 || complement(sumOf(bytes, 0, headerLength)) !== 0) return null
   return {
-    source: view.getUint32(12),
-    destination: view.getUint32(16),
-    protocol: view.getUint8(9),
-    ttl: view.getUint8(8),
-    dscp: view.getUint8(1) >> 2,
+    source: get32(bytes, 12),
+    destination: get32(bytes, 16),
+    protocol: bytes[9] as number,
+    ttl: bytes[8] as number,
+    dscp: (bytes[1] as number) >> 2,
     payload: bytes.subarray(headerLength, totalLength),
   }
 }
 
 /** The header at `at`, of a packet that reaches to the end of the bytes. */
-function writeIpv4(bytes: Uint8Array, view: DataView, at: number, packet: Omit<Ipv4, 'payload'>): void {
-  view.setUint8(at, 0x45)
-  view.setUint8(at + 1, packet.dscp << 2)
-  view.setUint16(at + 2, bytes.length - at)
-  view.setUint8(at + 8, packet.ttl)
-  view.setUint8(at + 9, packet.protocol)
-  view.setUint32(at + 12, packet.source)
-  view.setUint32(at + 16, packet.destination)
-  view.setUint16(at + 10, complement(sumOf(bytes, at, at + IPV4)))
+function writeIpv4(bytes: Uint8Array, at: number, packet: Omit<Ipv4, 'payload'>): void {
+  bytes[at] = 0x45
+  bytes[at + 1] = packet.dscp << 2
+  put16(bytes, at + 2, bytes.length - at)
+  bytes[at + 8] = packet.ttl
+  bytes[at + 9] = packet.protocol
+  put32(bytes, at + 12, packet.source)
+  put32(bytes, at + 16, packet.destination)
+  put16(bytes, at + 10, complement(sumOf(bytes, at, at + IPV4)))
 }
 
 export function composeIpv4(packet: Ipv4): Uint8Array {
-  const bytes = new Uint8Array(IPV4 + packet.payload.length)
-  writeIpv4(bytes, new DataView(bytes.buffer), 0, packet)
+  const bytes = zeros(IPV4 + packet.payload.length)
+  writeIpv4(bytes, 0, packet)
   bytes.set(packet.payload, IPV4)
   return bytes
 }
@@ -131,11 +124,10 @@ export function composeIpv4(packet: Ipv4): Uint8Array {
 /** What the checksums of UDP and TCP cover beside the payload (RFC 768, RFC 9293 §3.1). */
 export function pseudoHeader(packet: Pick<Ipv4, 'source' | 'destination' | 'protocol'>, length: number): Uint8Array {
   const bytes = new Uint8Array(12)
-  const view = viewOf(bytes)
-  view.setUint32(0, packet.source)
-  view.setUint32(4, packet.destination)
-  view.setUint8(9, packet.protocol)
-  view.setUint16(10, length)
+  put32(bytes, 0, packet.source)
+  put32(bytes, 4, packet.destination)
+  bytes[9] = packet.protocol
+  put16(bytes, 10, length)
   return bytes
 }
 
@@ -150,29 +142,27 @@ function udpChecksum(bytes: Uint8Array, from: number, to: number, { source, dest
 export function parseUdp(packet: Ipv4): Udp | null {
   const { payload } = packet
   if (packet.protocol !== PROTOCOL_UDP || payload.length < 8) return null
-  const view = viewOf(payload)
-  const length = view.getUint16(4)
+  const length = get16(payload, 4)
   if (length < 8 || length > payload.length) return null
-  const datagram = payload.subarray(0, length)
   // A zero checksum means that the sender computed none.
-  if (view.getUint16(6) !== 0 && udpChecksum(datagram, 0, length, packet) !== 0) return null
-  return { sourcePort: view.getUint16(0), destinationPort: view.getUint16(2), payload: datagram.subarray(8) }
+  if (get16(payload, 6) !== 0 && udpChecksum(payload, 0, length, packet) !== 0) return null
+  return { sourcePort: get16(payload, 0), destinationPort: get16(payload, 2), payload: payload.subarray(8, length) }
 }
 
 /** The datagram at `at`, which reaches to the end of the bytes. */
-function writeUdp(bytes: Uint8Array, view: DataView, at: number, udp: Udp, ends: Ends): void {
-  view.setUint16(at, udp.sourcePort)
-  view.setUint16(at + 2, udp.destinationPort)
-  view.setUint16(at + 4, bytes.length - at)
+function writeUdp(bytes: Uint8Array, at: number, udp: Udp, ends: Ends): void {
+  put16(bytes, at, udp.sourcePort)
+  put16(bytes, at + 2, udp.destinationPort)
+  put16(bytes, at + 4, bytes.length - at)
   bytes.set(udp.payload, at + UDP)
   // A computed zero is sent as all ones.
-  view.setUint16(at + 6, udpChecksum(bytes, at, bytes.length, ends) || 0xffff)
+  put16(bytes, at + 6, udpChecksum(bytes, at, bytes.length, ends) || 0xffff)
 }
 
 /** The datagram as an IPv4 payload. `packet` names the addresses that its checksum covers. */
 export function composeUdp(udp: Udp, packet: Ends): Uint8Array {
-  const bytes = new Uint8Array(UDP + udp.payload.length)
-  writeUdp(bytes, new DataView(bytes.buffer), 0, udp, packet)
+  const bytes = zeros(UDP + udp.payload.length)
+  writeUdp(bytes, 0, udp, packet)
   return bytes
 }
 
@@ -182,10 +172,9 @@ export function composeUdpFrame(
   packet: Omit<Ipv4, 'payload' | 'protocol'>,
   udp: Udp,
 ): Uint8Array {
-  const bytes = new Uint8Array(ETHERNET + IPV4 + UDP + udp.payload.length)
-  const view = new DataView(bytes.buffer)
-  writeEthernet(view, { ...frame, etherType: ETHERTYPE_IPV4 })
-  writeUdp(bytes, view, ETHERNET + IPV4, udp, packet)
-  writeIpv4(bytes, view, ETHERNET, { ...packet, protocol: PROTOCOL_UDP })
+  const bytes = zeros(ETHERNET + IPV4 + UDP + udp.payload.length)
+  writeEthernet(bytes, { ...frame, etherType: ETHERTYPE_IPV4 })
+  writeUdp(bytes, ETHERNET + IPV4, udp, packet)
+  writeIpv4(bytes, ETHERNET, { ...packet, protocol: PROTOCOL_UDP })
   return bytes
 }

@@ -163,6 +163,13 @@ test('a client finds its identifier in each answer', () => {
   }
 })
 
+test('extra options do not say what a message is, nor whom it is for', () => {
+  const extra_dhcp_opts = ['53', '61'].map((opt_name) => ({ opt_name, opt_value: 'x', ip_version: 4 }))
+  const heard = ask(message(messageTypes.discover), world(port(1, 10, { extra_dhcp_opts })))
+  expect(heard?.option(53)).toEqual([messageTypes.offer])
+  expect(heard?.option(61)).toEqual([])
+})
+
 test('an interface that no port has gets no answer', () => {
   expect(ask(message(messageTypes.discover), world(), 6)).toBeNull()
 })

@@ -27,8 +27,10 @@ import {
   type Reads,
   type Subnet,
 } from '../../controller/app.ts'
+import { get32 } from '../../packet/bytes.ts'
 import {
-  composeDhcp,
+  composeDhcpWith,
+  composeOptions,
   DHCP_CLIENT_PORT,
   DHCP_SERVER_PORT,
   messageTypes,
@@ -44,11 +46,12 @@ import {
   parseUdp,
   PROTOCOL_UDP,
 } from '../../packet/frame.ts'
-import { classlessRoutes, extraOption, text, u16, u32, u8, type Route } from './options.ts'
+import { classlessRoutes, extraOption, text, u16, u32, type Route } from './options.ts'
 
 const LEASE_SECONDS = 86_400
 const PACKETS_PER_SECOND = 10
 const BROADCAST = 0xffff_ffff
+const NOTHING = new Uint8Array()
 /** Names the server on a subnet that has no gateway; link-local, so that it is nobody's. */
 const SERVER_WITHOUT_GATEWAY = '169.254.169.254'
 const tags = {
@@ -72,10 +75,12 @@ const tags = {
 /** What a port is told: its address and the subnet that the address is on. */
 interface Offer {
   readonly port: Port
+  readonly client: number
   readonly subnet: Subnet
   readonly address: number
   readonly range: { readonly network: number; readonly mask: number; readonly length: number }
   readonly server: number
+  readonly serverMac: number
   readonly mtu: number
   readonly domain: string
 }
@@ -90,7 +95,8 @@ function offerFor(read: Reads, port: Port): Offer | null {
     const network = read.network(port.network_id)
     if (range && address !== null && server !== null && network !== undefined) {
       const domain = (network.dns_domain || DNS_DOMAIN).replace(/\.$/, '')
-      return { port, subnet, address, range, server, mtu: network.mtu, domain }
+      const macs = { client: mac(port.mac_address), serverMac: subnetMac(subnet.id) }
+      return { port, ...macs, subnet, address, range, server, mtu: network.mtu, domain }
     }
   }
   return null
@@ -100,24 +106,37 @@ function offerFor(read: Reads, port: Port): Offer | null {
 interface Grant {
   readonly from: readonly (Network | Subnet | undefined)[]
   readonly offer: Offer | null
-  readonly options: ReadonlyMap<number, Uint8Array>
+  /** As they stand in an offer, and where no address is leased. */
+  readonly options: Uint8Array
+  readonly leaseless: Uint8Array
   readonly server: number | null
 }
 
-const NONE: ReadonlyMap<number, Uint8Array> = new Map()
+const ofLeases: readonly number[] = [tags.lease, tags.t1, tags.t2]
 
 /** Of ports that have asked: a row never changes, so what follows from the same rows is the same. */
 const grants = new WeakMap<Port, Grant>()
 
 function grantFor(read: Reads, port: Port): Grant {
-  const from = [read.network(port.network_id), ...port.fixed_ips.map(({ subnet_id }) => read.subnet(subnet_id))]
   const known = grants.get(port)
-  if (known?.from.every((row, i) => row === from[i])) return known
+  if (known !== undefined && isCurrent(read, port, known)) return known
+  const from = [read.network(port.network_id), ...port.fixed_ips.map(({ subnet_id }) => read.subnet(subnet_id))]
   const offer = offerFor(read, port)
-  const options = offer === null ? NONE : optionsOf(offer)
-  const grant = { from, offer, options, server: numberIn(options, tags.server) }
+  const options = new Map(offer === null ? [] : optionsOf(offer))
+  const grant = {
+    from,
+    offer,
+    options: composeOptions(options),
+    leaseless: composeOptions([...options].filter(([tag]) => !ofLeases.includes(tag))),
+    server: numberIn(options, tags.server),
+  }
   grants.set(port, grant)
   return grant
+}
+
+function isCurrent(read: Reads, port: Port, { from }: Grant): boolean {
+  if (from[0] !== read.network(port.network_id)) return false
+  return port.fixed_ips.every(({ subnet_id }, i) => from[i + 1] === read.subnet(subnet_id))
 }
 
 /** RFC 3442: a client that reads option 121 ignores option 3, so the default route stands in both. */
@@ -151,7 +170,8 @@ function optionsOf({ port, subnet, range, server, mtu, domain }: Offer): Map<num
   if (routes.length > 0) options.set(tags.routes, classlessRoutes(routes))
   for (const { opt_name, opt_value, ip_version } of port.extra_dhcp_opts) {
     const extra = ip_version === 4 && opt_value !== null ? extraOption(opt_name, opt_value) : null
-    if (extra !== null) options.set(extra[0], extra[1])
+    // What a message is, and whom it is for, is not the operator's to say.
+    if (extra !== null && extra[0] !== tags.type && extra[0] !== tags.client) options.set(extra[0], extra[1])
   }
   return withTimes(options)
 }
@@ -164,61 +184,70 @@ function withTimes(options: Map<number, Uint8Array>): Map<number, Uint8Array> {
 
 function numberIn(options: ReadonlyMap<number, Uint8Array>, tag: number): number | null {
   const value = options.get(tag)
-  return value?.length === 4 ? new DataView(value.buffer, value.byteOffset).getUint32(0) : null
+  return value?.length === 4 ? get32(value, 0) : null
+}
+
+interface Answer extends Omit<DhcpMessage, 'options'> {
+  readonly options: readonly Uint8Array[]
 }
 
 /** The answer that RFC 2131 §4.3 prescribes; null for silence. */
-function reply(message: DhcpMessage, offer: Offer, { options: granted, server }: Grant): DhcpMessage | null {
-  const client = message.options.get(tags.client)
-  const answer = (kind: number, yourAddress: number, options: Iterable<readonly [number, Uint8Array]>) => ({
-    ...message,
-    op: 2 as const,
+function reply(message: DhcpMessage, offer: Offer, grant: Grant): Answer | null {
+  const answer = (kind: number, options: Uint8Array, yourAddress = 0, serverAddress = 0): Answer => ({
+    op: 2,
+    xid: message.xid,
     seconds: 0,
+    broadcast: message.broadcast,
+    clientAddress: message.clientAddress,
     yourAddress,
-    serverAddress: 0,
+    serverAddress,
+    relayAddress: message.relayAddress,
+    clientMac: message.clientMac,
     serverName: '',
     bootFile: '',
-    // RFC 6842: a client finds its identifier again.
-    options: new Map([[tags.type, u8(kind)], ...options, ...(client ? [[tags.client, client] as const] : [])]),
+    options: [Uint8Array.of(tags.type, 1, kind), options, identifierOf(message)],
   })
   switch (message.options.get(tags.type)?.[0]) {
     case messageTypes.discover:
-      return { ...answer(messageTypes.offer, offer.address, granted), serverAddress: offer.server }
+      return answer(messageTypes.offer, grant.options, offer.address, offer.server)
     case messageTypes.request: {
       const chosen = numberIn(message.options, tags.server)
       // The client has chosen another server.
-      if (chosen !== null && chosen !== server) return null
+      if (chosen !== null && chosen !== grant.server) return null
       const wanted = numberIn(message.options, tags.requested) ?? message.clientAddress
-      if (wanted === offer.address) {
-        return { ...answer(messageTypes.ack, offer.address, granted), serverAddress: offer.server }
-      }
-      const options = [
-        [tags.server, u32(server ?? offer.server)],
+      if (wanted === offer.address) return answer(messageTypes.ack, grant.options, offer.address, offer.server)
+      const why = composeOptions([
+        [tags.server, u32(grant.server ?? offer.server)],
         [tags.message, text('address is not of this port')],
-      ] as const
-      return { ...answer(messageTypes.nak, 0, options), clientAddress: 0, broadcast: true }
+      ])
+      return { ...answer(messageTypes.nak, why), clientAddress: 0, broadcast: true }
     }
-    case messageTypes.inform: {
-      const leaseless = Array.from(granted).filter(([tag]) => ![tags.lease, tags.t1, tags.t2].includes(tag))
-      return answer(messageTypes.ack, 0, leaseless)
-    }
+    case messageTypes.inform:
+      return answer(messageTypes.ack, grant.leaseless)
     default:
       // A decline or release changes nothing: the address stays the port's.
       return null
   }
 }
 
+/** RFC 6842: a client finds its identifier again. */
+function identifierOf({ options }: DhcpMessage): Uint8Array {
+  const client = options.get(tags.client)
+  return client === undefined ? NOTHING : composeOptions([[tags.client, client]])
+}
+
 /** RFC 2131 §4.1: unicast to a client that has an address or can take one, else broadcast. */
-function frameFor(message: DhcpMessage, offer: Offer): Uint8Array {
+function frameFor(message: Answer, offer: Offer): Uint8Array {
   const destination =
     message.clientAddress !== 0 ? message.clientAddress : message.broadcast ? BROADCAST : message.yourAddress
   return composeUdpFrame(
-    {
-      destination: destination === BROADCAST ? BROADCAST_MAC : message.clientMac,
-      source: subnetMac(offer.subnet.id),
-    },
+    { destination: destination === BROADCAST ? BROADCAST_MAC : message.clientMac, source: offer.serverMac },
     { source: offer.server, destination, ttl: 64, dscp: 0 },
-    { sourcePort: DHCP_SERVER_PORT, destinationPort: DHCP_CLIENT_PORT, payload: composeDhcp(message) },
+    {
+      sourcePort: DHCP_SERVER_PORT,
+      destinationPort: DHCP_CLIENT_PORT,
+      payload: composeDhcpWith(message, message.options),
+    },
   )
 }
 
@@ -230,7 +259,7 @@ function packetIn(read: Reads, packet: PacketIn): readonly PacketOut[] {
   const ip = frame && parseIpv4(frame.payload)
   const udp = ip && parseUdp(ip)
   const message = udp && parseDhcp(udp.payload)
-  if (!offer || !message || message.op !== 1 || message.clientMac !== mac(offer.port.mac_address)) return []
+  if (!offer || !message || message.op !== 1 || message.clientMac !== offer.client) return []
   const answered = reply(message, offer, grant)
   return answered === null ? [] : [{ outPort: packet.inPort, data: frameFor(answered, offer) }]
 }

@@ -34,7 +34,7 @@ const byName: Readonly<Record<string, readonly [code: number, form: Form]>> = {
   wpad: [252, 'text'],
 }
 
-export const u8 = (value: number): Uint8Array => Uint8Array.of(value)
+const u8 = (value: number): Uint8Array => Uint8Array.of(value)
 export const u16 = (value: number): Uint8Array => Uint8Array.of(value >>> 8, value & 0xff)
 export const u32 = (value: number): Uint8Array =>
   Uint8Array.of(value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff)

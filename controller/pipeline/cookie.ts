@@ -29,9 +29,17 @@ export function cookieOf(origin: Origin, apps: readonly string[]): bigint {
   return (WEFT << 56n) | (BigInt(app) << 48n) | objectBits(origin.object)
 }
 
-/** The app's name and the first 12 hexadecimal digits of the object's UUID; null for a foreign cookie. */
+/** The place of the app among all; null for a foreign cookie. */
+export function appIn(cookie: bigint): number | null {
+  const head = Number(cookie >> 48n)
+  return head >> 8 === Number(WEFT) ? head & 0xff : null
+}
+
+/** The first 12 hexadecimal digits of the object's UUID. */
+export const objectDigitsIn = (cookie: bigint): string => objectIn(cookie).toString(16).padStart(12, '0')
+
+/** The app's name and the digits of the object; null for a foreign cookie. */
 export function originOf(cookie: bigint, apps: readonly string[]): { app: string; object: string } | null {
-  const app = apps[Number((cookie >> 48n) & 0xffn)]
-  if (!isOurs(cookie) || app === undefined) return null
-  return { app, object: objectIn(cookie).toString(16).padStart(12, '0') }
+  const app = apps[appIn(cookie) ?? -1]
+  return app === undefined ? null : { app, object: objectDigitsIn(cookie) }
 }

@@ -103,7 +103,7 @@ export const packetOut: MessageCodec<'packet_out', PacketOut> = {
   write(w, value) {
     packetOutHeader.write(w, value)
     const at = w.reserve(8)
-    w.bytes.fill(0, at, at + 8)
+    w.view.setBigUint64(at, 0n)
     actionList.write(w, value.actions)
     w.patchLength(at, at + 8)
     w.raw(value.data)

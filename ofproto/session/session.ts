@@ -6,6 +6,7 @@
 import { decodeMessage, writeMessage, type Message } from '../messages/index.ts'
 import type { ErrorMessage } from '../messages/immutable.ts'
 import type { MultipartReply, MultipartRequest } from '../messages/multipart.ts'
+import { packetIn } from '../messages/packet.ts'
 import { DecodeError } from '../wire/errors.ts'
 import { Writer } from '../wire/writer.ts'
 import { Framer } from './framer.ts'
@@ -35,7 +36,10 @@ export interface SessionOptions {
   /** After this time without a message an echo request is sent, after another the peer is given up; 0: never. */
   readonly probeMilliseconds?: number
   readonly limits?: MultipartLimits
-  /** Takes frames as they are, once versions are agreed upon; true: this one is dealt with. Valid during the call. */
+  /**
+   * Takes frames as they are, once versions are agreed upon; true: this one is dealt with. Valid during the call. Packet-ins
+   * answer nothing that anybody sent and come fastest: they are always messages.
+   */
   readonly claim?: (frame: Uint8Array) => boolean
 }
 
@@ -166,7 +170,9 @@ export class Session {
   }
 
   #frame(bytes: Uint8Array, start: number, end: number): void {
-    if (this.#state === 'open' && this.#options.claim?.(bytes.subarray(start, end)) === true) return
+    if (this.#state === 'open' && bytes[start + 1] !== packetIn.type) {
+      if (this.#options.claim?.(bytes.subarray(start, end)) === true) return
+    }
     let message: Message
     try {
       message = decodeMessage(bytes, start, end)

@@ -15,7 +15,8 @@ import { formatInstructions } from '../../ofproto/actions/index.ts'
 import { decodeMessage } from '../../ofproto/messages/index.ts'
 import { Ovs } from '../lab/ovs.ts'
 import { fill } from './intent.ts'
-import { median, timed } from './statistics.ts'
+import { median, spread, timed } from './statistics.ts'
+import { cpuMicroseconds } from './watch-process.ts'
 
 const BRIDGE = 'br-int'
 const SIZES = [10_000, 50_000, 100_000]
@@ -26,7 +27,7 @@ const PORTS_ON_A_NETWORK = 200
 function flowsOfHost(count: number): Item[] {
   const derivation = new Derivation(apps)
   const deployment = new Deployment()
-  const ports = Math.ceil(count / 3)
+  const ports = Math.ceil(count / 2)
   fill(derivation.inputs, { hosts: 10, networks: Math.ceil(ports / PORTS_ON_A_NETWORK), ports, spread: 10 })
   const { units, scopes } = derivation.commit()
   deployment.update(units, scopes)
@@ -88,11 +89,18 @@ async function countFlows(ovs: Ovs): Promise<number> {
   return Number(/flow_count=(\d+)/.exec(text)?.[1])
 }
 
+/** Of one way in one round, for each flow. */
+interface Round {
+  readonly microseconds: number
+  /** Processor time of the switch. */
+  readonly switchMicroseconds: number
+}
+
 export async function run(): Promise<void> {
   await using ovs = await Ovs.start()
   await ovs.addBridge(BRIDGE)
   await ovs.vsctl('set', 'bridge', BRIDGE, 'protocols=OpenFlow13,OpenFlow14')
-  console.log(`install: flows a second into one ovs-vswitchd, medians of ${ROUNDS}`)
+  console.log(`install: into one ovs-vswitchd, medians of ${ROUNDS}, ratios of neighbouring rounds with quartiles`)
   for (const size of SIZES) {
     const items = flowsOfHost(size)
     const file = join(ovs.folder, 'flows')
@@ -102,17 +110,25 @@ export async function run(): Promise<void> {
       'ovs-ofctl': () => timed(() => ovs.ofctl('-O', 'OpenFlow14', '--bundle', 'add-flows', BRIDGE, file)),
       'without bundle': () => bySocket(ovs, items),
     }
-    const rates = Object.fromEntries(Object.keys(ways).map((way) => [way, [] as number[]]))
+    const rounds = new Map(Object.keys(ways).map((way) => [way, [] as Round[]]))
     for (let round = 0; round < ROUNDS; round += 1) {
       for (const [way, install] of Object.entries(ways)) {
         await ovs.ofctl('del-flows', BRIDGE)
+        const before = cpuMicroseconds(ovs.processes.switch)
         const milliseconds = await install()
+        const spent = cpuMicroseconds(ovs.processes.switch) - before
         if ((await countFlows(ovs)) !== size) throw new Error(`${way} has not installed all ${size} flows`)
-        rates[way]?.push(size / (milliseconds / 1000))
+        rounds.get(way)?.push({ microseconds: (milliseconds * 1000) / size, switchMicroseconds: spent / size })
       }
     }
-    const shown = Object.entries(rates).map(([way, each]) => `${way} ${median(each).toFixed(0)}/s`)
-    const ratio = median(rates['weft'] ?? []) / median(rates['ovs-ofctl'] ?? [])
-    console.log(`  ${String(size).padStart(7)} flows   ${shown.join('   ')}   weft / ovs-ofctl ${ratio.toFixed(2)}`)
+    for (const [way, each] of rounds) print(`${size} flows, ${way}`, each, rounds.get('weft') ?? [])
   }
+}
+
+function print(name: string, rounds: readonly Round[], ours: readonly Round[]): void {
+  const time = median(rounds.map(({ microseconds }) => microseconds))
+  const processor = median(rounds.map(({ switchMicroseconds }) => switchMicroseconds))
+  const ratios = rounds.map(({ microseconds }, n) => microseconds / (ours[n]?.microseconds ?? Number.NaN))
+  const perSecond = `${(1e6 / time).toFixed(0)} flows a second, ${processor.toFixed(1)} µs of the switch for each`
+  console.log(`  ${name.padEnd(32)}${perSecond}; Weft to it ${spread(ratios, 2)}`)
 }

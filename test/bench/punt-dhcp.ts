@@ -20,7 +20,7 @@ import { until } from '../lab/run.ts'
 import { ServeProcess } from '../lab/serve.ts'
 import { areActive, makePorts } from './punt-ports.ts'
 import { quantile } from './statistics.ts'
-import { costOf } from './watch-process.ts'
+import { cpuMicroseconds } from './watch-process.ts'
 
 /** As a host may have; a port's meter lets 10 a second pass, so 1,000 of all. */
 const PORTS = 100
@@ -30,8 +30,7 @@ const READY_SECONDS = 60
 const TYPE = 53
 
 /** A DHCPDISCOVER of the machine with this MAC, as an Ethernet frame. */
-export function discover(address: string, xid: number): Uint8Array {
-  const source = mac(address)
+export function discover(source: number, xid: number): Uint8Array {
   const message = composeDhcp({
     op: 1,
     xid,
@@ -86,7 +85,7 @@ export interface DhcpServed {
   readonly p50: number
   readonly p99: number
   readonly lost: number
-  /** Microseconds of CPU time for each answer. */
+  /** Microseconds of CPU time for each answer, beyond what the processes take when nobody asks. */
   readonly weftMicroseconds: number
   readonly switchMicroseconds: number
 }
@@ -128,9 +127,12 @@ export async function realDhcp(): Promise<readonly DhcpServed[]> {
     await sleep(1000)
     const results: DhcpServed[] = []
     let xid = 1
-    const cpuSeconds = () => [costOf(controller.pid).cpuSeconds, costOf(ovs.switchPid ?? 0).cpuSeconds] as const
+    const spent = (): number[] => [controller.pid, ovs.processes.switch].map(cpuMicroseconds)
+    const atRest = spent()
+    await sleep(SECONDS * 1000)
+    const idle = spent().map((each, i) => (each - (atRest[i] ?? 0)) / SECONDS)
     for (const offered of RATES) {
-      const [weftBefore, switchBefore] = cpuSeconds()
+      const before = spent()
       pending.clear()
       latencies.length = 0
       const begin = performance.now()
@@ -139,7 +141,7 @@ export async function realDhcp(): Promise<readonly DhcpServed[]> {
         for (; sent < due; sent += 1) {
           const at = sent % PORTS
           pending.set(xid, performance.now())
-          wires[at]?.send(discover(ports[at]?.mac_address ?? '', xid))
+          wires[at]?.send(discover(mac(ports[at]?.mac_address ?? ''), xid))
           xid += 1
         }
         await sleep(1)
@@ -147,14 +149,12 @@ export async function realDhcp(): Promise<readonly DhcpServed[]> {
       const seconds = (performance.now() - begin) / 1000
       const perSecond = latencies.length / seconds
       await sleep(1000)
-      const [weftAfter, switchAfter] = cpuSeconds()
-      const each = (seconds: number): number => (seconds * 1e6) / latencies.length
-      const costs = {
-        weftMicroseconds: each(weftAfter - weftBefore),
-        switchMicroseconds: each(switchAfter - switchBefore),
-      }
+      const took = (performance.now() - begin) / 1000
+      const [weftMicroseconds = Number.NaN, switchMicroseconds = Number.NaN] = spent().map(
+        (each, i) => (each - (before[i] ?? 0) - (idle[i] ?? 0) * took) / latencies.length,
+      )
       const quantiles = { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) }
-      results.push({ offered, perSecond, ...quantiles, ...costs, lost: pending.size })
+      results.push({ offered, perSecond, ...quantiles, weftMicroseconds, switchMicroseconds, lost: pending.size })
     }
     return results
   } finally {

@@ -2,6 +2,7 @@
 // next when one is answered. With one unanswered it measures latency, with several throughput.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { quantile } from './statistics.ts'
+import { cpuMicroseconds } from './watch-process.ts'
 
 /** What has not been answered for so long never will be. */
 const LOST_MILLISECONDS = 1_000
@@ -13,8 +14,8 @@ export interface Punter {
 }
 
 export interface Served {
-  readonly answers: number
   readonly perSecond: number
+  readonly perCpuSecond: number
   /** Milliseconds. */
   readonly p50: number
   readonly p99: number
@@ -23,6 +24,7 @@ export interface Served {
 
 export class Load {
   readonly #punters: readonly Punter[]
+  readonly #pid: number
   /** When the unanswered packet-ins of each switch were sent, oldest first: a controller answers a switch in order. */
   readonly #sent: number[][]
   readonly #next: number[]
@@ -31,8 +33,11 @@ export class Load {
   /** So many of the switches, from the first, take part. */
   #switches = 0
 
-  constructor(punters: readonly Punter[]) {
+  /** `pid`: who answers. */
+  constructor(punters: readonly Punter[], pid: number) {
+    if (punters.some(({ frames }) => frames.length === 0)) throw new Error('a switch has nothing to send')
     this.#punters = punters
+    this.#pid = pid
     this.#sent = punters.map(() => [])
     this.#next = punters.map(() => 0)
   }
@@ -45,24 +50,26 @@ export class Load {
     if (punter < this.#switches) this.#send(punter)
   }
 
-  /** First as long to warm up, then measured. */
+  /** First half as long to warm up, then measured. */
   async run(switches: number, unanswered: number, seconds: number): Promise<Served> {
     this.#switches = switches
     const watch = setInterval(() => this.#refill(unanswered), LOST_MILLISECONDS / 2)
     this.#refill(unanswered)
-    await sleep(seconds * 1000)
+    await sleep(seconds * 500)
     this.#latencies = []
     this.#lost = 0
     const begin = performance.now()
+    const spent = cpuMicroseconds(this.#pid)
     await sleep(seconds * 1000)
     const latencies = this.#latencies
     const perSecond = (latencies.length / (performance.now() - begin)) * 1000
+    const perCpuSecond = (latencies.length / (cpuMicroseconds(this.#pid) - spent)) * 1e6
     this.#switches = 0
     clearInterval(watch)
     await sleep(LOST_MILLISECONDS)
     for (const sent of this.#sent) sent.length = 0
     const quantiles = { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) }
-    return { answers: latencies.length, perSecond, ...quantiles, lost: this.#lost }
+    return { perSecond, perCpuSecond, ...quantiles, lost: this.#lost }
   }
 
   #send(punter: number): void {

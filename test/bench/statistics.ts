@@ -8,6 +8,12 @@ export function quantile(values: readonly number[], q: number): number {
 
 export const median = (values: readonly number[]): number => quantile(values, 0.5)
 
+/** Median and quartiles. */
+export function spread(values: readonly number[], digits: number): string {
+  const [q1, q2, q3] = [0.25, 0.5, 0.75].map((q) => quantile(values, q).toFixed(digits))
+  return `${q2} (${q1}–${q3})`
+}
+
 /** Milliseconds that `work` takes. */
 export async function timed(work: () => unknown): Promise<number> {
   const start = performance.now()

@@ -1,5 +1,5 @@
 // What a process costs, as the kernel counts it, and what the controller says of itself on /metrics.
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import type { ServeProcess } from '../lab/serve.ts'
 
 /** proc(5): clock ticks a second, the same on every Linux that Node runs on. */
@@ -20,6 +20,15 @@ export function costOf(pid: number): Cost {
     .split(' ')
   const cpuSeconds = (Number(fields[11]) + Number(fields[12])) / TICKS
   return { residentBytes: bytes('VmRSS'), peakBytes: bytes('VmHWM'), cpuSeconds }
+}
+
+/** Processor time of the threads that a process has now, to the nanosecond (a tick is 10 ms). */
+export function cpuMicroseconds(pid: number): number {
+  const tasks = readdirSync(`/proc/${pid}/task`)
+  const nanoseconds = tasks.map((task) =>
+    Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ', 1)[0]),
+  )
+  return nanoseconds.reduce((sum, each) => sum + each, 0) / 1000
 }
 
 /** Samples of Prometheus' text format by name, labels included. */

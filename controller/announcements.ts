@@ -15,9 +15,10 @@ interface Waiting {
 export class Announcements {
   readonly #waiting = new Map<string, Waiting>()
 
-  /** Replaces what was to be said about this at that port. */
+  /** Replaces what was to be said about this at that port or on that network. */
   add(about: string, packet: PacketOut): void {
-    this.#waiting.set(`${packet.outPort} ${about}`, { packet, times: TIMES, at: 0 })
+    const where = 'outPort' in packet ? packet.outPort : packet.network
+    this.#waiting.set(`${where} ${about}`, { packet, times: TIMES, at: 0 })
   }
 
   /** What is to be said at `now` milliseconds. */

@@ -7,12 +7,33 @@ import type { Segment } from './segments.ts'
 export type { FlowSpec } from './pipeline/flow.ts'
 export type { Stage } from './pipeline/layout.ts'
 export type { FlowAction } from './pipeline/stage-action.ts'
-export { bounce, commit, decrementTtl, load, move, output, outputTo, punt, resubmit, set, track } from './actions.ts'
+export {
+  bounce,
+  commit,
+  decrementTtl,
+  load,
+  look,
+  move,
+  output,
+  outputTo,
+  punt,
+  remember,
+  resubmit,
+  set,
+  tell,
+  track,
+  trackNew,
+  translateBack,
+  translateSource,
+  untrack,
+} from './actions.ts'
 export { asPrefix, hostMac, ipv4, ipv6Prefix, linkLocal, mac, prefix, subnetMac } from './address.ts'
 export { arpAnswer } from './arp-answer.ts'
 export { copyOf } from './flooding.ts'
-export { LOG_METER, portMeter, REJECT_METER, ROUTER_METER } from './pipeline/meters.ts'
-export { isWired, physicalNetworks, segmentsAt, segmentsOf } from './segments.ts'
+export { l2Priorities } from './l2-priorities.ts'
+export { LOG_METER, NEIGHBOUR_METER, portMeter, REJECT_METER, ROUTER_METER } from './pipeline/meters.ts'
+export { objectDigits } from './pipeline/cookie.ts'
+export { carries, isWired, physicalNetworks, segmentsAt, segmentsOf } from './segments.ts'
 export { memberOf, sourcesOf, remoteSetOf } from './policy.ts'
 export {
   CLAIMED_MAC,
@@ -121,6 +142,24 @@ export interface Router {
   readonly id: string
   readonly admin_state_up: boolean
   readonly routes: readonly { readonly destination: string; readonly nexthop: string }[]
+  /** Null or absent: it stands on no external network. Its addresses there are those of its gateway port. */
+  readonly external_gateway_info?: { readonly network_id: string; readonly enable_snat: boolean } | null
+}
+/** The host that stands for a router on its external network. */
+export interface RouterHost {
+  /** The router's. */
+  readonly id: string
+  readonly host: string
+  /** An operator wants it there, whatever happens. */
+  readonly pinned: boolean
+  /** The host from which an operator took the router: it stands for the router only while no other can. */
+  readonly avoid: string | null
+}
+/** A machine on an external network, as a router has learned it by ARP. */
+export interface Neighbour {
+  readonly network: string
+  readonly address: string
+  readonly mac_address: string
 }
 
 /** An OVS host as its OVSDB describes it. */
@@ -152,7 +191,7 @@ export interface Binding {
 /** The conntrack zone that a network's connections have on a host: flushed, and nobody else's. */
 export interface Zone {
   readonly host: string
-  /** The id of the network. */
+  /** The id of the network; for translation of addresses, of the router. */
   readonly object: string
   readonly zone: number
 }
@@ -214,6 +253,19 @@ export interface Reads {
   gatewaysOf(network: string): readonly string[]
   /** The ports by which a router stands on its networks. */
   interfacesOf(router: string): readonly string[]
+  /** The port by which a router stands on its external network. */
+  gatewayPortOf(router: string): Port | undefined
+  /** The ports by which routers stand on a network that is external to them. */
+  gatewayPortsOn(network: string): readonly string[]
+  routerHost(router: string): RouterHost | undefined
+  /** The host that stands for a router on its external network, if it has one and there is such a host. */
+  hostOfRouter(router: string): string | undefined
+  /** The same for the router of a port, of whichever network. */
+  standIn(port: string): string | undefined
+  /** Keyed as neighbourKey() says. */
+  neighbour(key: string): Neighbour | undefined
+  /** The network whose number stands in NETWORK. */
+  networkTagged(number: bigint): Network | undefined
   /** Null while no host has the port. */
   binding(port: string): Binding | null
   /** The hosts with a port of the network. */
@@ -232,7 +284,10 @@ export interface Reads {
   zone(key: string): Zone | undefined
   /** The networks whose connections share a conntrack zone with a network's, itself included; the first has the zone. */
   zoneMates(network: string): readonly string[]
-  /** The hosts with a port of the network, or of one that routers connect with it. */
+  /**
+   * The hosts with a port of the network, or of one that routers connect with it; and those that stand for a router on one
+   * of them, or for a router of one of them.
+   */
   hostsOf(network: string): readonly string[]
   /** A network's ports on one host. */
   localPorts(host: string, network: string): readonly LocalPort[]
@@ -248,6 +303,8 @@ export type Scope =
   | { readonly kind: 'group'; readonly group: string }
   /** Every host with a port in a security group that refers to the set: a security group, or an address group. */
   | { readonly kind: 'set'; readonly set: string }
+  /** Every host that stands for a router on the network, which is external to the router. */
+  | { readonly kind: 'external'; readonly network: string }
 
 interface Limit {
   readonly meter: number
@@ -282,6 +339,7 @@ interface Rule {
     | 'part'
     /** The ports by which routers stand on networks. */
     | 'router_interface'
+    | 'neighbour'
   contribute(read: Reads, key: string): readonly Contribution[]
 }
 
@@ -294,19 +352,25 @@ export interface PacketIn {
   readonly metadata: ReadonlyMap<string, number | bigint | Uint8Array>
   readonly data: Uint8Array
 }
-/** A packet to send out of a port. */
-export interface PacketOut {
+/** A packet to send out of a port, or on a network, to wherever its destination is. */
+export type PacketOut = {
   /** Absent: the switch that the packet came from. */
   readonly host?: string
-  readonly outPort: number
   readonly data: Uint8Array
-}
+} & ({ readonly outPort: number } | { readonly network: string })
+
+/** What a packet says of the neighbours of routers: somebody has an address, or a packet waits for who has it. */
+export type NeighbourNews =
+  | { readonly kind: 'heard'; readonly neighbour: Neighbour }
+  | { readonly kind: 'wanted'; readonly network: string; readonly address: string; readonly data: Uint8Array }
 
 /** A frame that every port of a network is to get once: somebody's address has another MAC now. */
 export interface Announcement {
   readonly network: string
   readonly address: string
   readonly data: Uint8Array
+  /** Said by this host to the whole network, beyond its own ports too; absent: to ports, each by its own host. */
+  readonly host?: string
 }
 
 /** What happened on a host because of an object, for the log and for whoever follows events. */
@@ -326,6 +390,7 @@ export interface App {
   /** What holds for a router: what is new in it is announced. */
   announce?(this: void, read: Reads, router: string): readonly Announcement[]
   packetIn?(read: Reads, packet: PacketIn): readonly PacketOut[]
+  neighbourNews?(read: Reads, packet: PacketIn): NeighbourNews | null
   /** What a packet-in is to be reported as. */
   report?(read: Reads, packet: PacketIn): Report | null
 }
@@ -340,3 +405,8 @@ export const isTunnelType = (type: string | null): type is TunnelType =>
 export const DNS_DOMAIN = 'weft.internal.'
 
 export const ROUTER_INTERFACE = 'network:router_interface'
+export const ROUTER_GATEWAY = 'network:router_gateway'
+export const isRouterPort = ({ device_owner }: Port): boolean =>
+  device_owner === ROUTER_INTERFACE || device_owner === ROUTER_GATEWAY
+
+export const neighbourKey = (network: string, address: string): string => `${network} ${address}`

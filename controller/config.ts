@@ -115,6 +115,12 @@ const settings = {
     seconds,
     'how often the tables of switches are compared with what they should be',
   ),
+  'gateway-takeover': setting(
+    10,
+    'SECONDS',
+    seconds,
+    'how long a host may be away before another one takes over the external gateways of routers',
+  ),
   'underlay-mtu': setting(
     1500,
     'BYTES',

@@ -37,6 +37,8 @@ export function scopeKey(scope: Scope): string {
       return named('group', scope.group)
     case 'set':
       return named('set', scope.set)
+    case 'external':
+      return named('external', scope.network)
   }
 }
 

@@ -170,7 +170,7 @@ const revisions = (changes: readonly Change<string, readonly string[]>[]): (read
 
 function added({ before = [], after = [] }: Change<string, readonly Announcement[]>): readonly Announcement[] {
   const same = (a: Announcement, b: Announcement): boolean =>
-    a.network === b.network && Buffer.compare(a.data, b.data) === 0
+    a.network === b.network && a.host === b.host && Buffer.compare(a.data, b.data) === 0
   return after.filter((each) => !before.some((old) => same(old, each)))
 }
 

@@ -6,7 +6,7 @@ import type { Message } from '../ofproto/messages/index.ts'
 import type { Connection } from '../ovsdb/index.ts'
 import { singleAddress } from './address.ts'
 import { alarmOfSwitch, alarmsOf } from './alarms.ts'
-import type { Announcement, App, Report, Zone } from './app.ts'
+import type { Announcement, App, NeighbourNews, PacketOut, Report, Zone } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import type { Derivation, Derived } from './derivation.ts'
 import { HostRecord } from './host-record.ts'
@@ -55,6 +55,8 @@ interface FleetEvents {
   host: [id: string]
   /** What an app says of a packet. */
   report: [host: string, report: Report]
+  /** What an app has learned of the neighbours of routers. */
+  neighbour: [host: string, news: NeighbourNews]
   /** What these objects cause has changed, or all hosts have confirmed it. */
   progress: [objects: readonly string[]]
 }
@@ -244,7 +246,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
   }
 
   /** To every port of the network, once its switch has what was derived together with it. */
-  #announce({ network, address, data }: Announcement): void {
+  #announce({ network, address, data, host: from }: Announcement): void {
+    if (from !== undefined) return this.hosts.get(from)?.announcements.add(address, { network, data })
     const { reads } = this.#options.derivation
     for (const host of reads.membersOf(network)) {
       for (const { ofport } of reads.localPorts(host, network)) {
@@ -294,7 +297,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
     let record = this.hosts.get(facts.id)
     const before = record?.facts.vifs ?? []
     if (record === undefined) {
-      this.hosts.set(facts.id, (record = new HostRecord(facts, this.#newControl(facts.id))))
+      this.hosts.set(
+        facts.id,
+        (record = new HostRecord(facts, this.#newControl(facts.id), (stage) =>
+          this.#options.derivation.tables.table(stage),
+        )),
+      )
       // Of a host that was forgotten and is back before the next commit, nothing will change.
       this.#rollout.repeat(facts.id, (...told) => this.#tell(...told))
     }
@@ -421,6 +429,13 @@ export class Fleet extends EventEmitter<FleetEvents> {
     }
   }
 
+  /** False if the host is not connected. */
+  send(host: string, packet: PacketOut): boolean {
+    const record = this.hosts.get(host)
+    record?.send(packet)
+    return record?.channel !== undefined && record.channel !== null
+  }
+
   /** What a switch sends on its own account. */
   onMessage(message: Message, channel: Channel): void {
     if (message.kind !== 'packet_in') return
@@ -431,6 +446,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     try {
       const handled = this.#handle({ host, cookie, metadata, data })
       for (const packet of handled?.packets ?? []) this.hosts.get(packet.host ?? host)?.send(packet)
+      if (handled?.news) this.emit('neighbour', host, handled.news)
       if (!handled?.report) return
       this.#options.log.info({ host, ...handled.report }, 'matched')
       this.emit('report', host, handled.report)

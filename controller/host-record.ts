@@ -5,6 +5,7 @@ import type { PacketOut } from './app.ts'
 import type { Channel } from './connect/channel.ts'
 import type { HostFacts } from './host/facts.ts'
 import type { HostSession } from './host/session.ts'
+import { outActions } from './packet-out.ts'
 import type { SwitchSession } from './switch/session.ts'
 
 export class HostRecord {
@@ -25,9 +26,13 @@ export class HostRecord {
   onCompared: (() => void) | null = null
   readonly announcements = new Announcements()
 
-  constructor(facts: HostFacts, control: SwitchSession) {
+  /** Of a stage, on every host. */
+  readonly #table: (stage: string) => number
+
+  constructor(facts: HostFacts, control: SwitchSession, table: (stage: string) => number) {
     this.facts = facts
     this.control = control
+    this.#table = table
   }
 
   get connected(): boolean {
@@ -46,14 +51,14 @@ export class HostRecord {
     if (this.current) for (const packet of this.announcements.due(now)) this.send(packet)
   }
 
-  send({ outPort, data }: PacketOut): void {
+  send(packet: PacketOut): void {
     this.channel?.send({
       kind: 'packet_out',
       xid: this.channel.nextXid(),
       bufferId: NO_BUFFER,
       inPort: ports.controller,
-      actions: [{ kind: 'output', port: outPort, maxLength: 0 }],
-      data,
+      actions: outActions(packet, this.#table),
+      data: packet.data,
     })
   }
 }

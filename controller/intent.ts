@@ -9,6 +9,7 @@ const tables: Readonly<Record<string, keyof Inputs>> = {
   subnets: 'subnet',
   ports: 'port',
   routers: 'router',
+  router_hosts: 'router_host',
   security_groups: 'security_group',
   security_group_rules: 'security_group_rule',
   address_groups: 'address_group',

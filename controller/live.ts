@@ -1,6 +1,6 @@
 // What the northbound API shows of hosts and of what they have confirmed.
 import { createHash } from 'node:crypto'
-import { isWired, ROUTER_INTERFACE, segmentsAt, type Network, type Report } from './app.ts'
+import { carries, isWired, ROUTER_GATEWAY, ROUTER_INTERFACE, type Report } from './app.ts'
 import type { Derivation } from './derivation.ts'
 import type { Fleet } from './fleet.ts'
 import type { HostRecord } from './host-record.ts'
@@ -17,15 +17,17 @@ function agentId(host: string): string {
 
 export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
   const { reads } = derivation
+  /** A router's external gateway is on the host that stands for the router. */
+  const hostOf = (id: string): string | undefined =>
+    reads.port(id)?.device_owner === ROUTER_GATEWAY ? reads.standIn(id) : reads.binding(id)?.host
   const portStatus = (id: string): Status | undefined => {
     const realized: Status = fleet.unconfirmed(id).length === 0 ? 'ACTIVE' : 'BUILD'
     // A router's interface is everywhere.
     if (reads.port(id)?.device_owner === ROUTER_INTERFACE) return realized
-    const binding = reads.binding(id)
-    const record = binding === null ? undefined : fleet.hosts.get(binding.host)
+    const record = fleet.hosts.get(hostOf(id) ?? '')
     if (record === undefined) return reads.port(id) === undefined ? undefined : 'DOWN'
     const network = reads.network(reads.port(id)?.network_id ?? '')
-    if (record.channel === null || (network && !carries(record, network))) return 'DOWN'
+    if (record.channel === null || (network && !carries(record.facts.uplinks, network))) return 'DOWN'
     return record.confirmed > 0 ? realized : 'BUILD'
   }
   const networksOf = (port: string): readonly string[] => {
@@ -38,15 +40,24 @@ export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
       const host = Array.from(fleet.hosts.keys()).find((each) => agentId(each) === id)
       return host !== undefined && fleet.forget(host)
     },
+    carries: (agent, id) => {
+      const network = reads.network(id)
+      return Array.from(fleet.hosts.values()).some(
+        (each) => agentId(each.facts.id) === agent && network !== undefined && carries(each.facts.uplinks, network),
+      )
+    },
     portStatus,
     networkStatus: (id) => {
       const network = reads.network(id)
       const records = Array.from(fleet.hosts.values())
-      const carried = !network || !isWired(network) || records.some((each) => carries(each, network))
+      const carried = !network || !isWired(network) || records.some((each) => carries(each.facts.uplinks, network))
       if (!carried) return 'DOWN'
       return fleet.unconfirmed(id).length === 0 ? 'ACTIVE' : 'BUILD'
     },
-    portHost: (id) => reads.binding(id)?.host,
+    portHost: (id) => {
+      const host = hostOf(id)
+      return host === undefined ? undefined : fleet.hosts.get(host)?.facts.name
+    },
     physicalNetworks: (host) => {
       const record = fleet.hosts.get(host) ?? Array.from(fleet.hosts.values()).find(({ facts }) => facts.name === host)
       return record && new Set(Object.keys(record.facts.uplinks))
@@ -63,15 +74,12 @@ export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
   }
 }
 
-/** A host carries every overlay, and what is on a physical network that it has a way to. */
-const carries = ({ facts }: HostRecord, network: Network): boolean =>
-  !isWired(network) || segmentsAt(network, (physical) => Object.hasOwn(facts.uplinks, physical)).length > 0
-
 function agentOf(record: HostRecord): LiveAgent {
   const { facts, control } = record
   return {
     id: agentId(facts.id),
     host: facts.name,
+    systemId: facts.id,
     alive: record.connected && record.channel !== null,
     created_at: record.knownSince.toISOString(),
     started_at: (record.connectedAt ?? record.knownSince).toISOString(),

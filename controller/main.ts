@@ -5,15 +5,17 @@ import { pino, type Logger } from 'pino'
 import { Registry } from 'prom-client'
 import { apps } from '../apps/index.ts'
 import { listen as listenDatabases, type Connection, type TlsIdentity } from '../ovsdb/index.ts'
-import { DNS_DOMAIN, type Zone } from './app.ts'
+import { DNS_DOMAIN, neighbourKey, type Neighbour, type RouterHost, type Zone } from './app.ts'
 import { splitEndpoint, splitVlanRanges, type Config } from './config.ts'
 import { listen as listenSwitches } from './connect/openflow.ts'
 import { Derivation } from './derivation.ts'
 import { Fleet } from './fleet.ts'
+import { GatewayHosts } from './gateway-hosts.ts'
 import { dumpFacts, loadFacts } from './host/facts.ts'
 import { followIntent } from './intent.ts'
 import { liveState, realization } from './live.ts'
 import { commitTimes, measureHosts, measureProcess } from './metrics.ts'
+import { Neighbours } from './neighbours.ts'
 import { createNorthbound, parseCredentials, refuseOpenListener } from './northbound/index.ts'
 import { FleetOperator } from './operator.ts'
 import { openLmdbStore, type Store } from './store/index.ts'
@@ -78,23 +80,57 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
   closers.push(() => store.close())
   const derivation = new Derivation(apps)
   let openflowPort = 0
+  const measured = commitTimes(registry)
   const fleet = new Fleet({
     apps,
     derivation,
     log,
     auditMilliseconds: config['audit-interval'] * 1000,
-    committed: commitTimes(registry),
+    committed: (seconds) => {
+      measured(seconds)
+      gatewayHosts.touch()
+    },
     controllerOf: (connection) => controllerOf(config, openflowPort)(connection),
     remember: (id, facts) => hosts.set(id, facts === null ? null : dumpFacts(facts)),
     rememberZone: (key, zone) => zones.set(key, zone === null ? null : JSON.stringify(zone)),
   })
   closers.push(() => fleet.close())
+  const { reads, inputs } = derivation
+  const gatewayHosts = new GatewayHosts({
+    reads,
+    routers: () => inputs.router.keys(),
+    placed: () => inputs.router_host.keys(),
+    hosts: () => Array.from(fleet.hosts, ([id, { channel }]) => ({ id, connected: channel !== null })),
+    takeoverMilliseconds: config['gateway-takeover'] * 1000,
+    place: (...change) =>
+      placeRouter(store, ...change).catch((error: unknown) => log.error({ err: error }, 'not stored')),
+  })
+  closers.push(() => gatewayHosts.close())
+  fleet.on('host', () => gatewayHosts.touch())
+  const neighbours = new Neighbours({
+    reads,
+    send: (host, packet) => fleet.send(host, packet),
+    publish: (key, neighbour) => {
+      if (neighbour === null) inputs.neighbour.delete(key)
+      else inputs.neighbour.set(key, neighbour)
+      learned.set(key, neighbour === null ? null : JSON.stringify(neighbour))
+      fleet.schedule()
+    },
+  })
+  closers.push(() => neighbours.close())
+  fleet.on('neighbour', (host, news) => neighbours.news(host, news))
   measureHosts(registry, fleet)
 
   const hosts = await remembered(store, 'host/', log)
   for (const value of hosts.values) fleet.recall(loadFacts(value))
   const zones = await remembered(store, 'zone/', log)
   for (const value of zones.values) fleet.recallZone(JSON.parse(value) as Zone)
+  const learned = await remembered(store, 'neighbour/', log)
+  for (const value of learned.values) {
+    const neighbour = JSON.parse(value) as Neighbour
+    neighbours.recall(neighbour)
+    inputs.neighbour.set(neighbourKey(neighbour.network, neighbour.address), neighbour)
+  }
   const progress = revisions()
   closers.push(
     await followIntent(store, derivation, (revision) => {
@@ -158,6 +194,22 @@ async function remembered(
       store.transact({ apply: [operation] }).catch((error: unknown) => log.error({ err: error, key }, 'not stored'))
     },
   }
+}
+
+/** Stores which host stands for a router, unless that is not what it was any more. */
+async function placeRouter(
+  store: Store,
+  router: string,
+  before: RouterHost | undefined,
+  after: RouterHost | null,
+): Promise<void> {
+  const key = `intent/router_hosts/${router}`
+  const entry = await store.get(key)
+  const found = entry && (JSON.parse(entry.value) as RouterHost)
+  if (found?.host !== before?.host || found?.pinned !== before?.pinned) return
+  const apply =
+    after === null ? ({ kind: 'delete', key } as const) : ({ kind: 'put', key, value: JSON.stringify(after) } as const)
+  await store.transact({ when: [{ key, modRevision: entry?.modRevision ?? 0 }], apply: [apply] })
 }
 
 /** A number that only grows, and those who wait for it. */

@@ -1,5 +1,5 @@
 // From a packet that a switch sent to the app whose flow sent it: what it answers and reports.
-import type { App, PacketIn, PacketOut, Reads, Report } from './app.ts'
+import type { App, NeighbourNews, PacketIn, PacketOut, Reads, Report } from './app.ts'
 import { originOf } from './pipeline/cookie.ts'
 
 /** A packet-in, from a switch or from a modelled one. */
@@ -13,6 +13,7 @@ export interface Punted {
 export interface Handled {
   readonly packets: readonly PacketOut[]
   readonly report: Report | null
+  readonly news: NeighbourNews | null
 }
 
 /** Null for what no app has asked for. Throws what an app throws, an Error with the app's name. */
@@ -26,7 +27,8 @@ export function packetHandler(apps: readonly App[], reads: Reads): (punted: Punt
     const packet: PacketIn = { host, inPort, origin: origin.object, metadata, data }
     try {
       const packets = app.packetIn?.(reads, packet) ?? []
-      return { packets, report: app.report?.(reads, packet) ?? null }
+      const news = app.neighbourNews?.(reads, packet) ?? null
+      return { packets, report: app.report?.(reads, packet) ?? null, news }
     } catch (error) {
       throw new Error(`${app.name} does not handle a packet`, { cause: error })
     }

@@ -32,3 +32,7 @@ export const physicalNetworks = (network: Segmented): readonly string[] => [
 /** Those on physical networks that a host has a way to. The host is on the first; it should have one only. */
 export const segmentsAt = (network: Segmented, reaches: (physical: string) => boolean): readonly Segment[] =>
   segmentsOf(network).filter(({ 'provider:physical_network': name }) => name !== null && reaches(name))
+
+/** Whether packets of the network reach a host with these ports to physical networks: those of an overlay reach all. */
+export const carries = (uplinks: Readonly<Record<string, number>>, network: Segmented): boolean =>
+  !isWired(network) || segmentsAt(network, (physical) => Object.hasOwn(uplinks, physical)).length > 0

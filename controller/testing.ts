@@ -66,6 +66,14 @@ export const port = (n: number, i: number, rest: Partial<Port> = {}): Port => ({
 export const gateway = (n: number, r: number): Port =>
   port(n, 1, { device_owner: 'network:router_interface', device_id: uuid('r', r) })
 
+/** 10.0.n.i, by which router r stands on network n as its external one. */
+export const externalGateway = (n: number, i: number, r: number): Port =>
+  port(n, i, { device_owner: 'network:router_gateway', device_id: uuid('r', r), port_security_enabled: false })
+
+/** Router r with network n as its external one. */
+export const externalRouter = (r: number, n: number, enable_snat = true, rest: Partial<Router> = {}): Router =>
+  router(r, { external_gateway_info: { network_id: uuid('n', n), enable_snat }, ...rest })
+
 export const router = (r: number, rest: Partial<Router> = {}): Router => ({
   id: uuid('r', r),
   admin_state_up: true,

@@ -1,5 +1,6 @@
 // Where ports are and what connects them: the engine's tables, groupings and queries between its inputs and the apps.
 import {
+  isRouterPort,
   isWired,
   physicalNetworks,
   ROUTER_INTERFACE,
@@ -16,13 +17,15 @@ import {
 } from './app.ts'
 import { scopeKey } from './deployment.ts'
 import type { Engine, KeySource, Table } from './engine/index.ts'
+import { connectExternal, externalInputs, type ExternalInputs } from './external.ts'
 import { connectFlooding } from './flooding.ts'
+import { tag } from './pipeline/registers.ts'
 import { connectPolicy, policyInputs, sourcesOf, type PolicyInputs, type Tracked } from './policy.ts'
 
 const NONE: readonly string[] = []
 
 /** Engine tables by the names that rules use for them. */
-export interface Inputs extends PolicyInputs {
+export interface Inputs extends PolicyInputs, ExternalInputs {
   readonly network: Table<string, Network>
   readonly subnet: Table<string, Subnet>
   readonly port: Table<string, Port>
@@ -40,6 +43,7 @@ export const inputTables = (engine: Engine): Inputs => ({
   host: engine.table('host'),
   vif: engine.table('vif'),
   ...policyInputs(engine),
+  ...externalInputs(engine),
 })
 
 /** A port where it is plugged in. */
@@ -57,8 +61,8 @@ const hostOf = (member: string): string => member.slice(member.indexOf('/') + 1)
 type Claim = readonly [key: string, vif: Vif]
 
 /** Which interface a port is: one of the host that the port asks for, else the first by host and name. */
-function winner(port: Port, claims: readonly Claim[]): Binding | undefined {
-  const first = claims.find(([, { host }]) => host === port['binding:host_id']) ?? claims[0]
+function winner(claims: readonly Claim[], isWanted: (host: string) => boolean): Binding | undefined {
+  const first = claims.find(([, { host }]) => isWanted(host)) ?? claims[0]
   if (first === undefined) return undefined
   const [key, { host, ofport }] = first
   const rivals = claims.length === 1 ? NONE : claims.flatMap(([each]) => (each === key ? [] : [each]))
@@ -71,7 +75,7 @@ const listensToAll = (port: Port): boolean =>
 
 /** A guest may send with more than its own addresses. */
 const isOpen = (port: Port): boolean =>
-  (!port.port_security_enabled || port.allowed_address_pairs.length > 0) && !isInterface(port)
+  (!port.port_security_enabled || port.allowed_address_pairs.length > 0) && !isRouterPort(port)
 
 interface Topology {
   readonly reads: Reads
@@ -98,7 +102,8 @@ function connectPlaces(engine: Engine, { port, host, vif }: Inputs) {
       const claim = vif.get(key)
       return claim === undefined || host.get(claim.host) === undefined ? [] : [[key, claim]]
     })
-    const binding = winner(row, claims)
+    const wanted = row['binding:host_id']
+    const binding = winner(claims, (each) => each === wanted || host.get(each)?.name === wanted)
     return binding && { id, ...binding, network: row.network_id, up: row.admin_state_up, listens: listensToAll(row) }
   })
   /** Ports by `network/host`: what flooding depends on, so that other edits of a port stop here. */
@@ -153,6 +158,8 @@ export function connectTopology(engine: Engine, inputs: Inputs): Topology {
   const { network, subnet, port, router, host, vif } = inputs
   const { placeOf, placesOn, networksOn, contested, memberHosts, localPorts } = connectPlaces(engine, inputs)
   const { interfacesOf, gatewaysOf, domain, zoneMates } = connectRouters(engine, inputs)
+  const external = connectExternal(engine, port, inputs, { of: interfacesOf, on: gatewaysOf })
+  const taggedNetworks = engine.grouping('networks of number', network, (row) => [`${tag(row.id)}`])
   const flooding = connectFlooding(engine, placeOf)
   const { reads: policyReads, members, groupsOf, setsOf } = connectPolicy(engine, port, inputs)
   const portsOf = engine.grouping('ports of network', port, (row) => [row.network_id])
@@ -160,15 +167,22 @@ export function connectTopology(engine: Engine, inputs: Inputs): Topology {
   const subnetsOf = engine.grouping('subnets of network', subnet, (row) => [row.network_id])
   const vifAt = engine.grouping('interface by number', vif, (row) => [`${row.host}/${row.ofport}`])
   const hostsOf = engine.query('hosts of domain', (id: string): readonly string[] =>
-    [...new Set(Array.from(domain.get(id)).flatMap((each) => memberHosts.get(each)))].toSorted(),
+    [
+      ...new Set(Array.from(domain.get(id)).flatMap((each) => [...memberHosts.get(each), ...external.hostsOn(each)])),
+    ].toSorted(),
   )
   const portsAt = engine.query('ports at host', (id: string): readonly string[] =>
     networksOn.get(id).flatMap((member) => placesOn.get(member)),
   )
   const scopesOf = (id: string): ReadonlySet<string> => {
     const scopes = new Set([scopeKey({ kind: 'all' }), scopeKey({ kind: 'host', host: id })])
-    for (const member of networksOn.get(id)) {
-      for (const each of domain.get(networkOf(member))) scopes.add(scopeKey({ kind: 'network', network: each }))
+    const stood = external.routersAt(id).flatMap((each) => external.networksOf(each))
+    for (const needed of [...networksOn.get(id).map(networkOf), ...stood]) {
+      for (const each of domain.get(needed)) scopes.add(scopeKey({ kind: 'network', network: each }))
+    }
+    for (const each of external.routersAt(id)) {
+      const on = external.reads.gatewayPortOf(each)?.network_id
+      if (on !== undefined) scopes.add(scopeKey({ kind: 'external', network: on }))
     }
     for (const group of groupsOf(portsAt.get(id))) {
       scopes.add(scopeKey({ kind: 'group', group }))
@@ -178,11 +192,12 @@ export function connectTopology(engine: Engine, inputs: Inputs): Topology {
   }
   /** The network in whose zone a network's connections are. */
   const zoneOf = (id: string): string => zoneMates.get(id)[0] ?? id
-  /** Those of the networks with a port here that is tracked. */
+  /** Those of the networks with a port here that is tracked, and of the routers whose addresses are translated here. */
   const zonesOf = (id: string): ReadonlySet<string> => {
     const isTracked = (each: string): boolean => policyReads.policy(each)?.stateful === true
     const tracking = networksOn.get(id).filter((member) => placesOn.get(member).some(isTracked))
-    return new Set(tracking.map((member) => zoneOf(networkOf(member))))
+    const translating = external.routersAt(id).filter((each) => router.get(each)?.external_gateway_info?.enable_snat)
+    return new Set([...tracking.map((member) => zoneOf(networkOf(member))), ...translating])
   }
   const trackedOf = (key: string): Tracked | null => {
     const at = vif.get(key)
@@ -225,6 +240,8 @@ export function connectTopology(engine: Engine, inputs: Inputs): Topology {
     zoneMates: (id) => zoneMates.get(id),
     ...policyReads,
     ...flooding.reads,
+    ...external.reads,
+    networkTagged: (number) => network.get(taggedNetworks.get(`${number}`)[0] ?? ''),
   }
   const interfaces = engine.grouping('router interfaces', port, (row) => (isInterface(row) ? [row.id] : NONE))
   const keys = { member: members, copy: [flooding.copies], part: [flooding.parts], router_interface: [interfaces] }

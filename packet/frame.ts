@@ -50,6 +50,15 @@ function complement(sum: number): number {
 export const checksum = (...parts: readonly Uint8Array[]): number =>
   complement(parts.reduce((sum, part) => sum + sumOf(part, 0, part.length), 0))
 
+/** The frame, for another destination. */
+export function withDestination(frame: Uint8Array, destination: number): Uint8Array {
+  const bytes = Uint8Array.from(frame)
+  const view = viewOf(bytes)
+  view.setUint16(0, destination / 0x1_0000_0000)
+  view.setUint32(2, destination % 0x1_0000_0000)
+  return bytes
+}
+
 export function parseFrame(bytes: Uint8Array): Frame | null {
   if (bytes.length < 14) return null
   const view = viewOf(bytes)

@@ -1,22 +1,13 @@
 // What is logged of a rule with `log`: the first packet of each session, or each packet where there are no sessions, as
 // far as the host's meter lets them through.
 import ipaddr from 'ipaddr.js'
-import { LOG_METER, SUBJECT, type PacketIn, type Reads, type Report } from '../../controller/app.ts'
-import type { Action } from '../../ofproto/actions/index.ts'
+import { LOG_METER, SUBJECT, tell, type PacketIn, type Reads, type Report } from '../../controller/app.ts'
 import { parseFrame, parseIpv4 } from '../../packet/frame.ts'
 import { parseIpv6 } from '../../packet/ipv6.ts'
 import { ICMP, SCTP, TCP, UDP } from './fields.ts'
 
-/** A copy to the controller: what the meter holds back is not logged, yet goes its way. */
-export const logged: Action = {
-  kind: 'controller2',
-  maxLength: 0xffff,
-  controllerId: 0,
-  reason: 1,
-  userdata: new Uint8Array(),
-  pause: false,
-  meter: LOG_METER,
-}
+/** What the meter holds back is not logged, yet goes its way. */
+export const logged = tell(LOG_METER)
 
 interface Packet {
   readonly source: string

@@ -7,10 +7,12 @@ import {
   FROM_TUNNEL,
   ipv4,
   isWired,
+  l2Priorities,
   MARKS,
   NETWORK,
   output,
   OUTPORT,
+  remember,
   resubmit,
   set,
   tag,
@@ -20,7 +22,6 @@ import {
   type FlowSpec,
   type Reads,
 } from '../../controller/app.ts'
-import { priorities } from './priorities.ts'
 import { tunnelOf } from './tunnels.ts'
 
 const MULTICAST = 0x0100_0000_0000
@@ -33,9 +34,6 @@ const local = (audience: Audience): number => first[audience]
 const part = (audience: Audience, number: number): number => first[audience] + 1 + number
 
 const copyTo = (place: number): FlowAction[] => [set(OUTPORT, place), resubmit('next')]
-
-/** Remembers the connection before copies leave that no port's rules are asked about here: answers come back here. */
-const remember: readonly FlowAction[] = [set(OUTPORT, 0), resubmit('commit')]
 
 const flow = (on: FlowSpec['match'], place: number, priority: number, actions: readonly FlowAction[]): FlowSpec => ({
   stage: 'flood',
@@ -57,6 +55,7 @@ export function flooded(read: Reads, id: string): readonly Contribution[] {
   const flows = (audience: Audience, priority: number, match: object): FlowSpec[] => {
     const parts = read.partsOf(audience, id)
     const here = parts.length === 0 ? [] : copyTo(local(audience))
+    // Answers come back here, while no port's rules are asked about these copies.
     const away = parts.length === 0 ? [] : [...remember, ...parts.flatMap((number) => copyTo(part(audience, number)))]
     const there = tunnel === null ? wire : away
     if (here.length + there.length === 0) return []
@@ -70,8 +69,8 @@ export function flooded(read: Reads, id: string): readonly Contribution[] {
     {
       scope: { kind: 'network', network: id },
       flows: [
-        ...flows('all', priorities.multicast, { eth_dst: [MULTICAST, MULTICAST] }),
-        ...flows('listening', priorities.unknown, {}),
+        ...flows('all', l2Priorities.multicast, { eth_dst: [MULTICAST, MULTICAST] }),
+        ...flows('listening', l2Priorities.unknown, {}),
       ],
     },
   ]

@@ -3,6 +3,7 @@
 // flat or VLAN network all that is not for a port here goes to the wire, once. What came from outside is copied to local
 // ports only, never to a tunnel or a wire again.
 import {
+  l2Priorities,
   load,
   mac,
   mark,
@@ -18,7 +19,6 @@ import {
   type Reads,
 } from '../../controller/app.ts'
 import { copiedHere, copiedThere, flooded, nowhere } from './flood.ts'
-import { priorities } from './priorities.ts'
 import { located, received, tunnelOf } from './tunnels.ts'
 import { entered, left, disguised, wireOf } from './wires.ts'
 
@@ -53,7 +53,7 @@ function plugged(read: Reads, key: string): readonly Contribution[] {
         },
         {
           stage: 'l2',
-          priority: priorities.local,
+          priority: l2Priorities.local,
           match: { [NETWORK]: onNetwork, eth_dst: mac(port.mac_address) },
           actions: [set(OUTPORT, vif.ofport)],
           to: 'next',
@@ -78,11 +78,11 @@ export const overlay: App = {
       phase: 'switch',
       miss: 'drop',
       lost: 'no port that is plugged in has the MAC it is for',
-      matches: [NETWORK, MARKS, 'eth_dst'],
+      matches: [NETWORK, MARKS, 'eth_dst', 'arp_op', 'arp_tpa'],
     },
     { name: 'flood', phase: 'switch', miss: 'next', matches: [NETWORK, OUTPORT] },
     { name: 'output', phase: 'output', miss: 'drop', matches: [NETWORK, OUTPORT, 'eth_src'] },
-    { name: 'wire_source', phase: 'lookup', miss: 'drop', matches: [NETWORK, 'eth_src'] },
+    { name: 'wire_source', phase: 'lookup', miss: 'drop', matches: [NETWORK, 'eth_src', 'arp_spa', 'arp_sha'] },
   ],
   rules: [
     { over: 'vif', contribute: plugged },

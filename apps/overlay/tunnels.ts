@@ -3,6 +3,7 @@ import {
   FROM_TUNNEL,
   ipv4,
   isTunnelType,
+  l2Priorities,
   mac,
   MARKS,
   NETWORK,
@@ -16,7 +17,6 @@ import {
   type Reads,
 } from '../../controller/app.ts'
 import type { Action } from '../../ofproto/actions/index.ts'
-import { priorities } from './priorities.ts'
 
 interface Tunnel {
   readonly port: number
@@ -51,17 +51,17 @@ export function received(read: Reads, id: string): readonly Contribution[] {
   return [{ scope: { kind: 'network', network: id }, flows: [flow] }]
 }
 
-/** A port's MAC is behind the host that has the port. */
+/** A port's MAC is behind the host that has the port; a router's, for those that do not know it, behind its gateway host. */
 export function located(read: Reads, id: string): readonly Contribution[] {
   const port = read.port(id)
   const network = port && read.network(port.network_id)
   const tunnel = network && tunnelOf(network)
-  const binding = tunnel && read.binding(id)
-  const addressed = binding && towards(read, tunnel, binding.host)
+  const host = tunnel && (read.binding(id)?.host ?? read.standIn(id))
+  const addressed = host && towards(read, tunnel, host)
   if (!port || !addressed) return []
   const flow: FlowSpec = {
     stage: 'l2',
-    priority: priorities.remote,
+    priority: l2Priorities.remote,
     match: { [NETWORK]: tag(port.network_id), [MARKS]: [0, FROM_TUNNEL], eth_dst: mac(port.mac_address) },
     actions: [...addressed, set(OUTPORT, tunnel.port)],
     to: 'next',

@@ -1,23 +1,23 @@
 // Distributed routing: every host is every router. The host of the sender routes: it rewrites MACs, decrements TTL, and
 // switches on the destination's network; the destination's host only switches. A router has one MAC and address per
-// network, the same on every host, and answers pings and expiring packets itself.
+// network, the same on every host, and answers pings and expiring packets itself. To its external network it goes by one
+// host (external.ts).
 import {
   bounce,
-  decrementTtl,
-  ROUTER_METER,
   ipv4,
   mac,
+  marked,
   MARKS,
   move,
+  NEIGHBOUR_METER,
   NETWORK,
   NEXT_HOP,
   prefix,
-  punt,
   resubmit,
   ROUTER,
   ROUTER_INTERFACE,
+  ROUTER_METER,
   segmentsOf,
-  SENDER,
   set,
   tag,
   type App,
@@ -26,70 +26,21 @@ import {
   type Port,
   type Reads,
 } from '../../controller/app.ts'
-import type { Action } from '../../ofproto/actions/index.ts'
 import { announce, gatewayMacs, packetIn } from './answers.ts'
-
-const IPV4 = 0x0800
-const ICMP = 1
-const ECHO_REQUEST = 8
-const TCP = 6
-const UDP = 17
-const priorities = { echo: 30_000, closed: 29_500, self: 29_000, expired: 20_000, prefix: 100 } as const
-
-/** Longest prefix first; on one prefix a connected network before a route. */
-const priorityOf = (length: number, connected: boolean): number => priorities.prefix + 2 * length + (connected ? 1 : 0)
-
-/** The prefixes of the subnets on which a router's interface stands. */
-function subnetsOf(read: Reads, port: Port): { network: number; mask: number; length: number }[] {
-  return port.fixed_ips.flatMap(({ subnet_id }) => prefix(read.subnet(subnet_id)?.cidr ?? '::/0') ?? [])
-}
-
-/** Leaves the router by an interface: from now on the packet is on that network. */
-const leave = (port: Port, nextHop: Action): Action[] => [
-  decrementTtl,
-  set('eth_src', mac(port.mac_address)),
-  set(NETWORK, tag(port.network_id)),
-  nextHop,
-]
-
-const MACS = {
-  source: { field: 'eth_src', start: 0, bits: 48 },
-  destination: { field: 'eth_dst', start: 0, bits: 48 },
-} as const
-/** Kept, as each router that forwards the packet puts its own MAC there. */
-const keepSender: Action = { kind: 'move', source: MACS.source, target: SENDER }
-const restoreSender: Action = { kind: 'move', source: SENDER, target: MACS.source }
-const backToSender: readonly Action[] = [
-  move('eth_dst', 'eth_src', 48),
-  { kind: 'move', source: SENDER, target: MACS.destination },
-]
-
-function ownAddress(router: bigint, address: number): FlowSpec[] {
-  const match = { [ROUTER]: router, eth_type: IPV4, ip_dst: address }
-  return [
-    {
-      stage: 'route',
-      priority: priorities.echo,
-      match: { ...match, nw_proto: ICMP, icmp_type: ECHO_REQUEST, icmp_code: 0 },
-      actions: [
-        ...backToSender,
-        move('ip_src', 'ip_dst', 32),
-        set('ip_src', address),
-        set('icmp_type', 0),
-        set('nw_ttl', 64),
-        bounce,
-      ],
-    },
-    ...[TCP, UDP].map((protocol): FlowSpec => ({
-      stage: 'route',
-      priority: priorities.closed,
-      match: { ...match, nw_proto: protocol },
-      actions: [restoreSender, punt],
-      meter: ROUTER_METER,
-    })),
-    { stage: 'route', priority: priorities.self, match, actions: [] },
-  ]
-}
+import { external, translation } from './external.ts'
+import { learned, neighbourNews, unresolved } from './learned.ts'
+import {
+  ipv4Addresses,
+  IPV4,
+  isNear,
+  keepSender,
+  leave,
+  ownAddress,
+  priorities,
+  report,
+  routePriority,
+  subnetsOf,
+} from './routes.ts'
 
 /** An interface: the way into the router, its own addresses, and the way out to its subnets. */
 function attached(read: Reads, id: string): readonly Contribution[] {
@@ -97,6 +48,7 @@ function attached(read: Reads, id: string): readonly Contribution[] {
   if (!port?.admin_state_up) return []
   if (read.router(port.device_id)?.admin_state_up !== true) return []
   const router = tag(port.device_id)
+  const own = mac(port.mac_address)
   return [
     {
       scope: { kind: 'network', network: port.network_id },
@@ -105,16 +57,13 @@ function attached(read: Reads, id: string): readonly Contribution[] {
           stage: 'gateway',
           priority: 100,
           match: { [NETWORK]: tag(port.network_id), eth_dst: address, eth_type: IPV4 },
-          actions: [set(ROUTER, router)],
+          actions: [...(address === own ? [] : [set('eth_dst', own)]), set(ROUTER, router)],
           to: 'next',
         })),
-        ...port.fixed_ips.flatMap(({ ip_address }) => {
-          const address = ipv4(ip_address)
-          return address === null ? [] : ownAddress(router, address)
-        }),
+        ...ipv4Addresses(port).flatMap((address) => ownAddress(router, address)),
         ...subnetsOf(read, port).map(({ network, mask, length }): FlowSpec => ({
           stage: 'route',
-          priority: priorityOf(length, true),
+          priority: routePriority(length, 'connected'),
           match: { [ROUTER]: router, eth_type: IPV4, ip_dst: [network, mask] },
           actions: leave(port, move('ip_dst', NEXT_HOP, 32)),
           to: 'neighbour',
@@ -128,8 +77,7 @@ function attached(read: Reads, id: string): readonly Contribution[] {
 function interfaceTowards(read: Reads, router: string, address: number): Port | undefined {
   for (const id of read.interfacesOf(router)) {
     const port = read.port(id)
-    const near = port && subnetsOf(read, port).some(({ network, mask }) => (address & mask) >>> 0 === network)
-    if (near) return port
+    if (port && isNear(read, port, address)) return port
   }
   return undefined
 }
@@ -147,7 +95,7 @@ function routed(read: Reads, id: string): readonly Contribution[] {
     return [
       {
         stage: 'route',
-        priority: priorityOf(range.length, false),
+        priority: routePriority(range.length, 'route'),
         match: { [ROUTER]: tag(id), eth_type: IPV4, ip_dst: [range.network, range.mask] },
         actions: leave(port, set(NEXT_HOP, hop)),
         to: 'neighbour',
@@ -176,26 +124,27 @@ function neighbour(read: Reads, id: string): readonly Contribution[] {
   return [
     {
       scope: { kind: 'network', network: port.network_id },
-      flows: port.fixed_ips.flatMap(({ ip_address }): FlowSpec[] => {
-        const address = ipv4(ip_address)
-        if (address === null) return []
+      flows: ipv4Addresses(port).map((address): FlowSpec => {
         const match = { [NETWORK]: tag(port.network_id), [NEXT_HOP]: address }
-        return [{ stage: 'neighbour', priority: 100, match, ...fate }]
+        return { stage: 'neighbour', priority: 100, match, ...fate }
       }),
     },
   ]
 }
 
 const constant: Omit<Contribution, 'scope'> = {
-  limits: [{ meter: ROUTER_METER, packetsPerSecond: 100, burst: 100 }],
+  limits: [ROUTER_METER, NEIGHBOUR_METER].map((meter) => ({ meter, packetsPerSecond: 100, burst: 100 })),
   flows: [
+    ...translation,
+    { stage: 'answer', priority: 100, match: { [MARKS]: marked({ entered: 0 }) }, actions: [bounce] },
+    { stage: 'answer', priority: 90, match: {}, actions: [resubmit('l2')] },
     { stage: 'forward', priority: 100, match: { [ROUTER]: 0n }, actions: [], to: 'l2' },
     { stage: 'forward', priority: 90, match: {}, actions: [keepSender], to: 'next' },
     {
       stage: 'route',
       priority: priorities.expired,
       match: { eth_type: IPV4, nw_ttl: 1 },
-      actions: [restoreSender, punt],
+      actions: report,
       meter: ROUTER_METER,
     },
     { stage: 'route', priority: priorities.expired, match: { eth_type: IPV4, nw_ttl: 0 }, actions: [] },
@@ -208,11 +157,25 @@ export const routing: App = {
     { name: 'gateway', phase: 'gateway', miss: 'next', matches: [NETWORK, 'eth_dst'] },
     { name: 'forward', phase: 'forward', miss: 'drop', matches: [ROUTER] },
     {
+      name: 'untranslate',
+      phase: 'forward',
+      miss: 'route',
+      matches: [ROUTER, NETWORK, 'ip_dst', 'icmp_type', 'icmp_code', 'nw_ttl'],
+    },
+    { name: 'untranslated', phase: 'forward', miss: 'drop', matches: ['ct_state', 'nw_ttl'] },
+    {
       name: 'route',
       phase: 'route',
       miss: 'drop',
       lost: 'the router has no route for it',
       matches: [ROUTER, 'ip_dst', 'icmp_type', 'icmp_code', 'nw_ttl'],
+    },
+    {
+      name: 'translated',
+      phase: 'route',
+      miss: 'drop',
+      lost: 'its addresses cannot be translated',
+      matches: ['ct_state'],
     },
     {
       name: 'neighbour',
@@ -221,13 +184,18 @@ export const routing: App = {
       lost: 'no port has the address',
       matches: [NETWORK, NEXT_HOP, MARKS],
     },
+    { name: 'answer', phase: 'lookup', miss: 'drop', matches: [MARKS] },
   ],
   rules: [
     { over: 'router_interface', contribute: attached },
     { over: 'router', contribute: routed },
     { over: 'port', contribute: neighbour },
+    { over: 'router', contribute: external },
+    { over: 'network', contribute: unresolved },
+    { over: 'neighbour', contribute: learned },
   ],
   constant,
   announce,
   packetIn,
+  neighbourNews,
 }

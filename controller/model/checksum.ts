@@ -51,15 +51,24 @@ function adjust(bytes: Uint8Array, at: number, before: number, after: number, is
   bytes[at + 1] = result & 0xff
 }
 
-/** Writes `value` to `size` bytes at `at`. Headers start at even offsets, so words of the packet are words of checksums. */
-export function patch(bytes: Uint8Array, key: FlowKey, at: number, size: number, value: bigint): void {
+/** A checksum, and whether it is UDP's, where 0 says that there is none. */
+interface Sum {
+  readonly at: number
+  readonly isUdp: boolean
+}
+
+/** Writes `value` to `size` bytes at `at`, and adjusts the checksums. Headers start at even offsets: words are words of sums. */
+export function rewrite(bytes: Uint8Array, at: number, size: number, value: bigint, sums: readonly Sum[]): void {
   const first = at & ~1
   const before: number[] = []
   for (let i = first; i < at + size; i += 2) before.push(word(bytes, i))
-  const sums = covering(bytes, key, at)
   bytes.set(bitsToBytes(value, size), at)
-  for (const sum of sums) {
-    const isUdp = key.protocol === IP_PROTO.udp && sum >= key.transportOffset
-    before.forEach((old, i) => adjust(bytes, sum, old, word(bytes, first + 2 * i), isUdp))
-  }
+  for (const sum of sums) before.forEach((old, i) => adjust(bytes, sum.at, old, word(bytes, first + 2 * i), sum.isUdp))
+}
+
+/** The same, and adjusts every checksum that covers these bytes. */
+export function patch(bytes: Uint8Array, key: FlowKey, at: number, size: number, value: bigint): void {
+  const isUdp = (sum: number): boolean => key.protocol === IP_PROTO.udp && sum >= key.transportOffset
+  const sums = covering(bytes, key, at).map((sum) => ({ at: sum, isUdp: isUdp(sum) }))
+  rewrite(bytes, at, size, value, sums)
 }

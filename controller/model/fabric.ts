@@ -3,6 +3,7 @@
 import { TUNNEL_PORTS, type App, type PacketOut, type Reads } from '../app.ts'
 import { packetInReason, ports as reserved } from '../../ofproto/messages/index.ts'
 import { packetHandler } from '../packet-in.ts'
+import { outActions } from '../packet-out.ts'
 import { ModelSwitch, type Arrival } from './switch.ts'
 import { plainPort, tunnelPort } from './tables.ts'
 import type { Punt, Trace } from './trace.ts'
@@ -60,9 +61,12 @@ export class Fabric {
   readonly #hostAt = new Map<number, string>()
   readonly #wires = new Map<string, Uplink[]>()
   readonly #controller: Controller
+  /** Of a stage, on every host. */
+  readonly #table: (stage: string) => number
 
-  constructor(controller: Controller) {
+  constructor(controller: Controller, table: (stage: string) => number) {
     this.#controller = controller
+    this.#table = table
   }
 
   /** `encapIp` is where tunnels to the host end. */
@@ -136,8 +140,9 @@ export class Fabric {
         if (next !== undefined) queue.push({ host: next, arrival: { bytes: sent, inPort: port, tunnel } })
       }
       for (const punt of trace.packetIns) {
-        for (const { host: on = at, outPort, data } of this.#controller(at, punt)) {
-          const actions = [{ kind: 'output', port: outPort, maxLength: 0 }] as const
+        for (const packet of this.#controller(at, punt)) {
+          const { host: on = at, data } = packet
+          const actions = outActions(packet, this.#table)
           const arrival = { bytes: data, inPort: reserved.controller }
           pass(on, arrival, this.switchOf(on).packetOut(data, arrival.inPort, actions))
         }

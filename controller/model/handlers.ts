@@ -53,6 +53,10 @@ function refuse(walk: Walk, { kind }: Action): Verdict {
 }
 const nothing = (): Verdict => undefined
 
+/** A translation to one IPv4 address with ports as conntrack chooses them, or what the connection's entry says. */
+const isSingle = ({ side, ipv4, ipv6, ports }: Extract<Action, { readonly kind: 'nat' }>): boolean =>
+  ports === null && ipv6 === null && (side === null || (ipv4 !== null && ipv4.max === null))
+
 /** Headers that the model matches and does not rewrite. */
 function refuseHeader(walk: Walk, field: FieldName): boolean {
   const { prerequisite } = fieldOf(field)
@@ -228,6 +232,8 @@ export const handlers: Handlers = {
     walk.packet.untrack()
     return undefined
   },
+  // Done by the ct action that it stands in.
+  nat: (walk, action) => (isSingle(action) ? undefined : refuse(walk, action)),
   // Says to which sets of flows its own belongs: that is read where flows are looked up.
   conjunction: nothing,
   clone(walk, { actions }) {
@@ -256,7 +262,6 @@ export const handlers: Handlers = {
   sample2: nothing,
   sample3: nothing,
 
-  nat: refuse,
   learn: refuse,
   learn2: refuse,
   multipath: refuse,

@@ -1,11 +1,12 @@
 // What single actions and tables do, in the language of ovs-ofctl. test/system/model.test.ts asks real OVS the same.
+import { parseArp } from '../../packet/arp.ts'
 import { expect, test } from 'vitest'
 import { mac } from '../address.ts'
 import { checksum, composeFrame, composeIpv4, composeUdp, parseFrame, parseIpv4, parseUdp } from '../../packet/frame.ts'
 import { parseFlowMod, parseGroupMod, ports as reserved } from '../../ofproto/messages/index.ts'
 import { ModelSwitch } from './switch.ts'
 import { plainPort, tunnelPort } from './tables.ts'
-import { address, pingFrame, whoHas, parseArp } from './testing.ts'
+import { address, pingFrame, whoHas } from './testing.ts'
 import { formatTrace } from './trace.ts'
 
 const A = '02:00:00:00:00:0a'

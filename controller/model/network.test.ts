@@ -1,4 +1,5 @@
 // The apps, end to end and without a switch: what stations of a network get when one of them sends.
+import { parseArp } from '../../packet/arp.ts'
 import { expect, test } from 'vitest'
 import { mac } from '../address.ts'
 import { gateway, host, network, port, router, subnet, uuid, vif } from '../testing.ts'
@@ -12,7 +13,7 @@ import {
   parseIpv4,
   parseUdp,
 } from '../../packet/frame.ts'
-import { address, arpFrame, parseArp, pingFrame, received, simulate, whoHas, type Rows } from './testing.ts'
+import { address, arpFrame, pingFrame, received, simulate, whoHas, type Rows } from './testing.ts'
 
 const at = (n: number, i: number): string => `10.0.${n}.${i}`
 const macOf = (n: number, i: number): string => port(n, i).mac_address

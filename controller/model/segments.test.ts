@@ -1,6 +1,7 @@
 // Networks with several segments without a switch: each host is on one, and the segments stay apart.
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { parseArp } from '../../packet/arp.ts'
 import { mac } from '../address.ts'
 import { alarmsOf } from '../alarms.ts'
 import { Derivation } from '../derivation.ts'
@@ -9,7 +10,7 @@ import { apps } from '../../apps/index.ts'
 import { BROADCAST_MAC, parseFrame } from '../../packet/frame.ts'
 import { host, network, port, subnet, uuid, vif, wired } from '../testing.ts'
 import type { Delivery } from './fabric.ts'
-import { parseArp, pingFrame, received, simulate, whoHas } from './testing.ts'
+import { pingFrame, received, simulate, whoHas } from './testing.ts'
 
 const VLAN = { left: 10, right: 20, far: null } as const
 type Physical = keyof typeof VLAN

@@ -2,16 +2,18 @@
 import { composeArp, ETHERTYPE_ARP, type Arp } from '../../packet/arp.ts'
 import { BROADCAST_MAC, checksum, composeFrame, composeIpv4, parseFrame, parseIpv4 } from '../../packet/frame.ts'
 import { apps } from '../../apps/index.ts'
-import type {
-  AddressGroup,
-  Host,
-  Network,
-  Port,
-  Router,
-  SecurityGroup,
-  SecurityGroupRule,
-  Subnet,
-  Vif,
+import {
+  neighbourKey,
+  type AddressGroup,
+  type Host,
+  type Neighbour,
+  type Network,
+  type Port,
+  type Router,
+  type SecurityGroup,
+  type SecurityGroupRule,
+  type Subnet,
+  type Vif,
 } from '../app.ts'
 import { ipv4, mac } from '../address.ts'
 import { Deployment } from '../deployment.ts'
@@ -28,6 +30,9 @@ export interface Rows {
   readonly securityGroups?: readonly SecurityGroup[]
   readonly securityGroupRules?: readonly SecurityGroupRule[]
   readonly addressGroups?: readonly AddressGroup[]
+  /** The hosts that stand for routers, by router. */
+  readonly routerHosts?: Readonly<Record<string, string>>
+  readonly neighbours?: readonly Neighbour[]
 }
 
 export interface Simulated {
@@ -66,9 +71,12 @@ export function simulate(rows: Rows): Simulated {
   for (const row of rows.vifs) inputs.vif.set(`${row.host}/${row.name}`, row)
   for (const row of rows.securityGroups ?? []) inputs.security_group.set(row.id, row)
   for (const row of rows.securityGroupRules ?? []) inputs.security_group_rule.set(row.id, row)
+  for (const [id, at] of Object.entries(rows.routerHosts ?? {}))
+    inputs.router_host.set(id, { id, host: at, pinned: false, avoid: null })
+  for (const row of rows.neighbours ?? []) inputs.neighbour.set(neighbourKey(row.network, row.address), row)
   for (const row of rows.addressGroups ?? []) inputs.address_group.set(row.id, row)
   const deployment = new Deployment()
-  const fabric = new Fabric(appController(apps, derivation.reads))
+  const fabric = new Fabric(appController(apps, derivation.reads), (stage) => derivation.tables.table(stage))
   for (const { id, encapIp, uplinks } of rows.hosts) {
     const ofports = rows.vifs.filter(({ host }) => host === id).map(({ ofport }) => ofport)
     fabric.addHost(id, ipv4(encapIp) ?? 0, ofports)
@@ -102,14 +110,6 @@ export const whoHas = (hardware: string, own: string, wanted: string): Uint8Arra
     tha: 0,
     tpa: address(wanted),
   })
-
-export function parseArp(bytes: Uint8Array): Arp | null {
-  const frame = parseFrame(bytes)
-  if (frame?.etherType !== ETHERTYPE_ARP || frame.payload.length < 28) return null
-  const at = (start: number, size: number): number =>
-    frame.payload.subarray(start, start + size).reduce((value, byte) => value * 256 + byte, 0)
-  return { op: at(6, 2), sha: at(8, 6), spa: at(14, 4), tha: at(18, 6), tpa: at(24, 4) }
-}
 
 export interface Ping {
   readonly fromMac: string | number

@@ -1,11 +1,12 @@
 // Flat and VLAN networks without a switch: what goes to the wire, what comes from it, and what does neither.
+import { parseArp } from '../../packet/arp.ts'
 import { expect, test } from 'vitest'
 import { hostMac, mac } from '../address.ts'
 import { composeDhcp, messageTypes } from '../../packet/dhcp.ts'
 import { BROADCAST_MAC, composeFrame, composeIpv4, composeUdp, parseFrame } from '../../packet/frame.ts'
 import { gateway, host, network, port, router, subnet, uuid, vif, wired } from '../testing.ts'
 import type { Delivery } from './fabric.ts'
-import { arpFrame, address, parseArp, pingFrame, received, simulate, whoHas, type Rows } from './testing.ts'
+import { arpFrame, address, pingFrame, received, simulate, whoHas, type Rows } from './testing.ts'
 
 const UPLINK = 60_000
 /** Network 1 is flat, 2 in VLAN 200 of the same wire, 3 an overlay; hosts 1 and 2 are on the wire, host 3 is not. */

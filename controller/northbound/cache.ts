@@ -72,6 +72,7 @@ const indexes: { readonly [K in Kind]: Indexes<Model[K]> } = {
   },
   address_groups: { name: (o) => [o.name], project_id: (o) => [o.project_id] },
   agents: {},
+  router_hosts: {},
   quotas: {},
 }
 
@@ -151,6 +152,7 @@ export class Cache implements Reader {
     subnetpools: new Collection(indexes.subnetpools),
     address_scopes: new Collection(indexes.address_scopes),
     agents: new Collection(indexes.agents),
+    router_hosts: new Collection(indexes.router_hosts),
     quotas: new Collection(indexes.quotas),
   }
   /** Revisions of all other keys, which have no content of interest: the guards of transactions. */

@@ -20,6 +20,7 @@ const names: Readonly<Record<string, string>> = {
   'filter-validation': 'Filter parameters validation',
   ip_allocation: 'IP Allocation',
   'ip-substring-filtering': 'IP address substring filtering',
+  l3_agent_scheduler: 'L3 Agent Scheduler',
   l2_adjacency: 'L2 Adjacency',
   'multi-provider': 'Multi Provider Network',
   'net-mtu': 'Network MTU',

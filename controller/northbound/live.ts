@@ -5,6 +5,8 @@
 export interface LiveAgent {
   readonly id: string
   readonly host: string
+  /** How rows about the host name it. */
+  readonly systemId: string
   readonly alive: boolean
   readonly created_at: string
   readonly started_at: string
@@ -25,10 +27,12 @@ export interface LiveState {
   agents(): readonly LiveAgent[]
   /** False when the host is still connected; true when it is known no more. */
   forgetAgent(id: string): boolean
+  /** Whether packets of the network can reach the host. */
+  carries(agent: string, network: string): boolean
   /** Undefined where no host has reported anything. */
   portStatus(id: string): Status | undefined
   networkStatus(id: string): Status | undefined
-  /** The host that has the port's interface. */
+  /** The name of the host that has the port's interface. */
   portHost(id: string): string | undefined
   /** The physical networks that a host has a way to, by the host's id or name; undefined for one that is not known. */
   physicalNetworks(host: string): ReadonlySet<string> | undefined

@@ -191,6 +191,20 @@ export interface AgentSettings {
   readonly admin_state_up: boolean
 }
 
+/**
+ * The host that stands for a router on its external network; the id is the router's. The controller chooses one and keeps
+ * it while it can; the API writes where an operator wants it, or does not want it. It goes with the router's gateway.
+ */
+export interface RouterHost {
+  readonly id: string
+  /** `system-id` of the host. */
+  readonly host: string
+  /** An operator has chosen it. */
+  readonly pinned: boolean
+  /** The host from which an operator took the router: it has the router only while no other can. */
+  readonly avoid: string | null
+}
+
 /** Limits that differ from the defaults; the id is the project's. */
 export interface Quota {
   readonly id: string
@@ -209,12 +223,13 @@ export interface Model {
   readonly subnetpools: SubnetPool
   readonly address_scopes: AddressScope
   readonly agents: AgentSettings
+  readonly router_hosts: RouterHost
   readonly quotas: Quota
 }
 
 export type Kind = keyof Model
 /** The kinds with the standard attributes, owned by a project. */
-export type ResourceKind = Exclude<Kind, 'agents' | 'quotas'>
+export type ResourceKind = Exclude<Kind, 'agents' | 'router_hosts' | 'quotas'>
 
 /** `security_groups` in bodies and keys, `security-groups` in addresses. */
 export const pathOf = (kind: ResourceKind): string => kind.replaceAll('_', '-')
@@ -231,6 +246,7 @@ const isKind: Readonly<Record<Kind, true>> = {
   subnetpools: true,
   address_scopes: true,
   agents: true,
+  router_hosts: true,
   quotas: true,
 }
 

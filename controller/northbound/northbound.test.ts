@@ -299,24 +299,6 @@ describe('routers', () => {
   })
 })
 
-test('hosts serve what their ports need: assigning a network or router to an agent by hand is refused', async () => {
-  const api = await start()
-  const id = '11111111-1111-4111-8111-111111111111'
-  for (const [kind, body] of [
-    ['dhcp-networks', { network_id: id }],
-    ['l3-routers', { router_id: id }],
-  ] as const) {
-    const replies = [
-      await api.call('POST', `agents/${id}/${kind}`, body),
-      await api.call('DELETE', `agents/${id}/${kind}/${id}`),
-    ]
-    expect(replies.map((reply) => [reply.status, reply.body.NeutronError.type])).toEqual([
-      [409, 'SchedulingNotSupported'],
-      [409, 'SchedulingNotSupported'],
-    ])
-  }
-})
-
 describe('?wait=realized', () => {
   test('answers 201 when all hosts confirmed, else 202 and the hosts that did not', async () => {
     let pending: { host: string; reason: string }[] = []

@@ -1,5 +1,6 @@
 // The OpenAPI document, made from the attribute tables.
 import { pathOf } from './model.ts'
+import { agentPaths, agentSchemas } from './openapi-agents.ts'
 import { operatorPaths } from './openapi-operator.ts'
 import {
   id,
@@ -153,6 +154,7 @@ function schemas(): Record<string, object> {
   })
   return {
     ...Object.fromEntries(made),
+    ...agentSchemas,
     Tags: object({ tags: { type: 'array', items: text } }, ['tags']),
     RouterInterface: object({ subnet_id: text, port_id: text }),
     ExtraRoutes: object({
@@ -171,7 +173,7 @@ export function openApi(): Record<string, unknown> {
   return {
     openapi: '3.0.3',
     info: { title: 'Weft', version: '2.0', description: 'OpenStack Networking API v2.0 over Open vSwitch.' },
-    paths: Object.assign({}, ...resourceKinds.map(resourcePaths), actionPaths(), operatorPaths()),
+    paths: Object.assign({}, ...resourceKinds.map(resourcePaths), actionPaths(), agentPaths, operatorPaths()),
     components: {
       schemas: schemas(),
       securitySchemes: {

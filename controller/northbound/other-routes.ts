@@ -1,19 +1,17 @@
-// Resources that are not owned objects: agents (hosts), quotas, IP availability, availability zones, extensions, versions.
+// Resources that are not owned objects: quotas, IP availability, availability zones, extensions, versions.
 // oxlint-disable oxc/no-async-endpoint-handlers -- fastify, unlike Express, awaits its handlers
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { parseIp } from './address.ts'
-import { boolean, integer, oneOf, text } from './attribute-types.ts'
+import { integer, oneOf, text } from './attribute-types.ts'
 import { requireAdmin } from './auth.ts'
-import { ApiError, conflict, forbidden, notFound } from './errors.ts'
+import { ApiError, forbidden, notFound } from './errors.ts'
 import { extensions } from './extensions.ts'
-import { baseUrl, idOf, queryOf, sendList, unwrap } from './http.ts'
-import type { LiveAgent } from './live.ts'
-import { type Network, pathOf, type Port, type Quota, type ResourceKind, type Router, type Subnet } from './model.ts'
+import { baseUrl, idOf, sendList, unwrap } from './http.ts'
+import { type Network, pathOf, type Port, type Quota, type ResourceKind, type Subnet } from './model.ts'
 import { quotaName, quotaOf } from './quota.ts'
-import { parseQuery, type Row, select } from './query.ts'
+import type { Row } from './query.ts'
 import { type Attribute, attribute, computed, type Environment, parseBody } from './resource.ts'
 import { resourceKinds } from './resources/index.ts'
-import { routerInterfaces } from './resources/router-ports.ts'
 import type { Service } from './service.ts'
 import type { Transact } from './transaction.ts'
 
@@ -25,7 +23,6 @@ export interface OtherOptions {
 
 export function otherRoutes(app: FastifyInstance, options: OtherOptions): void {
   versionRoutes(app)
-  agentRoutes(app, options)
   quotaRoutes(app, options)
   availabilityRoutes(app, options)
 }
@@ -82,109 +79,6 @@ function versionRoutes(app: FastifyInstance): void {
       rows: () => ['network', 'router'].map((resource) => ({ name: 'default', resource, state: 'available' })),
     }),
   )
-}
-
-const agentTable: Readonly<Record<string, Attribute>> = {
-  id: computed(text()),
-  agent_type: computed(text()),
-  binary: computed(text()),
-  topic: computed(text()),
-  host: computed(text()),
-  availability_zone: computed(text()),
-  alive: computed(boolean),
-  admin_state_up: attribute(boolean, { create: 'none', update: 'admin' }),
-  description: attribute(text(), { create: 'none', update: 'admin' }),
-  configurations: computed(freeForm),
-  resources_synced: computed(boolean),
-  created_at: computed(text()),
-  started_at: computed(text()),
-  heartbeat_timestamp: computed(text()),
-}
-
-function agentRoutes(app: FastifyInstance, { environment, service, transact }: OtherOptions): void {
-  const { cache, live } = environment
-  const project = (agent: LiveAgent): Row => {
-    const settings = cache.get('agents', agent.id)
-    return {
-      ...agent,
-      agent_type: 'Open vSwitch agent',
-      binary: 'ovs-vswitchd',
-      topic: 'N/A',
-      availability_zone: 'default',
-      admin_state_up: settings?.admin_state_up ?? true,
-      description: settings?.description ?? '',
-      resources_synced: agent.alive,
-    }
-  }
-  const find = (request: FastifyRequest): LiveAgent => {
-    requireAdmin(request.context, 'get_agent')
-    const agent = live.agents().find(({ id }) => id === idOf(request))
-    if (!agent) throw notFound('Agent', idOf(request))
-    return agent
-  }
-  const listing = (request: FastifyRequest, agents: Iterable<LiveAgent>): object => {
-    requireAdmin(request.context, 'get_agent')
-    return sendList(request, { name: 'agents', table: agentTable, rows: () => [...agents].map(project) })
-  }
-
-  app.get('/v2.0/agents', (request) => listing(request, live.agents()))
-  app.get('/v2.0/agents/:id', (request) => {
-    const { fields } = parseQuery(queryOf(request), agentTable, request.context.admin)
-    return { agent: select(project(find(request)), fields) }
-  })
-  app.put('/v2.0/agents/:id', async (request) => {
-    const agent = find(request)
-    const change = parseBody(agentTable, unwrap(request.body, 'agent'), 'update', request.context, 'agent')
-    await transact((tx) => {
-      const before = tx.get('agents', agent.id) ?? { id: agent.id, description: '', admin_state_up: true }
-      tx.put('agents', { ...before, ...change })
-    })
-    return { agent: project(agent) }
-  })
-  app.delete('/v2.0/agents/:id', async (request, reply) => {
-    const { id, host } = find(request)
-    if (!live.forgetAgent(id))
-      throw conflict('AgentInUse', `Agent ${id} (host ${host}) is connected: unset its manager first.`)
-    await transact((tx) => tx.delete('agents', id))
-    return reply.code(204).send()
-  })
-
-  const boundPorts = (host: string): Port[] => [...cache.all('ports')].filter((port) => live.portHost(port.id) === host)
-  const onNetworks = (networks: ReadonlySet<string>): LiveAgent[] => {
-    const ports = [...networks].flatMap((id) => cache.select('ports', 'network_id', id))
-    const hosts = new Set(ports.map((port) => live.portHost(port.id)))
-    return live.agents().filter(({ host }) => hosts.has(host))
-  }
-  const networksOf = (router: Router): Set<string> =>
-    new Set(routerInterfaces(cache, router.id).map((port) => port.network_id))
-
-  // What a host carries follows from its ports; nothing is scheduled, so nothing can be added or removed by hand.
-  app.get('/v2.0/networks/:id/dhcp-agents', (request) =>
-    listing(request, onNetworks(new Set([service.find(request.context, 'networks', idOf(request)).id]))),
-  )
-  app.get('/v2.0/routers/:id/l3-agents', (request) =>
-    listing(request, onNetworks(networksOf(service.find(request.context, 'routers', idOf(request))))),
-  )
-  app.get('/v2.0/agents/:id/dhcp-networks', (request) => {
-    const ids = new Set(boundPorts(find(request).host).map((port) => port.network_id))
-    const found = [...ids].flatMap((id) => cache.get('networks', id) ?? [])
-    return { networks: found.map((network: Network) => service.project(request.context, 'networks', network)) }
-  })
-  app.get('/v2.0/agents/:id/l3-routers', (request) => {
-    const ids = new Set(boundPorts(find(request).host).map((port) => port.network_id))
-    const found = [...cache.all('routers')].filter((router) => [...networksOf(router)].some((id) => ids.has(id)))
-    return { routers: found.map((router) => service.project(request.context, 'routers', router)) }
-  })
-  const unscheduled = (): never => {
-    throw conflict(
-      'SchedulingNotSupported',
-      'Every host serves the networks and routers of its ports: they are not assigned to agents.',
-    )
-  }
-  for (const each of ['dhcp-networks', 'l3-routers']) {
-    app.post(`/v2.0/agents/:id/${each}`, unscheduled)
-    app.delete(`/v2.0/agents/:id/${each}/:member`, unscheduled)
-  }
 }
 
 const quotaNames = Object.fromEntries(resourceKinds.map((kind) => [quotaName(kind), kind]))

@@ -9,6 +9,7 @@ import fastify, {
   type FastifyRequest,
 } from 'fastify'
 import { Registry } from 'prom-client'
+import { agentRoutes } from './agent-routes.ts'
 import { credentialAuthenticator, openAuthenticator, requireLocal } from './auth.ts'
 import { Cache } from './cache.ts'
 import type { Credentials } from './credentials.ts'
@@ -120,6 +121,7 @@ export async function createNorthbound(options: NorthboundOptions): Promise<Fast
     measure(guarded, cache, options.registry ?? new Registry())
     otherRoutes(guarded, { environment, service, transact })
     const routeOptions = { environment, service, waitRealized: options.waitRealized }
+    agentRoutes(guarded, { ...routeOptions, transact })
     resourceRoutes(guarded, routeOptions)
     securityGroupRoutes(guarded, routeOptions)
     if (options.operator) {

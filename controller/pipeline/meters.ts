@@ -9,6 +9,8 @@ export const isOurMeter = (meter: number): boolean => meter >= FIRST && meter < 
 export const portMeter = (ofport: number): number => FIRST + ofport
 /** The meter for what routers answer through the controller. OpenFlow port numbers end below 0xff00. */
 export const ROUTER_METER = FIRST + 0xff01
+/** The meter for what routers want to know of their neighbours on external networks. */
+export const NEIGHBOUR_METER = FIRST + 0xff04
 /** The meter for packets that rules reject. */
 export const REJECT_METER = FIRST + 0xff02
 /** The meter for packets of which rules want a log. */

@@ -65,6 +65,8 @@ export const mark = {
   asked: part(17, 1),
   /** A DHCP request from an address that is not its sender's. */
   foreign: part(18, 1),
+  /** It came to a router by the router's gateway host, which is not its sender's: there is no port here to answer to. */
+  entered: part(19, 1),
 } as const
 /** What the rules of one policy work with: loading a direction here starts anew. */
 export const POLICY = part(3, 13)

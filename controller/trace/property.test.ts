@@ -35,7 +35,7 @@ const rows: Rows = {
 }
 const { fabric, derivation, deployment, tracer } = tracerOf(rows)
 
-const scanned = new Fabric(appController(apps, derivation.reads))
+const scanned = new Fabric(appController(apps, derivation.reads), (stage) => derivation.tables.table(stage))
 for (const { id, encapIp, uplinks } of rows.hosts) {
   const address = ipv4(encapIp) ?? 0
   const ofports = rows.vifs.filter((each) => each.host === id).map(({ ofport }) => ofport)

@@ -78,7 +78,7 @@ export class Tracer {
 
   #fabric(hosts: readonly TracedHost[]): Fabric {
     const { apps, derivation } = this.#options
-    const fabric = new Fabric(appController(apps, derivation.reads))
+    const fabric = new Fabric(appController(apps, derivation.reads), (stage) => derivation.tables.table(stage))
     for (const { id, encapIp, ofports, uplinks, items } of hosts) {
       const address = ipv4(encapIp) ?? 0
       fabric.addHost(id, address, ofports, new ScannedSwitch(address, items))

@@ -18,10 +18,18 @@ import {
 } from '../../controller/model/testing-packets.ts'
 
 const [A, B] = [0x0200_0000_000a, 0x0200_0000_000b]
-const pairs: readonly Ends[] = [
-  { fromMac: A, toMac: B, from: '10.0.0.1', to: '10.0.0.2' },
-  { fromMac: A, toMac: B, from: '2001:db8::1', to: '2001:db8::2' },
-]
+const macs = { fromMac: A, toMac: B }
+/** What each end sends to the other. */
+type Pair = readonly [forth: Ends, back: Ends]
+const pairs: readonly Pair[] = [
+  { ...macs, from: '10.0.0.1', to: '10.0.0.2' },
+  { ...macs, from: '2001:db8::1', to: '2001:db8::2' },
+].map((forth) => [forth, reply(forth)])
+/** Two clients that share an address, as the server sees them. */
+export const translatedPairs: readonly Pair[] = ['10.0.0.1', '10.0.0.3'].map((from) => [
+  { ...macs, from, to: '10.0.0.2' },
+  { ...macs, from: '10.0.0.2', to: '10.0.0.9' },
+])
 /** Client's and server's. */
 const portPairs = [
   [1000, 80],
@@ -57,14 +65,29 @@ const step: fc.Arbitrary<Step> = fc.record({
   random: fc.nat(0xffff_ffff),
 })
 
+/**
+ * Nothing that closes a connection: when one begins anew, OVS keeps the old one's translated tuple until its cleaner has
+ * come by, and the model has no clock.
+ */
+const open = (kind: Step['kind']): Step['kind'] => (kind === 'fin' || kind === 'rst' || kind === 'wild' ? 'data' : kind)
+
 /** One end's numbers. */
 interface Numbers {
   next: number
 }
 
 class Talk {
+  readonly #pairs: readonly Pair[]
   readonly #sent: Uint8Array[] = []
   readonly #numbers = new Map<string, readonly [Numbers, Numbers]>()
+
+  constructor(among: readonly Pair[]) {
+    this.#pairs = among
+  }
+
+  get #isTranslated(): boolean {
+    return this.#pairs === translatedPairs
+  }
 
   packets(each: Step): readonly Uint8Array[] {
     const made = this.#make(each)
@@ -73,22 +96,28 @@ class Talk {
   }
 
   #make({ pair, ports, back, what, kind, random }: Step): readonly Uint8Array[] {
-    const forth = pairs[pair] as Ends
-    const ends = back ? reply(forth) : forth
+    const both = this.#pairs[pair] as Pair
+    const ends = both[back ? 1 : 0]
     const [client, server] = portPairs[ports] ?? [1, 1]
     const between = back ? ([server, client] as const) : ([client, server] as const)
     switch (what) {
       case 'tcp':
-        return [this.#segment(`${pair} ${ports}`, ends, between, back, kind, random)]
+        return [this.#segment(`${pair} ${ports}`, ends, between, back, this.#isTranslated ? open(kind) : kind, random)]
       case 'udp':
         return [udpFrame(ends, between)]
       case 'echo':
         return [echoFrame(ends, random % 2 === 0 ? 'request' : 'reply', (random >>> 1) % 3)]
       case 'error': {
+        if (this.#isTranslated) {
+          // What the sender of the error got had the addresses that it answers to.
+          const [own, other] = between
+          const about = kind === 'syn' ? tcpFrame(reply(ends), [other, own], syn) : udpFrame(reply(ends), [other, own])
+          return [unreachableFrame(ends, random % 2 === 0 ? about : about.slice(0, 14 + 20 + 8))]
+        }
         const about = this.#sent[random % Math.max(this.#sent.length, 1)]
         if (about === undefined) return []
         // Mostly to the sender of the packet; if not, nonsense.
-        const to = pairs.flatMap((one) => [one, reply(one)]).find((one) => isFrom(about, one)) ?? ends
+        const to = this.#pairs.flat().find((one) => isFrom(about, one)) ?? ends
         return [unreachableFrame(random % 7 === 0 ? ends : reply(to), about)]
       }
       case 'fragments': {
@@ -147,8 +176,7 @@ class Talk {
 
   /** A control connection from its start, in which one end announces, and the data connection that follows. */
   #ftp(pair: number, byServer: boolean, random: number): readonly Uint8Array[] {
-    const forth = pairs[pair] as Ends
-    const back = reply(forth)
+    const [forth, back] = this.#pairs[pair] as Pair
     const texts =
       pair === 0
         ? ['PORT 10,0,0,1,8,1\r\n', '227 Entering Passive Mode (10,0,0,2,8,1).\r\n']
@@ -199,7 +227,7 @@ function odd(ends: Ends, ports: readonly [number, number], random: number): Uint
 }
 
 /** Packets in the order in which they are sent, all from one side of the switch. */
-export function conversations(seed: number, steps: number): readonly Uint8Array[] {
-  const talk = new Talk()
+export function conversations(seed: number, steps: number, among: readonly Pair[] = pairs): readonly Uint8Array[] {
+  const talk = new Talk(among)
   return fc.sample(step, { seed, numRuns: steps }).flatMap((each) => talk.packets(each))
 }

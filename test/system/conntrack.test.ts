@@ -8,7 +8,7 @@ import { ModelSwitch } from '../../controller/model/switch.ts'
 import { plainPort } from '../../controller/model/tables.ts'
 import { formatTrace } from '../../controller/model/trace.ts'
 import { parseFlowMod } from '../../ofproto/messages/index.ts'
-import { conversations } from './conntrack-conversations.ts'
+import { conversations, translatedPairs } from './conntrack-conversations.ts'
 import { ModelLab } from './model-lab.ts'
 
 const PORT = 1
@@ -31,6 +31,16 @@ const flows = families.flatMap((six) => {
     `table=3,ct_state=+new+trk,tcp${six},actions=controller,ct(commit,force,zone=6)`,
   ]
 })
+/** In zone 7 two clients get the address 10.0.0.9, and what comes there finds them; then the packet is looked at again. */
+const translating = [
+  'ip,actions=ct(zone=7,nat,table=1)',
+  'table=1,priority=2,ct_state=+new+trk,ip,nw_dst=10.0.0.2,actions=controller,ct(commit,zone=7,nat(src=10.0.0.9),table=2)',
+  'table=1,priority=2,ct_state=+new+trk,ip,nw_dst=10.0.0.9,udp,tp_dst=3000,actions=ct(commit,zone=7,nat(dst=10.0.0.3),table=2)',
+  'table=1,priority=2,ct_state=+inv+trk,ip,actions=controller,ct(zone=7,nat,table=2)',
+  'table=1,priority=1,ip,actions=controller,ct(zone=7,table=2)',
+  'table=2,actions=controller',
+]
+
 const rest = [
   'table=1,priority=0,actions=controller',
   'table=2,actions=controller',
@@ -49,31 +59,57 @@ const text = (entries: Iterable<readonly [string, AnyValue]>): string =>
     .toSorted()
     .join()
 
-test.each([1, 2, 3, 4])('whatever is said, both find the same state, mark, label and tuple (seed %i)', async (seed) => {
-  await using lab = await ModelLab.start([PORT], '198.18.72.1', [])
-  const mods = [...flows, ...rest].map((each) => parseFlowMod('add', each))
-  await lab.install(mods)
-  await lab.watch()
-  const model = new ModelSwitch()
-  model.ports.set(PORT, plainPort)
-  for (const each of mods) model.addFlow(each)
-  const states = new Set<AnyValue | undefined>()
-  const compare = async (bytes: Uint8Array): Promise<void> => {
-    const trace = model.trace({ bytes, inPort: PORT })
-    await lab.receive({ bytes, inPort: PORT })
+/** Both with the flows: sends packets through both, and compares what the controller gets. */
+class Twins implements AsyncDisposable {
+  readonly lab: ModelLab
+  readonly model = new ModelSwitch()
+  readonly states = new Set<AnyValue | undefined>()
+
+  private constructor(lab: ModelLab) {
+    this.lab = lab
+  }
+
+  static async start(texts: readonly string[]): Promise<Twins> {
+    const twins = new Twins(await ModelLab.start([PORT], '198.18.72.1', []))
+    const mods = texts.map((each) => parseFlowMod('add', each))
+    await twins.lab.install(mods)
+    await twins.lab.watch()
+    twins.model.ports.set(PORT, plainPort)
+    for (const each of mods) twins.model.addFlow(each)
+    return twins
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.lab[Symbol.asyncDispose]()
+  }
+
+  async compare(bytes: Uint8Array): Promise<void> {
+    const trace = this.model.trace({ bytes, inPort: PORT })
+    await this.lab.receive({ bytes, inPort: PORT })
     const ours = trace.packetIns.map((each) => `${each.table} ${text(each.metadata)} ${hex(each.bytes)}`)
-    const theirs = (await lab.punts(ours.length)).map(
+    const theirs = (await this.lab.punts(ours.length)).map(
       ({ table, match, data }) => `${table} ${text(entriesOf(match))} ${hex(data)}`,
     )
     const context = formatTrace(trace)
     expect({ packetIns: ours.toSorted(), context }).toEqual({ packetIns: theirs.toSorted(), context })
-    for (const { metadata } of trace.packetIns) states.add(metadata.get('ct_state'))
+    for (const { metadata } of trace.packetIns) this.states.add(metadata.get('ct_state'))
   }
-  for (const bytes of conversations(seed, 160)) await compare(bytes)
-  await lab.install([{ kind: 'ct_flush_zone', xid: 0, zone: 5 }])
-  model.conntrack.flush(5)
-  for (const bytes of conversations(seed, 40)) await compare(bytes)
-  expect(await lab.punts(0)).toEqual([])
+}
+
+test.each([1, 2, 3, 4])('whatever is said, both find the same state, mark, label and tuple (seed %i)', async (seed) => {
+  await using twins = await Twins.start([...flows, ...rest])
+  for (const bytes of conversations(seed, 160)) await twins.compare(bytes)
+  await twins.lab.install([{ kind: 'ct_flush_zone', xid: 0, zone: 5 }])
+  twins.model.conntrack.flush(5)
+  for (const bytes of conversations(seed, 40)) await twins.compare(bytes)
+  expect(await twins.lab.punts(0)).toEqual([])
   // The conversations are worth the name only if they get somewhere.
-  expect(states.size).toBeGreaterThan(6)
+  expect(twins.states.size).toBeGreaterThan(6)
+})
+
+test.each([1, 2, 3, 4])('both translate addresses and ports, in errors and fragments too (seed %i)', async (seed) => {
+  await using twins = await Twins.start(translating)
+  for (const bytes of conversations(seed, 160, translatedPairs)) await twins.compare(bytes)
+  expect(await twins.lab.punts(0)).toEqual([])
+  expect(twins.states.size).toBeGreaterThan(6)
 })

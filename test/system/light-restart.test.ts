@@ -1,13 +1,11 @@
 // Restarts and damage: of the controller, of a host's switch, and by hand. What is right stays untouched, what is wrong is
 // repaired, and traffic does not notice.
-import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Json } from '../lab/controller.ts'
 import { Cloud, warm, type Guest, type Network, type Subnet } from '../lab/cloud.ts'
 import type { Hypervisor } from '../lab/fabric.ts'
-import { startDaemon, until } from '../lab/run.ts'
+import { pinging } from '../lab/losses.ts'
+import { until } from '../lab/run.ts'
 
 /** An audit finds within this time what no event tells of; the promise is 30 s. */
 const REPAIRED_SECONDS = 30
@@ -53,17 +51,9 @@ const logged = (from: number, message: string): readonly Json[] =>
 
 /** Pings every 10 ms while `act` runs; the packets that got no answer. */
 async function lost(act: () => Promise<unknown>): Promise<number> {
-  const log = join(cloud.fabric.folder, `${randomUUID()}.ping`)
-  const ping = await startDaemon('ping', ['-n', '-i', '0.01', b.port.address], { namespace: a.vm.namespace, log })
-  try {
-    await act()
-  } finally {
-    await ping.stop('SIGINT')
-  }
-  const summary = /(\d+) packets transmitted, (\d+) received/
-  const [, sent, received] = summary.exec(readFileSync(log, 'utf8')) ?? []
-  expect(Number(sent)).toBeGreaterThan(10)
-  return Number(sent) - Number(received)
+  const losses = await pinging(a.vm, b.port.address, 10, act)
+  expect(losses.sent).toBeGreaterThan(10)
+  return losses.lost
 }
 
 /** What a restart sent to the hosts' switches, all messages counted. */

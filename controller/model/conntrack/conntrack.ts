@@ -5,10 +5,12 @@ import { extractFlow, type FlowKey } from '../../../ofproto/packet/index.ts'
 import { announced, controlOf, expectedKey, type Helper } from './expect.ts'
 import { Fragments } from './fragments.ts'
 import { classify, isRequest, nameOf, reversed, type Classified, type ConnectionKey } from './key.ts'
+import { answerTuple, otherSide, translate, translateFragment, type NatRequest, type Translation } from './nat.ts'
 import { mayOpen, readSegment, TcpConnection, type Verdict } from './tcp.ts'
 
 /** Bits of ct_state. */
-export const CT = { new: 1, est: 2, rel: 4, rpl: 8, inv: 0x10, trk: 0x20 } as const
+export const CT = { new: 1, est: 2, rel: 4, rpl: 8, inv: 0x10, trk: 0x20, snat: 0x40, dnat: 0x80 } as const
+const TRANSLATED = CT.snat | CT.dnat
 
 /** A value and which of its bits count. */
 interface Bits {
@@ -25,6 +27,8 @@ export interface TrackRequest {
   readonly helper: Helper | null
   readonly mark: Bits
   readonly label: Bits
+  /** Whether addresses are translated, and how those of a new connection. */
+  readonly nat: NatRequest | null
   /** Tells apart the ct actions that one packet meets. */
   readonly place: string
 }
@@ -39,6 +43,8 @@ export interface Tracked {
   readonly tuple: ConnectionKey | null
   /** Known to be of it in that zone: not looked for again. */
   readonly connection: Connection | null
+  /** It goes the other way than the connection's first packet, whether or not it is valid. */
+  readonly reply: boolean
 }
 
 /** A packet's bytes with what is known of it. */
@@ -49,7 +55,11 @@ export interface Carrier {
 }
 
 /** All packets that go on: one, none (a fragment is held), or all fragments of a packet. */
-export type Released = readonly Pick<Carrier, 'bytes' | 'tracked'>[]
+export type Released = readonly Release[]
+interface Release {
+  readonly bytes: Uint8Array
+  readonly tracked: Tracked
+}
 
 export interface Tracker {
   track(carrier: Carrier, request: TrackRequest): Released
@@ -67,12 +77,23 @@ class Exchange {
 
 interface Connection {
   readonly key: ConnectionKey
+  /** Of its answers: not the key reversed where addresses are translated. */
+  readonly answer: ConnectionKey
+  /** Which end of what goes in its direction is translated. */
+  readonly translated: 'src' | 'dst' | null
   readonly protocol: TcpConnection | Exchange
   readonly helper: Helper | null
   /** The control connection that announced this one. */
   readonly parent: ConnectionKey | null
   mark: bigint
   label: bigint
+}
+
+/** Which connection a packet is of, and the key that it has there. */
+interface Known {
+  readonly connection: Connection | null
+  readonly key: ConnectionKey
+  readonly reply: boolean
 }
 
 /** Mark and label are the parent's when it announced. */
@@ -98,13 +119,27 @@ export class Conntrack implements Tracker {
   readonly #fragments = new Fragments()
 
   track(carrier: Carrier, request: TrackRequest): Released {
-    if (carrier.key.fragment === 0) return [{ bytes: carrier.bytes, tracked: this.#trackWhole(carrier, request) }]
+    if (carrier.key.fragment === 0) return [this.#translated(carrier, this.#trackWhole(carrier, request), request)]
     const found = this.#fragments.add(carrier.bytes, carrier.key, `${request.zone} ${request.place}`)
     if (found === 'held') return []
     if (found === 'invalid') return [{ bytes: carrier.bytes, tracked: describe(CT.inv, request.zone, null, null) }]
     const whole = { bytes: found.whole, key: extractFlow(found.whole), tracked: carrier.tracked }
-    const tracked = { ...this.#trackWhole(whole, request), connection: null }
-    return found.parts.map((bytes) => ({ bytes, tracked }))
+    const { bytes, tracked } = this.#translated(whole, this.#trackWhole(whole, request), request)
+    const wholeKey = extractFlow(bytes)
+    const asWhole = (part: Uint8Array): Uint8Array =>
+      bytes === found.whole ? part : translateFragment(part, extractFlow(part), bytes, wholeKey)
+    return found.parts.map((part) => ({ bytes: asWhole(part), tracked: { ...tracked, connection: null } }))
+  }
+
+  /** The packet with what was found of it, and with its addresses translated if that is asked for. */
+  #translated({ bytes, key }: Carrier, tracked: Tracked, { nat, zone }: TrackRequest): Release {
+    if (nat === null) return { bytes, tracked }
+    const cleared = { ...tracked, connection: null }
+    const found = tracked.connection === null ? null : classify(bytes, key, zone)
+    const to = tracked.connection && translationOf(tracked.connection, tracked.reply)
+    if (found === null || to === null || (tracked.state & TRANSLATED) !== 0) return { bytes, tracked: cleared }
+    const state = tracked.state | (to.side === 'src' ? CT.snat : CT.dnat)
+    return { bytes: translate(bytes, key, to, found.related), tracked: { ...cleared, state } }
   }
 
   /** Forgets the connections of a zone. */
@@ -118,7 +153,8 @@ export class Conntrack implements Tracker {
     const control = controlOf(carrier.key.protocol, [carrier.key.tpSrc, carrier.key.tpDst], request.helper)
     const known = carrier.tracked?.connection ?? null
     if (known !== null && known.key.zone === zone && !request.force && control === null) {
-      return this.#noted(known, describe(carrier.tracked?.state ?? 0, zone, known, known.key), request)
+      const { state = 0, reply = false } = carrier.tracked ?? {}
+      return this.#noted(known, { ...describe(state, zone, known, known.key), reply }, request)
     }
     const found = classify(carrier.bytes, carrier.key, zone)
     return found === null ? describe(CT.inv, zone, null, null) : this.#trackClassified(carrier, found, request, control)
@@ -127,8 +163,9 @@ export class Conntrack implements Tracker {
   #trackClassified(carrier: Carrier, found: Classified, request: TrackRequest, control: Helper | null): Tracked {
     const { zone, force } = request
     const before = carrier.tracked?.zone === zone ? carrier.tracked.state : 0
-    let connection = this.#connections.get(nameOf(found.key)) ?? null
-    const reply = connection !== null && nameOf(connection.key) !== nameOf(found.key)
+    const known = this.#known(found.key, (before & TRANSLATED) !== 0)
+    const { key, reply } = known
+    let { connection } = known
     if (connection !== null && force && reply) {
       this.#remove(connection)
       connection = null
@@ -142,35 +179,55 @@ export class Conntrack implements Tracker {
       } else state = next
     }
     const isFresh = connection === null && !found.related
-    const expectation = isFresh ? this.#expected(found.key) : null
-    if (isFresh && mayBegin(carrier, found.key)) {
+    const expectation = isFresh ? this.#expected(key) : null
+    if (isFresh && mayBegin(carrier, key)) {
       state = CT.new | (expectation === null ? 0 : CT.rel)
       // A helper for another protocol than the packet's is none.
       const helper = control === null || control === request.helper ? request.helper : null
-      if (request.commit) connection = this.#add(carrier, found.key, helper, expectation)
+      if (request.commit) connection = this.#add(carrier, key, helper, expectation, request.nat)
     }
-    const tracked = describe(state, zone, connection, found.key, expectation)
+    const tracked = { ...describe(state, zone, connection, key, expectation), reply: connection !== null && reply }
     const noted = connection === null ? tracked : this.#noted(connection, tracked, request)
     return connection?.helper && control !== null ? this.#announce(carrier, connection, control, noted) : noted
+  }
+
+  /** A packet that was translated already is of the connection whose answers have its key reversed. */
+  #known(key: ConnectionKey, isTranslated: boolean): Known {
+    const asked = isTranslated ? reversed(key) : key
+    const connection = this.#connections.get(nameOf(asked)) ?? null
+    if (connection === null) return { connection, key, reply: false }
+    const reply = (nameOf(connection.key) !== nameOf(asked)) !== isTranslated
+    return { connection, key: reply ? connection.answer : connection.key, reply }
   }
 
   #expected(key: ConnectionKey): Expectation | null {
     return this.#expectations.get(nameOf({ ...key, sourcePort: 0 })) ?? null
   }
 
-  #add(carrier: Carrier, key: ConnectionKey, helper: Helper | null, expectation: Expectation | null): Connection {
+  /** Null where no tuple is left to translate it to. */
+  #add(
+    carrier: Carrier,
+    key: ConnectionKey,
+    helper: Helper | null,
+    expectation: Expectation | null,
+    nat: NatRequest | null,
+  ): Connection | null {
+    const isTaken = (tuple: ConnectionKey): boolean => this.#connections.has(nameOf(tuple))
+    const answer = nat === null ? reversed(key) : answerTuple(key, nat, isTaken)
+    if (answer === null) return null
     const isTcp = key.protocol === IP_PROTO.tcp
     const protocol = isTcp ? new TcpConnection(readSegment(payloadOf(carrier))) : new Exchange()
     const { parent = null, mark = 0n, label = 0n } = expectation ?? {}
-    const connection = { key, protocol, helper, parent: parent?.key ?? null, mark, label }
-    this.#connections.set(nameOf(reversed(key)), connection)
+    const common = { key, answer, translated: nat?.side ?? null, protocol, helper }
+    const connection = { ...common, parent: parent?.key ?? null, mark, label }
+    this.#connections.set(nameOf(answer), connection)
     this.#connections.set(nameOf(key), connection)
     return connection
   }
 
   #remove(connection: Connection): void {
     this.#connections.delete(nameOf(connection.key))
-    this.#connections.delete(nameOf(reversed(connection.key)))
+    this.#connections.delete(nameOf(connection.answer))
     for (const [name, { parent }] of this.#expectations) if (parent === connection) this.#expectations.delete(name)
   }
 
@@ -227,6 +284,12 @@ function continued(
   }
 }
 
+/** What becomes of a packet of the connection; null if nothing. */
+function translationOf({ key, answer, translated }: Connection, reply: boolean): Translation | null {
+  if (translated === null) return null
+  return reply ? { side: otherSide(translated), tuple: reversed(key) } : { side: translated, tuple: reversed(answer) }
+}
+
 function describe(
   state: number,
   zone: number,
@@ -236,5 +299,5 @@ function describe(
 ): Tracked {
   const { mark, label } = connection ?? expectation ?? { mark: 0n, label: 0n }
   const tuple = connection === null ? (expectation?.parent.key ?? key) : (connection.parent ?? connection.key)
-  return { state: state | CT.trk, zone, mark, label, tuple, connection }
+  return { state: state | CT.trk, zone, mark, label, tuple, connection, reply: false }
 }

@@ -6,6 +6,7 @@ import { fieldOf } from '../../../ofproto/fields/table.ts'
 import type { ModelPacket } from '../packet.ts'
 import type { TrackRequest } from './conntrack.ts'
 import { helperOf } from './expect.ts'
+import type { NatRequest } from './nat.ts'
 
 type Ct = Extract<Action, { readonly kind: 'ct' }>
 type Noted = 'ct_mark' | 'ct_label'
@@ -28,6 +29,12 @@ function written(action: Action, field: Noted): bigint {
   }
 }
 
+function natOf({ actions }: Ct): NatRequest | null {
+  const nat = actions.find((each) => each.kind === 'nat')
+  if (nat === undefined) return null
+  return { side: nat.side, address: nat.ipv4 === null ? null : BigInt(nat.ipv4.min) }
+}
+
 /** `place` tells apart the ct actions that a packet meets on its way. */
 export function trackRequest(action: Ct, packet: ModelPacket, place: string): TrackRequest {
   const noted = (field: Noted): { value: bigint; mask: bigint } => ({
@@ -41,6 +48,7 @@ export function trackRequest(action: Ct, packet: ModelPacket, place: string): Tr
     helper: helperOf(action.alg),
     mark: noted('ct_mark'),
     label: noted('ct_label'),
+    nat: natOf(action),
     place,
   }
 }

@@ -55,7 +55,7 @@ export function changeGateway(
   const before = gatewayPort(tx, router.id)
   if (wanted !== null) refuseAdminFields(wanted, present === null ? 'create' : 'update', operation)
   const stays = wanted?.network_id === present?.network_id
-  if (before && !stays) tx.delete('ports', before.id)
+  if (!stays) removeGateway(router, operation)
   const after = wanted && attach(router, stays ? before : undefined, wanted, operation)
   if (before) {
     const kept = new Set(after?.fixed_ips.map((ip) => ip.subnet_id))
@@ -73,10 +73,11 @@ export function changeGateway(
   }
 }
 
-/** The gateway goes with its router. */
+/** The gateway goes with its router, and the choice of a host with the gateway. */
 export function removeGateway(router: Router, { tx }: Operation): void {
   const port = gatewayPort(tx, router.id)
   if (port) tx.delete('ports', port.id)
+  if (tx.get('router_hosts', router.id)) tx.delete('router_hosts', router.id)
 }
 
 function refuseAdminFields(wanted: GatewayRequest, action: 'create' | 'update', { context }: Operation): void {

@@ -7,6 +7,8 @@ import { MemoryStore } from './memory-store.ts'
 export class Hosts implements LiveState {
   readonly list: LiveAgent[] = []
   readonly ports = new Map<string, { status: Status; host: string }>()
+  /** Agents without a way to physical networks. */
+  readonly stranded = new Set<string>()
   /** The physical networks of each host. */
   readonly wires = new Map<string, ReadonlySet<string>>()
   readonly #listeners = new Set<(change: LiveChange) => void>()
@@ -19,6 +21,10 @@ export class Hosts implements LiveState {
     const at = this.list.findIndex((agent) => agent.id === id && !agent.alive)
     if (at >= 0) this.list.splice(at, 1)
     return at >= 0
+  }
+
+  carries(agent: string): boolean {
+    return !this.stranded.has(agent)
   }
 
   portStatus(id: string): Status | undefined {
@@ -54,6 +60,7 @@ export class Hosts implements LiveState {
 export const host = (name: string, id: string, alive = true): LiveAgent => ({
   id,
   host: name,
+  systemId: name,
   alive,
   created_at: '2026-11-21 03:00:00',
   started_at: '2026-11-21 03:00:00',

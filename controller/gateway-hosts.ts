@@ -1,0 +1,148 @@
+// Which host stands for each router on its external network. A host that was chosen stays, as moving breaks translated
+// connections; it is replaced when it does not carry the network any more, or has been lost for some time. An operator may
+// pin a router to a host: then it stays there whatever happens.
+import { createHash } from 'node:crypto'
+import { carries, type Host, type Network, type Reads, type RouterHost } from './app.ts'
+
+/** A router that needs a host. */
+export interface Candidate {
+  readonly router: string
+  /** Those that it stands on. */
+  readonly networks: readonly Network[]
+  readonly present: RouterHost | undefined
+}
+
+/** What is known of a host's connection. */
+export type Presence = 'connected' | 'missed' | 'lost'
+
+export interface Standing {
+  readonly host: Host
+  readonly presence: Presence
+}
+
+const carriesAll = ({ uplinks }: Host, networks: readonly Network[]): boolean =>
+  networks.every((network) => carries(uplinks, network))
+
+/** Among equals the choice depends on router and host alone (rendezvous hashing), not on the order in which hosts came. */
+const rank = (router: string, host: string): string => createHash('sha256').update(`${router} ${host}`).digest('hex')
+
+/** Hosts by router, for those that change. Few routers on each host, as even as can be. */
+export function chooseHosts(routers: readonly Candidate[], hosts: readonly Standing[]): ReadonlyMap<string, string> {
+  const stays = ({ networks, present }: Candidate): boolean => {
+    if (present?.pinned) return true
+    const at = hosts.find(({ host }) => host.id === present?.host)
+    const isWanted = present?.avoid !== present?.host
+    return isWanted && at !== undefined && at.presence !== 'lost' && carriesAll(at.host, networks)
+  }
+  const load = new Map<string, number>()
+  const count = (host: string): number => load.get(host) ?? 0
+  const moving: Candidate[] = []
+  for (const each of routers) {
+    if (each.present !== undefined && stays(each)) load.set(each.present.host, count(each.present.host) + 1)
+    else moving.push(each)
+  }
+  const chosen = new Map<string, string>()
+  for (const { router, networks, present } of moving) {
+    const [best] = hosts
+      .filter(({ host, presence }) => presence === 'connected' && carriesAll(host, networks))
+      .map(({ host: { id } }) => ({
+        id,
+        avoided: id === present?.avoid ? 1 : 0,
+        load: count(id),
+        rank: rank(router, id),
+      }))
+      .toSorted((a, b) => a.avoided - b.avoided || a.load - b.load || (a.rank < b.rank ? -1 : 1))
+    // A lost host is better than none: it may come back.
+    const host = best?.id ?? present?.host
+    if (host !== undefined) load.set(host, count(host) + 1)
+    if (host !== undefined && host !== present?.host) chosen.set(router, host)
+  }
+  return chosen
+}
+
+const REVIEW_MILLISECONDS = 250
+
+interface Options {
+  readonly reads: Reads
+  /** Of all routers; of those that have a host. */
+  readonly routers: () => readonly string[]
+  readonly placed: () => readonly string[]
+  /** Every host that is known, and whether its switch is connected. */
+  readonly hosts: () => readonly { readonly id: string; readonly connected: boolean }[]
+  /** How long a host may be away. */
+  readonly takeoverMilliseconds: number
+  /** Stores which host has a router, unless that has changed meanwhile. */
+  readonly place: (router: string, before: RouterHost | undefined, after: RouterHost | null) => Promise<void>
+  readonly now?: () => number
+}
+
+export class GatewayHosts {
+  readonly #options: Options
+  readonly #timer: NodeJS.Timeout
+  readonly #lostSince = new Map<string, number>()
+  /** Routers whose new host is being stored. */
+  readonly #placing = new Set<string>()
+  #due = true
+
+  constructor(options: Options) {
+    this.#options = options
+    this.#timer = setInterval(() => {
+      if (this.#due || this.#lostSince.size > 0) this.review()
+    }, REVIEW_MILLISECONDS)
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** Hosts, networks or routers have changed. */
+  touch(): void {
+    this.#due = true
+  }
+
+  review(): void {
+    this.#due = false
+    const { reads } = this.#options
+    const hosts = this.#options.hosts().flatMap(({ id, connected }): Standing[] => {
+      const host = reads.host(id)
+      return host === undefined ? [] : [{ host, presence: this.#presence(id, connected) }]
+    })
+    const candidates = this.#options.routers().flatMap((router) => this.#candidate(router) ?? [])
+    for (const [router, host] of chooseHosts(candidates, hosts)) {
+      this.#place(router, { id: router, host, pinned: false, avoid: reads.routerHost(router)?.avoid ?? null })
+    }
+    for (const router of this.#options.placed()) {
+      const isGone = reads.router(router) === undefined
+      const isIdle = reads.gatewayPortOf(router) === undefined && reads.routerHost(router)?.pinned !== true
+      if (isGone || isIdle) this.#place(router, null)
+    }
+  }
+
+  #presence(id: string, connected: boolean): Presence {
+    const now = (this.#options.now ?? performance.now.bind(performance))()
+    if (connected) {
+      this.#lostSince.delete(id)
+      return 'connected'
+    }
+    const since = this.#lostSince.get(id) ?? now
+    this.#lostSince.set(id, since)
+    return now - since < this.#options.takeoverMilliseconds ? 'missed' : 'lost'
+  }
+
+  #candidate(router: string): Candidate | null {
+    const { reads } = this.#options
+    const gateway = reads.gatewayPortOf(router)
+    if (gateway === undefined || this.#placing.has(router)) return null
+    const ids = [gateway.network_id, ...reads.interfacesOf(router).flatMap((id) => reads.port(id)?.network_id ?? [])]
+    const networks = ids.flatMap((id) => reads.network(id) ?? [])
+    return { router, networks, present: reads.routerHost(router) }
+  }
+
+  #place(router: string, after: RouterHost | null): void {
+    this.#placing.add(router)
+    void this.#options.place(router, this.#options.reads.routerHost(router), after).finally(() => {
+      this.#placing.delete(router)
+      this.touch()
+    })
+  }
+}

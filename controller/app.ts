@@ -337,9 +337,9 @@ interface Rule {
     | 'member'
     | 'copy'
     | 'part'
+    | 'neighbour'
     /** The ports by which routers stand on networks. */
     | 'router_interface'
-    | 'neighbour'
   contribute(read: Reads, key: string): readonly Contribution[]
 }
 

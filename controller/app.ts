@@ -362,7 +362,7 @@ export type Scope =
   /** Every host that stands for a router on the network, which is external to the router. */
   | { readonly kind: 'external'; readonly network: string }
 
-/** What the hosts of a scope get because of one object: no two of a rule and key have the same scope and object. */
+/** What the hosts of a scope get because of one object. */
 export interface Contribution {
   readonly scope: Scope
   /** The UUID that goes into the flows' cookies; the key of the rule where absent. */

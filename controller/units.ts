@@ -9,7 +9,7 @@ const NONE: readonly Unit[] = []
 /** So many are compared with each other faster than a map of them is made. */
 const FEW = 16
 
-/** Contributions as units. In a scope, an item of several objects counts as the first says it. */
+/** Contributions by scope and object: one unit for each. In a scope, an item of several objects counts as the first says it. */
 export function unitsOf(
   app: string,
   key: string,
@@ -18,7 +18,7 @@ export function unitsOf(
 ): readonly Unit[] {
   if (contributions.length === 0) return NONE
   const takenIn = new Map<string, Set<string>>()
-  return contributions.map(({ scope, object = key, flows, limits }) => {
+  const units = contributions.map(({ scope, object = key, flows, limits }) => {
     const name = scopeKey(scope)
     const items = itemsOf(flows, limits, make({ app, object }))
     if (contributions.length === 1 && items.length <= FEW && areDistinct(items)) return { scope: name, object, items }
@@ -26,6 +26,18 @@ export function unitsOf(
     if (taken === undefined) takenIn.set(name, (taken = new Set()))
     return { scope: name, object, items: without(taken, items) }
   })
+  return units.length === 1 ? units : joined(units)
+}
+
+/** Units are told apart by scope and object. */
+function joined(units: readonly Unit[]): readonly Unit[] {
+  const byId = new Map<string, Unit>()
+  for (const unit of units) {
+    const id = idOf(unit)
+    const known = byId.get(id)
+    byId.set(id, known === undefined ? unit : { ...known, items: [...known.items, ...unit.items] })
+  }
+  return byId.size === units.length ? units : [...byId.values()]
 }
 
 // Arrays are made in their final size: pushed to, they have room for 17 items from the start.

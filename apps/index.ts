@@ -4,7 +4,8 @@ import { arp } from './arp/index.ts'
 import { dhcp } from './dhcp/index.ts'
 import { groups } from './groups/index.ts'
 import { overlay } from './overlay/index.ts'
+import { qos } from './qos/index.ts'
 import { routing } from './routing/index.ts'
 import { security } from './security/index.ts'
 
-export const apps: readonly App[] = [overlay, security, arp, dhcp, routing, groups]
+export const apps: readonly App[] = [overlay, security, arp, dhcp, routing, groups, qos]

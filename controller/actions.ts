@@ -27,6 +27,9 @@ export function load(target: Subfield, value: number): Action {
 /** Looks the packet up in a stage and comes back. */
 export const resubmit = (stage: string): FlowAction => ({ kind: 'resubmit_stage', stage })
 
+/** Looks a copy of the packet up in a stage: what becomes of it there, also by a meter, is its own affair. */
+export const apart = (stage: string): FlowAction => ({ kind: 'clone_stage', stage })
+
 /** Connection tracking: the packet goes on in the stage, with the state of its connection in the zone of ZONE. */
 export const track = (stage: string): FlowAction => ({ kind: 'ct_stage', stage, zone: ZONE_BITS })
 

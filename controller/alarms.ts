@@ -1,7 +1,9 @@
 // What an operator should look at: what follows from intent and hosts, and what switches say of their flows.
 import type { Contest, Derived, Revision } from './derivation.ts'
+import { limitOf } from './pipeline/meters.ts'
 import { describe, describeError } from './switch/describe.ts'
 import type { SwitchEvent } from './switch/events.ts'
+import type { Held } from './switch/wire.ts'
 
 /** Of a host; about what; in words, or null when it is over. */
 type Alarm = readonly [host: string, about: string, text: string | null]
@@ -38,10 +40,27 @@ export const alarmsOf = (derived: Derived): readonly Alarm[] => [
   ...derived.ambiguous.flatMap(([host, change]) => listed(host, change, 'segments of network', ambiguous)),
 ]
 
-export function alarmOfSwitch(host: string, event: SwitchEvent & { kind: 'refused' | 'recovered' | 'foreign' }): Alarm {
+/** Which port is not limited for want of a meter, if it is that. */
+function unlimited(held: Held, portAt: PortAt): string {
+  const limit = held.kind === 'meter' ? limitOf(held.id) : null
+  if (limit === null) return ''
+  const { ofport, direction } = limit
+  return `port ${portAt(ofport) ?? ofport} is not limited (${direction}): `
+}
+
+/** The port with an OpenFlow number on the host. */
+type PortAt = (ofport: number) => string | undefined
+
+export function alarmOfSwitch(
+  host: string,
+  event: SwitchEvent & { kind: 'refused' | 'recovered' | 'foreign' },
+  portAt: PortAt,
+): Alarm {
   switch (event.kind) {
-    case 'refused':
-      return [host, event.held.key, `${describeError(event.error)}: ${describe(event.held)}`]
+    case 'refused': {
+      const { held, error } = event
+      return [host, held.key, `${unlimited(held, portAt)}${describeError(error)}: ${describe(held)}`]
+    }
     case 'recovered':
       return [host, event.key, null]
     case 'foreign': {

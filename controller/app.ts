@@ -1,13 +1,14 @@
 // What an app is: the only controller file that apps import. An app is a value: the stages it needs, and pure rules from
 // tracked reads to flows. The engine runs a rule again when something that it read has changed, and only then.
-import type { FlowSpec } from './pipeline/flow.ts'
+import type { FlowSpec, Limit } from './pipeline/flow.ts'
 import type { Stage } from './pipeline/layout.ts'
 import type { Segment } from './segments.ts'
 
-export type { FlowSpec } from './pipeline/flow.ts'
+export type { FlowSpec, Limit } from './pipeline/flow.ts'
 export type { Stage } from './pipeline/layout.ts'
 export type { FlowAction } from './pipeline/stage-action.ts'
 export {
+  apart,
   bounce,
   commit,
   decrementTtl,
@@ -31,7 +32,7 @@ export { asPrefix, hostMac, ipv4, ipv6Prefix, linkLocal, mac, prefix, subnetMac 
 export { arpAnswer } from './arp-answer.ts'
 export { copyOf } from './flooding.ts'
 export { l2Priorities } from './l2-priorities.ts'
-export { LOG_METER, NEIGHBOUR_METER, portMeter, REJECT_METER, ROUTER_METER } from './pipeline/meters.ts'
+export { limitMeter, LOG_METER, NEIGHBOUR_METER, portMeter, REJECT_METER, ROUTER_METER } from './pipeline/meters.ts'
 export { objectDigits } from './pipeline/cookie.ts'
 export { carries, isWired, physicalNetworks, segmentsAt, segmentsOf } from './segments.ts'
 export { memberOf, sourcesOf, remoteSetOf } from './policy.ts'
@@ -69,6 +70,8 @@ export interface Network extends Segment {
   /** Of many tenants. */
   readonly shared?: boolean
   readonly created_at?: string
+  /** Of its ports that have no policy of their own. */
+  readonly qos_policy_id?: string | null
   /** Where it has several (segments.ts). */
   readonly segments?: readonly Segment[]
 }
@@ -105,6 +108,7 @@ export interface Port {
   /** What happens to what no group decides; 'deny' where absent. */
   readonly default_ingress_action?: RuleAction
   readonly default_egress_action?: RuleAction
+  readonly qos_policy_id?: string | null
 }
 export type RuleAction = 'allow' | 'deny' | 'reject'
 export interface SecurityGroup {
@@ -139,6 +143,29 @@ export interface SecurityGroupRule {
 export interface AddressGroup {
   readonly id: string
   readonly addresses: readonly string[]
+}
+/** Of the port: what it sends, and what is delivered to it. */
+export type Direction = 'egress' | 'ingress'
+/** Kilobits, or thousands of packets, a second; 0 is no limit. A burst of 0: what the switch is told to take instead. */
+export type QosRule =
+  | {
+      readonly type: 'bandwidth_limit'
+      readonly direction: Direction
+      readonly max_kbps: number
+      readonly max_burst_kbps: number
+    }
+  | {
+      readonly type: 'packet_rate_limit'
+      readonly direction: Direction
+      readonly max_kpps: number
+      readonly max_burst_kpps: number
+    }
+  | { readonly type: 'dscp_marking'; readonly dscp_mark: number }
+  /** The API does not let ports have these. */
+  | { readonly type: 'minimum_bandwidth' | 'minimum_packet_rate' }
+export interface QosPolicy {
+  readonly id: string
+  readonly rules: readonly QosRule[]
 }
 export interface Router {
   readonly id: string
@@ -205,6 +232,17 @@ export interface Policy {
   readonly egress: RuleAction
   /** One of the groups is stateful. */
   readonly stateful: boolean
+}
+
+/** What counts against a limit. */
+export type Measure = 'kilobits' | 'packets'
+export interface Rate {
+  readonly perSecond: number
+  readonly burst: number
+}
+/** What a port's packets are limited to in each direction, and marked with when they leave it. */
+export interface Qos extends Readonly<Record<Direction, { readonly [M in Measure]?: Rate }>> {
+  readonly dscp: number | null
 }
 
 /** A port on the host that has it. */
@@ -282,6 +320,8 @@ export interface Reads {
   rulesOf(group: string): readonly string[]
   /** The rule that a cookie leads to: by the first 12 hexadecimal digits of its UUID. */
   ruleOfCookie(origin: string): SecurityGroupRule | undefined
+  /** Undefined: nothing of the port is limited or marked. */
+  qos(port: string): Qos | undefined
   /** Keyed `host/network`. */
   zone(key: string): Zone | undefined
   /** The networks whose connections share a conntrack zone with a network's, itself included; the first has the zone. */
@@ -308,12 +348,6 @@ export type Scope =
   /** Every host that stands for a router on the network, which is external to the router. */
   | { readonly kind: 'external'; readonly network: string }
 
-interface Limit {
-  readonly meter: number
-  readonly packetsPerSecond: number
-  readonly burst: number
-}
-
 /** What the hosts of a scope get because of one object: no two of a rule and key have the same scope and object. */
 export interface Contribution {
   readonly scope: Scope
@@ -325,7 +359,8 @@ export interface Contribution {
 
 /**
  * A pure function, run for every key of the table that it is `over`. The key of a member says which prefix is in which set,
- * that of a copy which host gets copies: memberOf() and copyOf() read them.
+ * that of a copy which host gets copies: memberOf() and copyOf() read them. 'limited' are the ports that have something
+ * for qos().
  */
 interface Rule {
   readonly over:
@@ -340,6 +375,7 @@ interface Rule {
     | 'copy'
     | 'part'
     | 'neighbour'
+    | 'limited'
   contribute(read: Reads, key: string): readonly Contribution[]
 }
 

@@ -11,6 +11,7 @@ import {
   host,
   network,
   port,
+  qosPolicy,
   router,
   securityGroup,
   subnet,
@@ -68,6 +69,7 @@ const rows: readonly (readonly [TableName, string, readonly object[]])[] = [
           network(n),
           network(n, { admin_state_up: false }),
           network(n, { 'provider:segmentation_id': n + 10 }),
+          network(n, { qos_policy_id: uuid('q', 1) }),
           wired(n, 'wire', n),
           // A physical network has one flat network at most.
           ...(n === 1 ? [wired(n, 'wire')] : []),
@@ -94,6 +96,7 @@ const rows: readonly (readonly [TableName, string, readonly object[]])[] = [
             port(n, i, { admin_state_up: false }),
             port(n, i, { 'binding:host_id': 'host2' }),
             port(n, i, { security_groups: [uuid('g', 1)] }),
+            port(n, i, { qos_policy_id: uuid('q', 2) }),
             port(n, i, { security_groups: [uuid('g', 2), uuid('g', 1)], default_egress_action: 'allow' }),
           ],
         ] as const,
@@ -138,6 +141,25 @@ const rows: readonly (readonly [TableName, string, readonly object[]])[] = [
     uuid('a', 1),
     [addressGroup(1, ['192.0.2.0/24', 'fd00::/8']), addressGroup(1, ['192.0.2.9/24', 'fd00:0::/8', 'fd00::1/128'])],
   ] as const,
+  ...[1, 2].map(
+    (q) =>
+      [
+        'qos_policy',
+        uuid('q', q),
+        [
+          qosPolicy(q, [
+            { type: 'bandwidth_limit', direction: 'egress', max_kbps: 1000 * q, max_burst_kbps: 0 },
+            { type: 'dscp_marking', dscp_mark: 26 },
+          ]),
+          qosPolicy(q, [{ type: 'bandwidth_limit', direction: 'egress', max_kbps: 9, max_burst_kbps: 0 }]),
+          qosPolicy(q, [
+            { type: 'bandwidth_limit', direction: 'ingress', max_kbps: 2000, max_burst_kbps: 100 },
+            { type: 'packet_rate_limit', direction: 'ingress', max_kpps: 2, max_burst_kpps: 0 },
+          ]),
+          qosPolicy(q, []),
+        ],
+      ] as const,
+  ),
   ...[1, 2].flatMap((h) =>
     [uuid('n', 1), uuid('r', 1)].map(
       (object, i) => ['zone', `host${h}/${object}`, [zone(h, object, i + 1), zone(h, object, i + 7)]] as const,

@@ -82,7 +82,9 @@ export class Derivation {
         const run = (key: string): readonly Unit[] => unitsOf(app.name, key, rule.contribute(reads, key), make)
         const { over } = rule
         const sources: readonly KeySource<string>[] =
-          over === 'member' || over === 'copy' || over === 'part' ? keys[over] : [this.inputs[over]]
+          over === 'member' || over === 'copy' || over === 'part' || over === 'limited'
+            ? keys[over]
+            : [this.inputs[over]]
         for (const source of sources) {
           const name = `${app.name} ${i} ${source.name}`
           this.#rules.set(name, engine.output(name, source, run, { equals: sameUnits }))

@@ -388,7 +388,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
       case 'refused':
       case 'recovered':
       case 'foreign':
-        this.#alarm(...alarmOfSwitch(id, event))
+        this.#alarm(...alarmOfSwitch(id, event, (ofport) => this.#options.derivation.reads.vifAt(id, ofport)?.port))
         return
       case 'drift': {
         const items = [...event.missing, ...event.unexpected, ...event.changed.map(({ held }) => held)]

@@ -13,6 +13,7 @@ const tables: Readonly<Record<string, keyof Inputs>> = {
   security_groups: 'security_group',
   security_group_rules: 'security_group_rule',
   address_groups: 'address_group',
+  qos_policies: 'qos_policy',
 }
 
 interface Writable {

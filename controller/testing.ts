@@ -4,6 +4,8 @@ import type {
   Host,
   Network,
   Port,
+  QosPolicy,
+  QosRule,
   Router,
   SecurityGroup,
   SecurityGroupRule,
@@ -111,6 +113,8 @@ export const addressGroup = (a: number, addresses: readonly string[]): AddressGr
   id: uuid('a', a),
   addresses,
 })
+
+export const qosPolicy = (q: number, rules: readonly QosRule[]): QosPolicy => ({ id: uuid('q', q), rules })
 
 /** What an object has on host h. */
 export const zone = (h: number, object: string, number: number): Zone => ({ host: `host${h}`, object, zone: number })

@@ -20,12 +20,13 @@ import type { Engine, KeySource, Table } from './engine/index.ts'
 import { connectExternal, externalInputs, type ExternalInputs } from './external.ts'
 import { connectFlooding } from './flooding.ts'
 import { tag } from './pipeline/registers.ts'
+import { connectQos, type QosInputs } from './qos.ts'
 import { connectPolicy, policyInputs, sourcesOf, type PolicyInputs, type Tracked } from './policy.ts'
 
 const NONE: readonly string[] = []
 
 /** Engine tables by the names that rules use for them. */
-export interface Inputs extends PolicyInputs, ExternalInputs {
+export interface Inputs extends PolicyInputs, ExternalInputs, QosInputs {
   readonly network: Table<string, Network>
   readonly subnet: Table<string, Subnet>
   readonly port: Table<string, Port>
@@ -44,6 +45,7 @@ export const inputTables = (engine: Engine): Inputs => ({
   vif: engine.table('vif'),
   ...policyInputs(engine),
   ...externalInputs(engine),
+  qos_policy: engine.table('qos policy'),
 })
 
 /** A port where it is plugged in. */
@@ -80,7 +82,7 @@ const isOpen = (port: Port): boolean =>
 interface Topology {
   readonly reads: Reads
   /** What rules may be over beside tables. */
-  readonly keys: Readonly<Record<'member' | 'copy' | 'part', readonly KeySource<string>[]>>
+  readonly keys: Readonly<Record<'member' | 'copy' | 'part' | 'limited', readonly KeySource<string>[]>>
   scopesOf(this: void, host: string): ReadonlySet<string>
   zonesOf(this: void, host: string): ReadonlySet<string>
   /** The physical networks on which the host has ports and to which it has no way. */
@@ -167,6 +169,7 @@ export function connectTopology(engine: Engine, inputs: Inputs): Topology {
   const taggedNetworks = engine.grouping('networks of number', network, (row) => [`${tag(row.id)}`])
   const flooding = connectFlooding(engine, placeOf)
   const { reads: policyReads, members, groupsOf, setsOf } = connectPolicy(engine, port, inputs)
+  const qos = connectQos(engine, inputs)
   const portsOf = engine.grouping('ports of network', port, (row) => [row.network_id])
   const openPorts = engine.grouping('open ports of network', port, (row) => (isOpen(row) ? [row.network_id] : NONE))
   const subnetsOf = engine.grouping('subnets of network', subnet, (row) => [row.network_id])
@@ -249,7 +252,8 @@ export function connectTopology(engine: Engine, inputs: Inputs): Topology {
     ...flooding.reads,
     ...external.reads,
     networkTagged: (number) => network.get(taggedNetworks.get(`${number}`)[0] ?? ''),
+    qos: qos.of,
   }
-  const keys = { member: members, copy: [flooding.copies], part: [flooding.parts] }
+  const keys = { member: members, copy: [flooding.copies], part: [flooding.parts], limited: [qos.limited] }
   return { reads, keys, scopesOf, zonesOf, strandedOf, ambiguousOf, trackedOf, contested }
 }

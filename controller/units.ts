@@ -2,7 +2,7 @@
 import type { Contribution, FlowSpec } from './app.ts'
 import { scopeKey, type Unit, type UnitChange } from './deployment.ts'
 import type { Change } from './engine/index.ts'
-import { type flowMaker, packetMeter } from './pipeline/flow.ts'
+import { type flowMaker, limitingMeter } from './pipeline/flow.ts'
 import { sameItem, type Item } from './pipeline/value.ts'
 
 const NONE: readonly Unit[] = []
@@ -35,8 +35,7 @@ function itemsOf(
   flowOf: (spec: FlowSpec) => Item,
 ): readonly Item[] {
   if (limits === undefined || limits.length === 0) return flows.map(flowOf)
-  const meters = limits.map((limit) => packetMeter(limit.meter, limit.packetsPerSecond, limit.burst))
-  return [...meters, ...flows.map(flowOf)]
+  return [...limits.map(limitingMeter), ...flows.map(flowOf)]
 }
 
 function areDistinct(items: readonly Item[]): boolean {

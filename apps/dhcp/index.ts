@@ -269,7 +269,7 @@ function asked(read: Reads, key: string): readonly Contribution[] {
     {
       scope: { kind: 'host', host: vif.host },
       object: port.id,
-      limits: [{ meter, packetsPerSecond: PACKETS_PER_SECOND, burst: PACKETS_PER_SECOND }],
+      limits: [{ meter, perSecond: PACKETS_PER_SECOND, burst: PACKETS_PER_SECOND }],
       flows: [{ stage: 'dhcp', priority: 100, match, actions: [punt], meter }],
     },
   ]

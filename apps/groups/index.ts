@@ -89,7 +89,7 @@ export const groups: App = {
   ],
   constant: {
     flows: constantFlows,
-    limits: [REJECT_METER, LOG_METER].map((meter) => ({ meter, packetsPerSecond: 100, burst: 100 })),
+    limits: [REJECT_METER, LOG_METER].map((meter) => ({ meter, perSecond: 100, burst: 100 })),
   },
   rules: [
     { over: 'zone', contribute: zoned },

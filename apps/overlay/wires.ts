@@ -100,20 +100,22 @@ export function disguised(read: Reads, id: string): readonly Contribution[] {
   if (port?.device_owner !== ROUTER_INTERFACE || network === undefined) return []
   const on = { [NETWORK]: tag(network.id) }
   const own = mac(port.mac_address)
-  return wiresOf(read, network).flatMap(({ host, wire }): Contribution[] => {
-    const foreign = hostMac(host, id)
-    const sent: FlowSpec = {
-      stage: 'output',
-      priority: 120,
-      match: { [OUTPORT]: wire.port, ...on, eth_src: own },
-      actions: [set('eth_src', foreign), ...out(wire)],
-    }
-    const heard: FlowSpec = {
-      stage: 'wire_source',
-      priority: 100,
-      match: { ...on, eth_src: foreign },
-      actions: [set('eth_src', own)],
-    }
-    return [onHost(host, [sent]), { scope: { kind: 'network', network: network.id }, flows: [heard] }]
-  })
+  const wires = wiresOf(read, network)
+  const sent = wires.map(({ host, wire }) =>
+    onHost(host, [
+      {
+        stage: 'output',
+        priority: 120,
+        match: { [OUTPORT]: wire.port, ...on, eth_src: own },
+        actions: [set('eth_src', hostMac(host, id)), ...out(wire)],
+      },
+    ]),
+  )
+  const heard = wires.map(({ host }): FlowSpec => ({
+    stage: 'wire_source',
+    priority: 100,
+    match: { ...on, eth_src: hostMac(host, id) },
+    actions: [set('eth_src', own)],
+  }))
+  return [...sent, { scope: { kind: 'network', network: network.id }, flows: heard }]
 }

@@ -133,7 +133,7 @@ function neighbour(read: Reads, id: string): readonly Contribution[] {
 }
 
 const constant: Omit<Contribution, 'scope'> = {
-  limits: [ROUTER_METER, NEIGHBOUR_METER].map((meter) => ({ meter, packetsPerSecond: 100, burst: 100 })),
+  limits: [ROUTER_METER, NEIGHBOUR_METER].map((meter) => ({ meter, perSecond: 100, burst: 100 })),
   flows: [
     ...translation,
     { stage: 'answer', priority: 100, match: { [MARKS]: marked({ entered: 0 }) }, actions: [bounce] },

@@ -7,6 +7,7 @@ import { ETH_TYPE, IP_PROTO } from '../../ofproto/fields/protocols.ts'
 import { fullMask } from '../../ofproto/fields/bits.ts'
 import { fieldOf, type FieldName } from '../../ofproto/fields/table.ts'
 import type { MatchEntry } from '../../ofproto/fields/match.ts'
+import { ports } from '../../ofproto/actions/ports.ts'
 import { packetInReason } from '../../ofproto/messages/packet.ts'
 import type { ModelPacket } from './packet.ts'
 
@@ -132,7 +133,8 @@ export const handlers: Handlers = {
     return undefined
   },
   output_trunc(walk, { port, maxLength }) {
-    walk.output(port, maxLength)
+    if (port < ports.max || port === ports.local || port === ports.inPort) walk.output(port, maxLength)
+    else walk.note('OVS sends nothing truncated to this port')
     return undefined
   },
   output_reg: outputRegister,

@@ -6,7 +6,7 @@ import type { Item } from '../pipeline/value.ts'
 import { Classifier, type ModelFlow, type ReadSlot } from './classifier.ts'
 import { Conntrack } from './conntrack/conntrack.ts'
 import { ModelPacket, type Tunnel } from './packet.ts'
-import { plainPort, type ModelGroup, type ModelPort, type Tables } from './tables.ts'
+import { plainPort, type ModelGroup, type ModelMeter, type ModelPort, type Tables } from './tables.ts'
 import type { Trace } from './trace.ts'
 import { Translation } from './translate.ts'
 
@@ -33,6 +33,7 @@ const PORTS: ReadonlySet<string> = new Set(['tp_src', 'tp_dst'])
 export class ModelSwitch implements Tables {
   readonly ports = new Map<number, ModelPort>([[reserved.local, plainPort]])
   readonly groups = new Map<number, ModelGroup>()
+  readonly meters = new Map<number, ModelMeter>()
   readonly tunnelSource: number
   readonly conntrack = new Conntrack()
   /** Tables see the ports of a first fragment (OFPC_FRAG_NX_MATCH); if not, those of fragments are zero. */
@@ -60,6 +61,7 @@ export class ModelSwitch implements Tables {
     this.#items.set(key, message)
     if (message.kind === 'flow_mod') this.addFlow(message)
     if (message.kind === 'group_mod') this.groups.set(message.group, message)
+    if (message.kind === 'meter_mod') this.meters.set(message.meter, message)
   }
 
   remove(key: string): void {
@@ -67,6 +69,7 @@ export class ModelSwitch implements Tables {
     this.#items.delete(key)
     if (message?.kind === 'flow_mod') this.removeFlow(message)
     if (message?.kind === 'group_mod') this.groups.delete(message.group)
+    if (message?.kind === 'meter_mod') this.meters.delete(message.meter)
   }
 
   lookup(table: number, read: ReadSlot): ModelFlow | null {

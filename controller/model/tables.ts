@@ -1,5 +1,6 @@
 // What a switch has that a packet's way through it depends on.
 import type { Bucket, GroupType } from '../../ofproto/messages/index.ts'
+import { meterFlags, type MeterBand } from '../../ofproto/messages/meter.ts'
 import type { ModelFlow } from './classifier.ts'
 import type { Tracker } from './conntrack/conntrack.ts'
 import type { ModelPacket } from './packet.ts'
@@ -20,10 +21,23 @@ export interface ModelGroup {
   readonly buckets: readonly Bucket[]
 }
 
+export interface ModelMeter {
+  readonly flags: number
+  readonly bands: readonly MeterBand[]
+}
+
+export function formatMeter(id: number, meter: ModelMeter | undefined): string {
+  const unit = meter !== undefined && (meter.flags & meterFlags.pktps) !== 0 ? 'packets' : 'kbit'
+  const limits = meter?.bands.map(({ rate, burst }) => `at most ${rate} ${unit}/s after a burst of ${burst} ${unit}`)
+  return limits === undefined ? `meter ${id}` : `meter ${id}: ${limits.join(', ')}`
+}
+
 /** What a translation reads. */
 export interface Tables {
   readonly ports: ReadonlyMap<number, ModelPort>
   readonly groups: ReadonlyMap<number, ModelGroup>
+  /** They let everything pass, and are told of. */
+  readonly meters: ReadonlyMap<number, ModelMeter>
   /** The outer source address of what leaves by tunnels. */
   readonly tunnelSource: number
   readonly conntrack: Tracker

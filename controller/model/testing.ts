@@ -9,6 +9,7 @@ import {
   type Neighbour,
   type Network,
   type Port,
+  type QosPolicy,
   type Router,
   type SecurityGroup,
   type SecurityGroupRule,
@@ -33,6 +34,7 @@ export interface Rows {
   /** The hosts that stand for routers, by router. */
   readonly routerHosts?: Readonly<Record<string, string>>
   readonly neighbours?: readonly Neighbour[]
+  readonly qosPolicies?: readonly QosPolicy[]
 }
 
 export interface Simulated {
@@ -75,6 +77,7 @@ export function simulate(rows: Rows): Simulated {
     inputs.router_host.set(id, { id, host: at, pinned: false, avoid: null })
   for (const row of rows.neighbours ?? []) inputs.neighbour.set(neighbourKey(row.network, row.address), row)
   for (const row of rows.addressGroups ?? []) inputs.address_group.set(row.id, row)
+  for (const row of rows.qosPolicies ?? []) inputs.qos_policy.set(row.id, row)
   const deployment = new Deployment()
   const fabric = new Fabric(appController(apps, derivation.reads), (stage) => derivation.tables.table(stage))
   for (const { id, encapIp, uplinks } of rows.hosts) {

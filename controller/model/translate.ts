@@ -14,7 +14,7 @@ import { swappedSlots } from './conntrack/swap.ts'
 import type { ModelFlow } from './classifier.ts'
 import { handlers, type PuntOptions, type Walk } from './handlers.ts'
 import type { ModelPacket } from './packet.ts'
-import type { ModelPort, Tables } from './tables.ts'
+import { formatMeter, type ModelPort, type Tables } from './tables.ts'
 import type { Output, Punt, Step, Trace } from './trace.ts'
 
 const MAX_DEPTH = 64
@@ -184,7 +184,7 @@ export class Translation implements Walk {
     switch (instruction.kind) {
       case 'meter':
         this.#meters.push(instruction.meter)
-        this.note(`meter ${instruction.meter}`)
+        this.note(formatMeter(instruction.meter, this.#tables.meters.get(instruction.meter)))
         return undefined
       case 'apply_actions':
         return this.#run(instruction.actions)

@@ -24,6 +24,7 @@ const indexes: { readonly [K in Kind]: Indexes<Model[K]> } = {
     name: (o) => [o.name],
     project_id: (o) => [o.project_id],
     default: (o) => (o.is_default ? ['external'] : []),
+    qosPolicy: (o) => (o.qos_policy_id === null ? [] : [o.qos_policy_id]),
   },
   segments: {
     name: (o) => [o.name],
@@ -57,8 +58,13 @@ const indexes: { readonly [K in Kind]: Indexes<Model[K]> } = {
     address: (o) => o.fixed_ips.map((ip) => `${ip.subnet_id}/${ip.ip_address}`),
     'binding:host_id': (o) => [o['binding:host_id']],
     security_groups: (o) => o.security_groups,
+    qosPolicy: (o) => (o.qos_policy_id === null ? [] : [o.qos_policy_id]),
   },
-  routers: { name: (o) => [o.name], project_id: (o) => [o.project_id] },
+  routers: {
+    name: (o) => [o.name],
+    project_id: (o) => [o.project_id],
+    qosPolicy: (o) => (o.external_gateway_info?.qos_policy_id ? [o.external_gateway_info.qos_policy_id] : []),
+  },
   security_groups: {
     name: (o) => [o.name],
     project_id: (o) => [o.project_id],
@@ -71,6 +77,12 @@ const indexes: { readonly [K in Kind]: Indexes<Model[K]> } = {
     remote_address_group_id: (o) => (o.remote_address_group_id === null ? [] : [o.remote_address_group_id]),
   },
   address_groups: { name: (o) => [o.name], project_id: (o) => [o.project_id] },
+  qos_policies: {
+    name: (o) => [o.name],
+    project_id: (o) => [o.project_id],
+    default: (o) => (o.is_default ? [o.project_id] : []),
+    rule: (o) => o.rules.map(({ id }) => id),
+  },
   agents: {},
   router_hosts: {},
   quotas: {},
@@ -151,6 +163,7 @@ export class Cache implements Reader {
     address_groups: new Collection(indexes.address_groups),
     subnetpools: new Collection(indexes.subnetpools),
     address_scopes: new Collection(indexes.address_scopes),
+    qos_policies: new Collection(indexes.qos_policies),
     agents: new Collection(indexes.agents),
     router_hosts: new Collection(indexes.router_hosts),
     quotas: new Collection(indexes.quotas),

@@ -5,10 +5,11 @@ import type { FastifyInstance } from 'fastify'
 import { requireAdmin } from './auth.ts'
 import { notFound } from './errors.ts'
 import { idOf, queryOf } from './http.ts'
+import { singularOf } from './model.ts'
 import type { Counters, HostFlow } from './operator.ts'
 import { findObjects, referenceTo, type Found, type ObjectReference } from './origins.ts'
 import { rulesOf } from './resources/group-access.ts'
-import { resourceKinds, resources } from './resources/index.ts'
+import { resourceKinds } from './resources/index.ts'
 import type { OperatorOptions } from './trace-routes.ts'
 
 const NOTHING: Counters = { sessions: 0, packets: 0, bytes: 0 }
@@ -36,7 +37,7 @@ export function explainRoutes(app: FastifyInstance, { environment, service, oper
 
   /** A row that a rule has read: an object of the API, or a fact about a host. */
   const rowOf = ({ table, key }: { readonly table: string; readonly key: string }): object => {
-    const kind = resourceKinds.find((each) => resources[each].singular === table.replaceAll(' ', '_'))
+    const kind = resourceKinds.find((each) => singularOf(each) === table.replaceAll(' ', '_'))
     if (kind === undefined || cache.get(kind, key) === undefined) return { kind: table, id: key }
     return referenceTo(cache, { kind, id: key })
   }

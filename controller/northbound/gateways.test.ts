@@ -166,10 +166,10 @@ describe('a refusal names what is wrong and changes nothing', () => {
       /203\.0\.113\.2 already allocated/,
     ],
     [
-      'a QoS policy',
+      'a QoS policy that is not there',
       (id: string): unknown => ({ network_id: id, qos_policy_id: '99999999-9999-4999-8999-999999999999' }),
-      400,
-      /qos_policy_id/,
+      404,
+      /QosPolicy 99999999.* could not be found/,
     ],
   ])('%s', async (_, info, status, message) => {
     const api = await start()

@@ -26,6 +26,8 @@ export interface Network extends Standard, ProviderSegment {
   readonly 'router:external': boolean
   /** The external network that is taken when none is named. */
   readonly is_default: boolean
+  /** Of its ports that have no policy of their own. */
+  readonly qos_policy_id: string | null
   /** Where there are several, whose own rows say the same: what is said of a segment never changes. */
   readonly segments: readonly ProviderSegment[]
 }
@@ -123,6 +125,7 @@ export interface Port extends Standard {
   /** The verdict on what no rule of the groups matches. */
   readonly default_ingress_action: RuleAction
   readonly default_egress_action: RuleAction
+  readonly qos_policy_id: string | null
   /** For those who start and watch the guest to write and read; nothing in Weft depends on them. */
   readonly numa_affinity_policy: 'required' | 'preferred' | 'legacy' | null
   readonly device_profile: string | null
@@ -186,6 +189,26 @@ export interface AddressGroup extends Standard {
   readonly addresses: readonly string[]
 }
 
+/** What a rule is about is in fields of its type (`resources/qos-rules.ts`). */
+export interface QosRule {
+  readonly id: string
+  readonly type: QosRuleType
+  readonly [field: string]: string | number
+}
+export type QosRuleType =
+  | 'bandwidth_limit'
+  | 'packet_rate_limit'
+  | 'dscp_marking'
+  | 'minimum_bandwidth'
+  | 'minimum_packet_rate'
+
+export interface QosPolicy extends Standard {
+  readonly shared: boolean
+  /** Of the project: new networks have it unless they ask for another. */
+  readonly is_default: boolean
+  readonly rules: readonly QosRule[]
+}
+
 /** What an operator wrote about a host; everything else about it is observed. */
 export interface AgentSettings {
   readonly id: string
@@ -224,6 +247,7 @@ export interface Model {
   readonly address_groups: AddressGroup
   readonly subnetpools: SubnetPool
   readonly address_scopes: AddressScope
+  readonly qos_policies: QosPolicy
   readonly agents: AgentSettings
   readonly router_hosts: RouterHost
   readonly quotas: Quota
@@ -233,8 +257,13 @@ export type Kind = keyof Model
 /** The kinds with the standard attributes, owned by a project. */
 export type ResourceKind = Exclude<Kind, 'agents' | 'router_hosts' | 'quotas'>
 
+/** One of the kind. */
+export const singularOf = (kind: ResourceKind): string => kind.replace(/ies$/, 'ys').slice(0, -1)
+/** What a list of the kind is called in bodies. */
+export const collectionOf = (kind: ResourceKind): string => (kind === 'qos_policies' ? 'policies' : kind)
 /** `security_groups` in bodies and keys, `security-groups` in addresses. */
-export const pathOf = (kind: ResourceKind): string => kind.replaceAll('_', '-')
+export const pathOf = (kind: ResourceKind): string =>
+  kind === 'qos_policies' ? 'qos/policies' : kind.replaceAll('_', '-')
 
 const isKind: Readonly<Record<Kind, true>> = {
   networks: true,
@@ -247,6 +276,7 @@ const isKind: Readonly<Record<Kind, true>> = {
   address_groups: true,
   subnetpools: true,
   address_scopes: true,
+  qos_policies: true,
   agents: true,
   router_hosts: true,
   quotas: true,

@@ -1,5 +1,5 @@
 // The OpenAPI document, made from the attribute tables.
-import { pathOf } from './model.ts'
+import { collectionOf, pathOf } from './model.ts'
 import { agentPaths, agentSchemas } from './openapi-agents.ts'
 import { operatorPaths } from './openapi-operator.ts'
 import {
@@ -13,6 +13,7 @@ import {
   type Operation,
   type Table,
 } from './openapi-parts.ts'
+import { qosPaths, qosSchemas } from './openapi-qos.ts'
 import { resourceKinds, resources } from './resources/index.ts'
 
 const ownership: ReadonlySet<string> = new Set(['project_id', 'tenant_id'])
@@ -40,7 +41,11 @@ function resourcePaths(kind: (typeof resourceKinds)[number]): Record<string, Rec
   const { singular, label, attributes } = resources[kind]
   const path = `/v2.0/${pathOf(kind)}`
   const one = object({ [singular]: reference(label) })
-  const many = object({ [kind]: { type: 'array', items: reference(label) }, [`${kind}_links`]: { type: 'array' } })
+  const collection = collectionOf(kind)
+  const many = object({
+    [collection]: { type: 'array', items: reference(label) },
+    [`${collection}_links`]: { type: 'array' },
+  })
   const body = (action: 'Create' | 'Update'): object => ({
     required: true,
     ...json(object({ [singular]: reference(`${label}${action}`) })),
@@ -155,6 +160,7 @@ function schemas(): Record<string, object> {
   return {
     ...Object.fromEntries(made),
     ...agentSchemas,
+    ...qosSchemas(),
     Tags: object({ tags: { type: 'array', items: text } }, ['tags']),
     RouterInterface: object({ subnet_id: text, port_id: text }),
     ExtraRoutes: object({
@@ -173,7 +179,14 @@ export function openApi(): Record<string, unknown> {
   return {
     openapi: '3.0.3',
     info: { title: 'Weft', version: '2.0', description: 'OpenStack Networking API v2.0 over Open vSwitch.' },
-    paths: Object.assign({}, ...resourceKinds.map(resourcePaths), actionPaths(), agentPaths, operatorPaths()),
+    paths: Object.assign(
+      {},
+      ...resourceKinds.map(resourcePaths),
+      actionPaths(),
+      agentPaths,
+      qosPaths(),
+      operatorPaths(),
+    ),
     components: {
       schemas: schemas(),
       securitySchemes: {

@@ -1,12 +1,12 @@
 // How many objects of a kind a project may have. The count is decided under the project's quota guard.
 import type { Reader } from './cache.ts'
 import { conflict } from './errors.ts'
-import type { ResourceKind } from './model.ts'
+import { singularOf, type ResourceKind } from './model.ts'
 import type { Settings } from './resource.ts'
 import type { Transaction } from './transaction.ts'
 
 /** Neutron's name for the limit of a kind. */
-export const quotaName = (kind: ResourceKind): string => kind.slice(0, -1)
+export const quotaName = singularOf
 
 export const quotaOf = (reader: Reader, settings: Settings, kind: ResourceKind, projectId: string): number =>
   reader.get('quotas', projectId)?.limits[kind] ?? settings.quota[kind]

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { badRequest, invalidInput, noRoute } from './errors.ts'
 import { idOf, ifMatch, queryOf, sendList, unwrap, unwrapMany } from './http.ts'
 import type { WaitRealized } from './live.ts'
-import { pathOf, type ResourceKind } from './model.ts'
+import { collectionOf, pathOf, type ResourceKind } from './model.ts'
 import { parseQuery, type Query, select } from './query.ts'
 import type { Environment } from './resource.ts'
 import { resourceKinds, resources } from './resources/index.ts'
@@ -35,13 +35,14 @@ function collectionRoutes(
   { environment, service, waitRealized }: RouteOptions,
 ): void {
   const { singular, attributes } = resources[kind]
+  const collection = collectionOf(kind)
   const path = `/v2.0/${pathOf(kind)}`
   const done = finisher(waitRealized)
 
   app.get(path, async (request) => {
     await service.ensure(request.context, kind, request.context.projectId)
     return sendList(request, {
-      name: kind,
+      name: collection,
       table: attributes,
       rows: (query) => visibleRows(request, query),
     })
@@ -65,10 +66,10 @@ function collectionRoutes(
   }
 
   app.post(path, async (request, reply) => {
-    const { bodies, bulk } = unwrapMany(request.body, singular, kind)
+    const { bodies, bulk } = unwrapMany(request.body, singular, collection)
     const written = await service.create(request.context, kind, bodies)
     const rows = written.result.map((object) => service.project(request.context, kind, object))
-    const body = bulk ? { [kind]: rows } : { [singular]: rows[0] }
+    const body = bulk ? { [collection]: rows } : { [singular]: rows[0] }
     return done(request, reply, { status: 201, body, written })
   })
 

@@ -27,6 +27,7 @@ import { resourceRoutes } from './resource-routes.ts'
 import type { Settings } from './resource.ts'
 import { adoptNetworks, serveDeferredPorts } from './segment-upkeep.ts'
 import { createService } from './service.ts'
+import { qosRoutes } from './qos-routes.ts'
 import { securityGroupRoutes } from './security-group-routes.ts'
 import { traceRoutes } from './trace-routes.ts'
 import { transactor } from './transaction.ts'
@@ -65,6 +66,7 @@ export const defaultSettings: Settings = {
     address_groups: 10,
     subnetpools: -1,
     address_scopes: -1,
+    qos_policies: -1,
   },
   dnsDomain: 'weft.internal.',
   defaultNetworkType: 'vxlan',
@@ -124,6 +126,7 @@ export async function createNorthbound(options: NorthboundOptions): Promise<Fast
     agentRoutes(guarded, { ...routeOptions, transact })
     resourceRoutes(guarded, routeOptions)
     securityGroupRoutes(guarded, routeOptions)
+    qosRoutes(guarded, routeOptions)
     if (options.operator) {
       traceRoutes(guarded, { environment, service, operator: options.operator })
       explainRoutes(guarded, { environment, service, operator: options.operator })

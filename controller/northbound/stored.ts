@@ -2,7 +2,7 @@
 import type { Kind, Model } from './model.ts'
 
 const addedLater: { readonly [K in Kind]?: Partial<Model[K]> } = {
-  networks: { is_default: false, segments: [] },
+  networks: { is_default: false, qos_policy_id: null, segments: [] },
   subnets: { subnetpool_id: null, segment_id: null, dns_publish_fixed_ip: false },
   routers: { external_gateway_info: null },
   security_group_rules: { rank: null },
@@ -12,6 +12,7 @@ const addedLater: { readonly [K in Kind]?: Partial<Model[K]> } = {
     default_ingress_action: 'allow',
     default_egress_action: 'allow',
     dns_domain: '',
+    qos_policy_id: null,
     ip_allocation: 'immediate',
     numa_affinity_policy: null,
     device_profile: null,

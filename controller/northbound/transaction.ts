@@ -76,7 +76,7 @@ export class Transaction implements Reader {
     this.#guards.add(`${guardPrefix}${name}`)
   }
 
-  /** The objects that hosts may hear of because of this: those written, and groups whose rules are. */
+  /** The objects that hosts may hear of because of this: those written, groups whose rules are, and ports whose limits are. */
   changed(): ObjectName[] {
     const groups = new Set<string>()
     for (const { kind, id, object } of this.#writes.values()) {
@@ -87,7 +87,26 @@ export class Transaction implements Reader {
     return [
       ...Array.from(this.#writes.values(), ({ kind, id }) => ({ kind, id })),
       ...Array.from(groups, (id) => ({ kind: 'security_groups', id }) as const),
+      ...Array.from(this.#limitedAnew(), (id) => ({ kind: 'ports', id }) as const),
     ]
+  }
+
+  /** Ports that use a QoS policy which is written, or whose network has another one. */
+  #limitedAnew(): ReadonlySet<string> {
+    const networks = new Set<string>()
+    const ports = new Set<string>()
+    for (const { kind, id, object } of this.#writes.values()) {
+      if (kind === 'networks') {
+        const before = this.#cache.get(kind, id)
+        const after = object as Model['networks'] | null
+        if (before && after && before.qos_policy_id !== after.qos_policy_id) networks.add(id)
+      } else if (kind === 'qos_policies') {
+        for (const network of this.select('networks', 'qosPolicy', id)) networks.add(network.id)
+        for (const port of this.select('ports', 'qosPolicy', id)) ports.add(port.id)
+      }
+    }
+    for (const id of networks) for (const port of this.select('ports', 'network_id', id)) ports.add(port.id)
+    return ports
   }
 
   /** Undefined when nothing changes. */

@@ -2,6 +2,7 @@
 import type { Instruction } from '../../ofproto/actions/index.ts'
 import type { MatchFields } from '../../ofproto/fields/build.ts'
 import { encodeMessage } from '../../ofproto/messages/index.ts'
+import { meterFlags } from '../../ofproto/messages/meter.ts'
 import { cookieOf, type Origin } from './cookie.ts'
 import { checkMatched, type Layout, type Stage } from './layout.ts'
 import { resolve, type FlowAction } from './stage-action.ts'
@@ -25,6 +26,14 @@ interface Target {
   readonly table: number
   /** What flows do that only lead to a stage: they share it. */
   readonly leading: Map<string, string>
+}
+
+export interface Limit {
+  readonly meter: number
+  /** Packets, unless told otherwise. */
+  readonly measure?: 'kilobits' | 'packets'
+  readonly perSecond: number
+  readonly burst: number
 }
 
 function instructionsOf({ meter, actions, to, stage }: FlowSpec, tables: Layout): Instruction[] {
@@ -67,18 +76,17 @@ export function flowMaker(tables: Layout, apps: readonly string[]): (origin: Ori
   }
 }
 
-/** A meter that lets `rate` packets a second pass, after a burst of `burst` packets. */
-export function packetMeter(id: number, rate: number, burst: number): Meter {
-  const PKTPS_BURST = 2 | 4
+/** A meter that lets so much pass in a second, and a burst before; kilobits are those of whole Ethernet frames. */
+export function limitingMeter({ meter, measure = 'packets', perSecond, burst }: Limit): Meter {
   const frame = encodeMessage({
     kind: 'meter_mod',
     xid: 0,
     command: 'add',
-    flags: PKTPS_BURST,
-    meter: id,
-    bands: [{ kind: 'drop', rate, burst }],
+    flags: (measure === 'packets' ? meterFlags.pktps : meterFlags.kbps) | meterFlags.burst,
+    meter,
+    bands: [{ kind: 'drop', rate: perSecond, burst }],
   })
-  return { kind: 'meter', key: `meter:${id}`, id, frame }
+  return { kind: 'meter', key: `meter:${meter}`, id: meter, frame }
 }
 
 /** Where packets go that no flow of a stage matches. OpenFlow drops them unless told otherwise. */

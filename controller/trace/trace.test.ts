@@ -1,6 +1,6 @@
 // What a trace says: the way of a packet, who decided, and what became of it.
 import { expect, test } from 'vitest'
-import { gateway, host, network, port, router, subnet, uuid, vif, wired } from '../testing.ts'
+import { gateway, host, network, port, qosPolicy, router, subnet, uuid, vif, wired } from '../testing.ts'
 import type { Rows } from '../model/testing.ts'
 import type { Ends } from './ends.ts'
 import { tracerOf } from './testing.ts'
@@ -63,6 +63,23 @@ test('between ports of one host: every stage, and the flow and object of each', 
     notes: [],
   })
   expect(hop?.outputs).toEqual([{ ofport: 259, port: id(1, 3), physical_network: null, tunnel: null }])
+})
+
+test('a port with a QoS policy: the stages of its limits, and what the meters let pass', () => {
+  const limited = (i: number) => port(1, i, { qos_policy_id: uuid('q', 1) })
+  const rules = (['egress', 'ingress'] as const).map(
+    (direction) => ({ type: 'bandwidth_limit', direction, max_kbps: 1000, max_burst_kbps: 0 }) as const,
+  )
+  const world = tracerOf({ ...rows, ports: [limited(2), limited(3)], qosPolicies: [qosPolicy(1, rules)] })
+  const [hop] = world.tracer.trace({ ends: ends({}), size: 0, state: 'new' }).hops
+  const metered = hop?.steps.filter(({ notes }) => notes.some((note) => note.startsWith('meter')))
+  const object = (i: number) => port(1, i).id.replaceAll('-', '').slice(0, 12)
+  const passes = [expect.stringMatching(/^meter \d+: at most 1000 kbit\/s after a burst of 800 kbit$/)]
+  expect(metered).toMatchObject([
+    { stage: 'egress_qos', flow: { origin: { app: 'qos', object: object(2) } }, notes: passes },
+    { stage: 'delivery', flow: { origin: { app: 'qos', object: object(3) } }, notes: passes },
+  ])
+  expect(hop?.outputs).toMatchObject([{ port: id(1, 3) }])
 })
 
 test('across hosts and a router: routed where it enters, by tunnel to the destination', () => {

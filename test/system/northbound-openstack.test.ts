@@ -36,7 +36,7 @@ test('openstack network: every sub-command and option', async () => {
 network create n1 --mtu 1400 --description d --dns-domain ex.org. --availability-zone-hint default --tag red --enable --enable-port-security --no-share --internal -f value -c mtu => 1400
 network create n2 --share --external --disable --disable-port-security --provider-network-type vlan --provider-physical-network phys --provider-segment 7 -f value -c provider:segmentation_id => 7
 network create n3 --transparent-vlan => !VLAN transparent networks are not available
-network create n3 --qos-policy gold => !404
+network create n3 --qos-policy gold => !No QoSPolicy found for gold
 network create n3 --default => !is_default is for external networks
 network set n2 --default
 network create n3 --external --default => !default external network already exists
@@ -158,7 +158,7 @@ port create p2 --network pn --no-fixed-ip --disable --disable-port-security -f v
 port create p3 --network pn --fixed-ip ip-address=10.1.0.15 => !already allocated
 port create p3 --network pn --security-group web => !No SecurityGroup found for web
 port create p3 --network pn --vnic-type direct => !vnic_type
-port create p3 --network pn --qos-policy gold => !404
+port create p3 --network pn --qos-policy gold => !No QoSPolicy found for gold
 port create p3 --network pn --fixed-ip subnet=ps,ip-address=10.1.0.16 --dns-name web --dns-domain ex.org. --numa-policy-required --enable-uplink-status-propagation --device-profile x -f json => web.ex.org. && "numa_affinity_policy": "required" && "propagate_uplink_status": true && "device_profile": "x"
 port set p3 --dns-domain ex.com. --numa-policy-preferred --data-plane-status ACTIVE
 port show p3 -f json => web.ex.com. && "preferred" && "data_plane_status": "ACTIVE"

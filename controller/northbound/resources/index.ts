@@ -5,6 +5,7 @@ import { addressGroups } from './address-groups.ts'
 import { addressScopes } from './address-scopes.ts'
 import { networks } from './networks.ts'
 import { ports } from './ports.ts'
+import { qosPolicies } from './qos-policies.ts'
 import { routers } from './routers.ts'
 import { securityGroupRules } from './security-group-rules.ts'
 import { securityGroups } from './security-groups.ts'
@@ -23,5 +24,6 @@ export const resources: { readonly [K in ResourceKind]: Resource<K> } = {
   address_groups: addressGroups,
   subnetpools,
   address_scopes: addressScopes,
+  qos_policies: qosPolicies,
 }
 export const resourceKinds = Object.keys(resources) as readonly ResourceKind[]

@@ -1,6 +1,6 @@
 // Networks: what carries them, MTU, sharing.
 import { segmentsOf, type Segment as ProviderSegment } from '../../segments.ts'
-import { boolean, integer, listOf, nullable, oneOf, record, refined, text } from '../attribute-types.ts'
+import { boolean, integer, listOf, nullable, oneOf, record, refined, text, uuid } from '../attribute-types.ts'
 import type { Reader } from '../cache.ts'
 import { conflict, invalidInput, users } from '../errors.ts'
 import { type Network, routerGatewayOwner } from '../model.ts'
@@ -15,6 +15,7 @@ import {
   zoneHints,
 } from '../resource.ts'
 import { gatewayPorts } from './router-ports.ts'
+import { checkQosPolicy, defaultQosPolicy } from './qos-use.ts'
 import {
   allocateSegment,
   carriedBy,
@@ -24,7 +25,7 @@ import {
   placeOf,
   providerSegment,
 } from './segment-allocation.ts'
-import { idList, noQos, statusType } from './shared.ts'
+import { idList, statusType } from './shared.ts'
 
 /** RFC 791: every IPv4 module must be able to forward 68 bytes. */
 const minimumMtu = 68
@@ -60,7 +61,7 @@ export const networks: Resource<'networks'> = {
     dns_domain: attribute(dnsName, { default: '' }),
     availability_zone_hints: fixed(zoneHints, { default: [] }),
     vlan_transparent: constant(boolean, false, 'VLAN transparent networks are not available'),
-    qos_policy_id: constant(nullable(text()), null, noQos),
+    qos_policy_id: attribute(nullable(uuid), { default: null }),
     // The external network that is taken when none is named.
     is_default: attribute(boolean, { default: false, create: 'admin', update: 'admin' }),
     'router:external': attribute(boolean, { default: false, create: 'admin', update: 'admin' }),
@@ -79,11 +80,14 @@ export const networks: Resource<'networks'> = {
   create(draft, operation) {
     checkDefault(draft, operation)
     const network = { ...draft, ...segmentsOfNew(draft, operation) }
-    return { ...network, mtu: mtu(network, operation) }
+    const qos_policy_id = draft.qos_policy_id ?? defaultQosPolicy(draft.project_id, operation)
+    checkQosPolicy(null, { kind: 'network', id: draft.id, qos_policy_id }, operation)
+    return { ...network, qos_policy_id, mtu: mtu(network, operation) }
   },
 
   update(before, after, operation) {
     checkDefault(after, operation)
+    checkQosPolicy(before.qos_policy_id, { kind: 'network', ...after }, operation)
     if (before.shared && !after.shared) refuseOtherUsers(after, operation)
     if (before['router:external'] && !after['router:external']) refuseGateways(after, operation)
     return after.mtu === before.mtu ? after : { ...after, mtu: mtu(after, operation) }
@@ -115,7 +119,6 @@ export const networks: Resource<'networks'> = {
     segments: network.segments.length > 0 ? network.segments : undefined,
     l2_adjacency: cache.select('subnets', 'network_id', network.id).every(({ segment_id }) => segment_id === null),
     vlan_transparent: false,
-    qos_policy_id: null,
   }),
 }
 

@@ -43,7 +43,8 @@ import { addressesFor, addressesOn, type Addresses } from './port-addresses.ts'
 import { groupIds, groupsOfChangedPort, groupsOfNewPort, shownGroups } from './port-groups.ts'
 import { hostOf, isMisplaced } from './segment-hosts.ts'
 import { ruleAction } from './security-group-rules.ts'
-import { noQos, refuseGuest, seenNetwork, statusType } from './shared.ts'
+import { checkQosPolicy } from './qos-use.ts'
+import { refuseGuest, seenNetwork, statusType } from './shared.ts'
 
 export const fixedIps = listOf(
   record({ subnet_id: { type: uuid, optional: true }, ip_address: { type: ipAddress, optional: true } }),
@@ -103,7 +104,8 @@ export const ports: Resource<'ports'> = {
     default_egress_action: attribute(ruleAction, { default: 'deny' }),
     dns_name: attribute(hostLabel, { default: '' }),
     dns_domain: attribute(dnsName, { default: '' }),
-    qos_policy_id: constant(nullable(text()), null, noQos),
+    qos_policy_id: attribute(nullable(uuid), { default: null }),
+    qos_network_policy_id: computed(nullable(uuid)),
     numa_affinity_policy: attribute(nullable(oneOf('required', 'preferred', 'legacy')), { default: null }),
     device_profile: fixed(nullable(text(255)), { default: null }),
     data_plane_status: attribute(nullable(oneOf('ACTIVE', 'DOWN')), { default: null, create: 'none', update: 'admin' }),
@@ -123,6 +125,7 @@ export const ports: Resource<'ports'> = {
     refuseGuest(network, context, 'create_port')
     refuseOthersNetwork(network, draft, operation)
     refuseReservedOwner(draft.device_owner)
+    checkQosPolicy(null, { kind: 'port', ...draft }, operation)
     const wanted = (given.has('fixed_ips') ? draft.fixed_ips : undefined) as FixedIpRequest[] | undefined
     const port = { ...draft, port_security_enabled: draft.port_security_enabled ?? network.port_security_enabled }
     return createPort(operation, { ...port, security_groups: groupsOfNewPort(port, operation) }, wanted)
@@ -134,6 +137,7 @@ export const ports: Resource<'ports'> = {
     if (network) refuseOthersNetwork(network, after, operation)
     if (isRouterPort(before)) refuseRouterPortChange(before, given)
     else refuseReservedOwner(after.device_owner)
+    checkQosPolicy(before.qos_policy_id, { kind: 'port', ...after }, operation)
     const moved = given.has('mac_address') && before.mac_address !== after.mac_address
     if (moved) refuseUsedMac(tx, after)
     const { fixed_ips, ip_allocation } = readdressed(before, after, operation)
@@ -162,7 +166,7 @@ export const ports: Resource<'ports'> = {
       dns_assignment: assignments(port, cache, settings.dnsDomain),
       // An operator's wish is shown as he wrote it; without one, the host that has the interface.
       'binding:host_id': port['binding:host_id'] || (host ?? ''),
-      qos_policy_id: null,
+      qos_network_policy_id: cache.get('networks', port.network_id)?.qos_policy_id ?? null,
       'binding:vnic_type': 'normal',
       'binding:vif_type': (host ?? port['binding:host_id']) ? 'ovs' : 'unbound',
       'binding:vif_details':

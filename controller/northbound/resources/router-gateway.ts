@@ -1,12 +1,13 @@
 // External gateways of routers: a port on an external network with addresses of that network, made, changed and
 // deleted together with the router's `external_gateway_info`.
 import { type AttributeType, boolean, InvalidValue, nullable, record, uuid } from '../attribute-types.ts'
-import { badRequest, forbidden, invalidInput } from '../errors.ts'
+import { badRequest, forbidden } from '../errors.ts'
 import type { FixedIpRequest } from '../ipam.ts'
 import { type GatewayInfo, type Network, type Port, type Router, routerGatewayOwner } from '../model.ts'
 import type { Operation } from '../resource.ts'
 import { addressesFor } from './port-addresses.ts'
 import { createPort, fixedIps } from './ports.ts'
+import { checkQosPolicy } from './qos-use.ts'
 import {
   connectedSubnets,
   gatewayPort,
@@ -15,7 +16,7 @@ import {
   refuseSeveralSegments,
   routerInterfaces,
 } from './router-ports.ts'
-import { noQos, seenNetwork } from './shared.ts'
+import { seenNetwork } from './shared.ts'
 
 /** What a body may ask for. */
 interface GatewayRequest {
@@ -64,12 +65,14 @@ export function changeGateway(
   }
   if (!wanted || !after) return null
   const inherited = stays ? present : null
+  const qos_policy_id = wanted.qos_policy_id === undefined ? (inherited?.qos_policy_id ?? null) : wanted.qos_policy_id
+  checkQosPolicy(inherited?.qos_policy_id ?? null, { kind: 'router', id: router.id, qos_policy_id }, operation)
   return {
     network_id: wanted.network_id,
     // Only administrators may give it: whoever sets another attribute must not turn it on again.
     enable_snat: wanted.enable_snat ?? inherited?.enable_snat ?? true,
     external_fixed_ips: after.fixed_ips,
-    qos_policy_id: wanted.qos_policy_id === undefined ? (inherited?.qos_policy_id ?? null) : wanted.qos_policy_id,
+    qos_policy_id,
   }
 }
 
@@ -92,7 +95,6 @@ function refuseAdminFields(wanted: GatewayRequest, action: 'create' | 'update', 
 function attach(router: Router, present: Port | undefined, wanted: GatewayRequest, operation: Operation): Port {
   const { tx, make, touch } = operation
   const network = externalNetwork(wanted.network_id, operation)
-  if (wanted.qos_policy_id) throw invalidInput(`external_gateway_info.qos_policy_id: ${noQos}`)
   // An empty list asks for nothing, as in Neutron.
   const addresses = wanted.external_fixed_ips?.length ? wanted.external_fixed_ips : undefined
   refuseGatewayOfSubnet(network, addresses ?? [], operation)

@@ -7,8 +7,6 @@ import type { Operation } from '../resource.ts'
 
 export const statusType: AttributeType = oneOf('ACTIVE', 'BUILD', 'DOWN', 'ERROR')
 
-export const noQos = 'QoS policies are not available'
-
 /** Only read and filtered by one of its members. */
 export const idList: AttributeType = {
   ...text(36),

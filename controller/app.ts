@@ -135,6 +135,8 @@ export interface SecurityGroupRule {
   readonly action: RuleAction
   /** From 1; null: after all that have one, deny before reject before allow. */
   readonly priority: number | null
+  /** In the order of priorities, with gaps. Absent or null in what was stored before there were ranks: the priority. */
+  readonly rank?: number | null
   readonly enabled: boolean
   readonly log: boolean
 }
@@ -373,6 +375,8 @@ interface Rule {
     | 'copy'
     | 'part'
     | 'neighbour'
+    /** The ports by which routers stand on networks. */
+    | 'router_interface'
     | 'limited'
   contribute(read: Reads, key: string): readonly Contribution[]
 }

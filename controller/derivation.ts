@@ -77,14 +77,12 @@ export class Derivation {
     this.tables = layout(apps.flatMap(({ stages }) => stages))
     const names = apps.map(({ name }) => name)
     const make = flowMaker(this.tables, names)
+    const isDerived = (over: string): over is keyof typeof keys => Object.hasOwn(keys, over)
     for (const app of apps) {
       for (const [i, rule] of app.rules.entries()) {
         const run = (key: string): readonly Unit[] => unitsOf(app.name, key, rule.contribute(reads, key), make)
         const { over } = rule
-        const sources: readonly KeySource<string>[] =
-          over === 'member' || over === 'copy' || over === 'part' || over === 'limited'
-            ? keys[over]
-            : [this.inputs[over]]
+        const sources: readonly KeySource<string>[] = isDerived(over) ? keys[over] : [this.inputs[over]]
         for (const source of sources) {
           const name = `${app.name} ${i} ${source.name}`
           this.#rules.set(name, engine.output(name, source, run, { equals: sameUnits }))

@@ -12,25 +12,23 @@ import type { Derivation, Derived } from './derivation.ts'
 import { HostRecord } from './host-record.ts'
 import type { HostFacts } from './host/facts.ts'
 import { HostSession } from './host/session.ts'
+import { Limit } from './limit.ts'
 import { Metadata, packetHandler } from './packet-in.ts'
 import { isOurMeter } from './pipeline/meters.ts'
 import { isOurs } from './pipeline/cookie.ts'
 import { Rollout } from './rollout.ts'
 import { Slices } from './slices.ts'
-import { describe, describeError } from './switch/describe.ts'
+import { logSwitchEvent } from './switch-log.ts'
 import type { Delta } from './switch/desired.ts'
 import type { SwitchEvent } from './switch/events.ts'
 import { SwitchSession } from './switch/session.ts'
-import { longestDue } from './switch/turns.ts'
+import { tickHosts } from './ticker.ts'
 import { Zones } from './zones.ts'
 
 /** Tables see the ports of first fragments (OFPC_FRAG_NX_MATCH); the length is OpenFlow's default. */
 const switchConfig = { flags: 3, missSendLength: 128 } as const
-const TICK_MILLISECONDS = 250
-/** Reading back a switch of 5,000 flows takes 5 to 10 ms here: that many at once, 8 a second, are up to 8 % of a core. */
-const AUDITS_PER_TICK = 2
-/** A tick that comes so late tells of more to do than there is time for: audits wait, but for those with a reason. */
-const LATE_MILLISECONDS = 50
+/** Databases that are read for the first time, and switches: each takes 5 to 20 ms here. */
+const AT_ONCE = 32
 
 export interface FleetOptions {
   readonly apps: readonly App[]
@@ -66,9 +64,11 @@ export class Fleet extends EventEmitter<FleetEvents> {
   readonly #strangers = new Map<bigint, Channel>()
   readonly #rollout = new Rollout()
   readonly #byChannel = new Map<Channel, HostRecord>()
-  readonly #ticker: NodeJS.Timeout
+  readonly #stopTicks: () => void
   readonly #zones: Zones
   readonly #commits = new Slices(() => this.#commit())
+  readonly #databases = new Limit(AT_ONCE)
+  readonly #readings = new Limit(AT_ONCE)
   /** Hosts whose facts have changed since the last commit. */
   readonly #learnt = new Set<string>()
 
@@ -77,19 +77,11 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#options = options
     this.#handle = packetHandler(options.apps, options.derivation.reads)
     this.#zones = new Zones((key, zone) => this.#onZone(key, zone))
-    let tickedMs = performance.now()
-    this.#ticker = setInterval(() => {
-      const now = performance.now()
-      const isLate = now - tickedMs > TICK_MILLISECONDS + LATE_MILLISECONDS
-      tickedMs = now
-      const sessions = Array.from(this.hosts.values(), ({ control }) => control)
-      const auditing = longestDue(sessions, now, isLate ? 0 : AUDITS_PER_TICK)
-      for (const record of this.hosts.values()) record.tick(now, auditing.has(record.control))
-    }, TICK_MILLISECONDS)
+    this.#stopTicks = tickHosts(this.hosts)
   }
 
   close(): void {
-    clearInterval(this.#ticker)
+    this.#stopTicks()
     for (const { session, channel } of this.hosts.values()) {
       session?.connection.close()
       channel?.close()
@@ -128,8 +120,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
     this.#options.remember(id, null)
     this.#learnt.add(id)
     this.schedule()
-    this.emit('progress', this.#rollout.forget(id))
+    this.#progress(this.#rollout.forget(id))
     return true
+  }
+
+  #progress(objects: readonly string[]): void {
+    if (objects.length > 0) this.emit('progress', objects)
   }
 
   /** A host's database has connected. */
@@ -141,10 +137,12 @@ export class Fleet extends EventEmitter<FleetEvents> {
       refused: ({ id }, reason) => this.#alarm(id, 'database', reason),
       closed: (reason) => this.#onDatabaseClosed(session, reason),
     })
-    session.start().catch((error: unknown) => {
-      log.warn({ peer: connection.peer, err: error }, 'database refused')
-      connection.close()
-    })
+    this.#databases
+      .run(() => session.start())
+      .catch((error: unknown) => {
+        log.warn({ peer: connection.peer, err: error }, 'database refused')
+        connection.close()
+      })
   }
 
   /** A switch has connected and agreed on OpenFlow 1.3. */
@@ -365,50 +363,36 @@ export class Fleet extends EventEmitter<FleetEvents> {
       this.#options.log.warn({ host: id, reason: message }, 'switch disconnected')
       this.emit('host', id)
     })
-    record.control.connected(performance.now(), null)
+    void this.#readings.run(() => this.#read(record, channel))
     this.emit('host', id)
   }
 
+  /** Settles when it is known what the switch has. */
+  async #read(record: HostRecord, channel: Channel): Promise<void> {
+    if (record.channel !== channel) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    record.onCompared = resolve
+    record.control.connected(performance.now(), null)
+    await Promise.race([promise, channel.closed])
+  }
+
   #onSwitchEvent(id: string, event: SwitchEvent): void {
-    const { log } = this.#options
     const record = this.hosts.get(id)
     if (record === undefined) return
     switch (event.kind) {
       case 'confirmed':
         record.confirmed = event.revision
-        this.emit('progress', this.#rollout.confirm(id, event.revision))
-        return
-      case 'synchronized':
-        log.info({ host: id, ...event }, 'switch compared')
+        this.#progress(this.#rollout.confirm(id, event.revision))
         return
       case 'refused':
       case 'recovered':
       case 'foreign':
         this.#alarm(...alarmOfSwitch(id, event, (ofport) => this.#options.derivation.reads.vifAt(id, ofport)?.port))
         return
-      case 'drift': {
-        const items = [...event.missing, ...event.unexpected, ...event.changed.map(({ held }) => held)]
-        log.warn(
-          {
-            host: id,
-            missing: event.missing.length,
-            changed: event.changed.length,
-            unexpected: event.unexpected.length,
-            first: items.slice(0, 3).map(describe),
-          },
-          'drift repaired',
-        )
-        return
-      }
-      case 'stalled':
-        log.warn({ host: id, waitedMs: event.waitedMs }, 'switch does not answer')
-        record.channel?.close()
-        return
-      case 'role':
-        log.debug({ host: id, role: event.role }, 'switch')
-        return
-      case 'stray_error':
-        log.warn({ host: id, error: describeError(event.error) }, 'error from the switch')
+      default:
+        logSwitchEvent(this.#options.log, id, event)
+        if (event.kind === 'synchronized') record.onCompared?.()
+        if (event.kind === 'stalled') record.channel?.close()
     }
   }
 

@@ -22,6 +22,8 @@ export class HostRecord {
   desired = 0
   /** Things that an operator should look at, in words. */
   readonly alarms = new Map<string, string>()
+  /** Called when what the switch has is known. */
+  onCompared: (() => void) | null = null
   readonly announcements = new Announcements()
 
   /** Of a stage, on every host. */

@@ -121,6 +121,31 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
   fleet.on('neighbour', (host, news) => neighbours.news(host, news))
   measureHosts(registry, fleet)
 
+  // A host that is refused waits for a second or more before it calls again: hosts are let in while rows are read and
+  // flows made, and heard after that.
+  const prepared = Promise.withResolvers<boolean>()
+  const admit = (peer: { close(): void }, add: () => void): void =>
+    void prepared.promise.then((yes) => (yes ? add() : peer.close()))
+  closers.push(() => prepared.resolve(false))
+  const switches = await listenSwitches(
+    config.openflow,
+    {
+      ...tls,
+      claim: (frame, channel) => fleet.onFrame(frame, channel),
+      onMessage: (message, channel) => fleet.onMessage(message, channel),
+    },
+    (channel) => {
+      const refused = (error: unknown): void => log.warn({ peer: channel.peer, err: error }, 'switch refused')
+      admit(channel, () => void fleet.addSwitch(channel).catch(refused))
+    },
+  )
+  closers.push(() => switches.close())
+  openflowPort = switches.port ?? 0
+  const databases = await listenDatabases(config.ovsdb, tls, (connection) =>
+    admit(connection, () => fleet.addDatabase(connection)),
+  )
+  closers.push(() => databases.close())
+
   const hosts = await remembered(store, 'host/', log)
   for (const value of hosts.values) fleet.recall(loadFacts(value))
   const zones = await remembered(store, 'zone/', log)
@@ -139,22 +164,7 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
     }),
   )
   await fleet.committed()
-
-  const switches = await listenSwitches(
-    config.openflow,
-    {
-      ...tls,
-      claim: (frame, channel) => fleet.onFrame(frame, channel),
-      onMessage: (message, channel) => fleet.onMessage(message, channel),
-    },
-    (channel) => {
-      fleet.addSwitch(channel).catch((error: unknown) => log.warn({ peer: channel.peer, err: error }, 'switch refused'))
-    },
-  )
-  closers.push(() => switches.close())
-  openflowPort = switches.port ?? 0
-  const databases = await listenDatabases(config.ovsdb, tls, (connection) => fleet.addDatabase(connection))
-  closers.push(() => databases.close())
+  prepared.resolve(true)
 
   const api = await createNorthbound({
     store,

@@ -82,7 +82,9 @@ const isOpen = (port: Port): boolean =>
 interface Topology {
   readonly reads: Reads
   /** What rules may be over beside tables. */
-  readonly keys: Readonly<Record<'member' | 'copy' | 'part' | 'limited', readonly KeySource<string>[]>>
+  readonly keys: Readonly<
+    Record<'member' | 'copy' | 'part' | 'router_interface' | 'limited', readonly KeySource<string>[]>
+  >
   scopesOf(this: void, host: string): ReadonlySet<string>
   zonesOf(this: void, host: string): ReadonlySet<string>
   /** The physical networks on which the host has ports and to which it has no way. */
@@ -135,10 +137,13 @@ function connectRouters(engine: Engine, { network, port }: Inputs) {
   /** The networks that a network is connected with by routers, itself included. */
   const connected = (id: string, joins: (network: string) => boolean): ReadonlySet<string> => {
     const found = new Set([id])
+    const routers = new Set<string>()
     for (const each of joins(id) ? found : NONE) {
       for (const gateway of gatewaysOf.get(each)) {
         const owner = port.get(gateway)?.device_id
-        for (const other of owner === undefined ? NONE : interfacesOf.get(owner)) {
+        if (owner === undefined || routers.has(owner)) continue
+        routers.add(owner)
+        for (const other of interfacesOf.get(owner)) {
           const next = port.get(other)?.network_id
           if (next !== undefined && joins(next)) found.add(next)
         }
@@ -153,13 +158,15 @@ function connectRouters(engine: Engine, { network, port }: Inputs) {
     const mates = connected(id, (each) => network.get(each)?.shared !== true)
     return [...mates].toSorted((a, b) => (ageOf(a) < ageOf(b) ? -1 : 1))
   })
-  return { interfacesOf, gatewaysOf, domain, zoneMates }
+  /** The network in whose zone a network's connections are: mostly the same whoever else joins. */
+  const zoneOf = engine.query('zone of network', (id: string): string => zoneMates.get(id)[0] ?? id)
+  return { interfacesOf, gatewaysOf, domain, zoneMates, zoneOf }
 }
 
 export function connectTopology(engine: Engine, inputs: Inputs): Topology {
   const { network, subnet, port, router, host, vif } = inputs
   const { placeOf, placesOn, networksOn, contested, memberHosts, localPorts } = connectPlaces(engine, inputs)
-  const { interfacesOf, gatewaysOf, domain, zoneMates } = connectRouters(engine, inputs)
+  const { interfacesOf, gatewaysOf, domain, zoneMates, zoneOf } = connectRouters(engine, inputs)
   const external = connectExternal(engine, port, inputs, { of: interfacesOf, on: gatewaysOf })
   const taggedNetworks = engine.grouping('networks of number', network, (row) => [`${tag(row.id)}`])
   const flooding = connectFlooding(engine, placeOf)
@@ -174,39 +181,41 @@ export function connectTopology(engine: Engine, inputs: Inputs): Topology {
       ...new Set(Array.from(domain.get(id)).flatMap((each) => [...memberHosts.get(each), ...external.hostsOn(each)])),
     ].toSorted(),
   )
-  const portsAt = engine.query('ports at host', (id: string): readonly string[] =>
-    networksOn.get(id).flatMap((member) => placesOn.get(member)),
-  )
+  /** Groups with a port at the host, and the sets that these refer to: apart, as a host's networks change more often. */
+  const groupScopes = engine.query('groups at host', (id: string): readonly string[] => {
+    const groups = groupsOf(networksOn.get(id).flatMap((member) => placesOn.get(member)))
+    return Array.from(groups, (group) => [
+      scopeKey({ kind: 'group', group }),
+      ...Array.from(setsOf(group), (set) => scopeKey({ kind: 'set', set })),
+    ]).flat()
+  })
   const scopesOf = (id: string): ReadonlySet<string> => {
     const scopes = new Set([scopeKey({ kind: 'all' }), scopeKey({ kind: 'host', host: id })])
     const stood = external.routersAt(id).flatMap((each) => external.networksOf(each))
     for (const needed of [...networksOn.get(id).map(networkOf), ...stood]) {
+      // Networks of one domain have the same domain.
+      if (scopes.has(scopeKey({ kind: 'network', network: needed }))) continue
       for (const each of domain.get(needed)) scopes.add(scopeKey({ kind: 'network', network: each }))
     }
     for (const each of external.routersAt(id)) {
       const on = external.reads.gatewayPortOf(each)?.network_id
       if (on !== undefined) scopes.add(scopeKey({ kind: 'external', network: on }))
     }
-    for (const group of groupsOf(portsAt.get(id))) {
-      scopes.add(scopeKey({ kind: 'group', group }))
-      for (const set of setsOf(group)) scopes.add(scopeKey({ kind: 'set', set }))
-    }
+    for (const scope of groupScopes.get(id)) scopes.add(scope)
     return scopes
   }
-  /** The network in whose zone a network's connections are. */
-  const zoneOf = (id: string): string => zoneMates.get(id)[0] ?? id
   /** Those of the networks with a port here that is tracked, and of the routers whose addresses are translated here. */
   const zonesOf = (id: string): ReadonlySet<string> => {
     const isTracked = (each: string): boolean => policyReads.policy(each)?.stateful === true
     const tracking = networksOn.get(id).filter((member) => placesOn.get(member).some(isTracked))
     const translating = external.routersAt(id).filter((each) => router.get(each)?.external_gateway_info?.enable_snat)
-    return new Set([...tracking.map((member) => zoneOf(networkOf(member))), ...translating])
+    return new Set([...tracking.map((member) => zoneOf.get(networkOf(member))), ...translating])
   }
   const trackedOf = (key: string): Tracked | null => {
     const at = vif.get(key)
     const row = at && port.get(at.port)
     if (!row || placeOf.get(row.id)?.host !== at.host || policyReads.policy(row.id)?.stateful !== true) return null
-    return { host: at.host, zone: zoneOf(row.network_id), prefixes: sourcesOf(row) }
+    return { host: at.host, zone: zoneOf.get(row.network_id), prefixes: sourcesOf(row) }
   }
   const segmentsHere = (id: string, on: Network): number => {
     const uplinks = host.get(id)?.uplinks ?? {}
@@ -247,6 +256,13 @@ export function connectTopology(engine: Engine, inputs: Inputs): Topology {
     networkTagged: (number) => network.get(taggedNetworks.get(`${number}`)[0] ?? ''),
     qos: qos.of,
   }
-  const keys = { member: members, copy: [flooding.copies], part: [flooding.parts], limited: [qos.limited] }
+  const interfaces = engine.grouping('router interfaces', port, (row) => (isInterface(row) ? [row.id] : NONE))
+  const keys = {
+    member: members,
+    copy: [flooding.copies],
+    part: [flooding.parts],
+    router_interface: [interfaces],
+    limited: [qos.limited],
+  }
   return { reads, keys, scopesOf, zonesOf, strandedOf, ambiguousOf, trackedOf, contested }
 }

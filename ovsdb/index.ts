@@ -1,6 +1,7 @@
 // OVSDB (RFC 7047 and what ovsdb-server adds): typed declarations, replica, transactions, connections. docs/ovsdb.md.
 export { Client, type ClientOptions, type ClientStatus } from './connect/client.ts'
-export { listen, type Listener } from './connect/listen.ts'
+export type { Listener } from './connect/accept.ts'
+export { listen } from './connect/listen.ts'
 export { attach, dial, type SocketOptions, type TlsIdentity } from './connect/socket.ts'
 export { Connection, RequestError, type ConnectionOptions, type Link, type LockEvent } from './connection.ts'
 export { OvsdbError, type OvsdbErrorCode } from './errors.ts'

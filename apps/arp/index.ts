@@ -15,7 +15,6 @@ import {
   move,
   NETWORK,
   NEXT_HOP,
-  ROUTER_INTERFACE,
   set,
   tag,
   type App,
@@ -42,7 +41,7 @@ const addressesOf = (port: Port): number[] => port.fixed_ips.flatMap(({ ip_addre
 /** As a next hop a router's address leads into the router, and only while the router is up; asked for, it has a MAC. */
 function routers(read: Reads, id: string): readonly Contribution[] {
   const port = read.port(id)
-  if (port?.device_owner !== ROUTER_INTERFACE) return []
+  if (port === undefined) return []
   const hardware = mac(port.mac_address)
   const flows = addressesOf(port).map((address) => arpAnswer(port.network_id, address, hardware, priorities.router))
   return [{ scope: { kind: 'network', network: port.network_id }, flows }]
@@ -110,7 +109,7 @@ export const arp: App = {
   name: 'arp',
   stages: [{ name: 'arp', phase: 'respond', miss: 'next', matches: [NETWORK, 'arp_op', 'arp_tpa', 'arp_sha'] }],
   rules: [
-    { over: 'port', contribute: routers },
+    { over: 'router_interface', contribute: routers },
     { over: 'vif', contribute: probed },
     { over: 'network', contribute: unknown },
   ],

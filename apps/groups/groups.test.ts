@@ -118,6 +118,17 @@ test('a rule with a port is two flows on the hosts with a port of its group, wha
   expect(world.change({}, { security_group_rule: [rule] })).toEqual({ host1: 2 })
 })
 
+test('a numbered rule that comes between others is its own flows alone, though all after it get other numbers', () => {
+  const numbered = (i: number, priority: number, rank: number) =>
+    groupRule(1, i, { protocol: 'tcp', port_range_min: i + 1, port_range_max: i + 1, priority, rank })
+  const later = (shift: number) => Array.from({ length: 50 }, (_, i) => numbered(i, i + 1 + shift, 64 * (i + 1)))
+  const world = new World({ ...rows, security_group_rule: later(0) })
+  expect(world.change({ security_group_rule: [numbered(99, 1, 32), ...later(1)] })).toEqual({ host1: 3 })
+  expect(world.change({ security_group_rule: later(0) }, { security_group_rule: [numbered(99, 1, 32)] })).toEqual({
+    host1: 3,
+  })
+})
+
 test('a range of ports costs as many flows as it has aligned blocks', () => {
   const world = new World(rows)
   const range = (min: number, max: number) =>

@@ -37,8 +37,9 @@ interface Run {
   readonly rules: SecurityGroupRule[]
 }
 
-const rankOf = ({ priority, action }: SecurityGroupRule): number =>
-  priority === null ? priorities[action] : priorities.numbered - 2 * priority
+/** Ranks have gaps, so that a rule's priority stays when others come and go. */
+const priorityOf = ({ priority, rank, action }: SecurityGroupRule): number =>
+  priority === null ? priorities[action] : priorities.numbered - 2 * (rank ?? priority)
 
 /**
  * A free bit for a set. Where it stands follows from its id as far as possible, so that other sets which come and go seldom
@@ -56,7 +57,7 @@ function runsOf(rules: readonly SecurityGroupRule[], own: string | null): Run[] 
   let run = start()
   if (own !== null) run.sets.set(own, bitFor(own, run.sets))
   const runs = [run]
-  for (const rule of rules.toSorted((a, b) => rankOf(b) - rankOf(a) || (a.id < b.id ? -1 : 1))) {
+  for (const rule of rules.toSorted((a, b) => priorityOf(b) - priorityOf(a) || (a.id < b.id ? -1 : 1))) {
     const remote = remoteSetOf(rule)
     if (remote !== null && !run.sets.has(remote)) {
       if (run.sets.size === RUN_SETS) runs.push((run = start()))
@@ -107,7 +108,7 @@ function flowsOf(group: SecurityGroup, rule: SecurityGroupRule, run: Run, index:
     [MARKS]: asked(group, rule.direction, index),
     ...(bit !== undefined && { [HITS]: [(1 << bit) >>> 0, (1 << bit) >>> 0] as const }),
   }
-  const priority = rankOf(rule)
+  const priority = priorityOf(rule)
   const decide = load(mark.verdict, verdicts[rule.action])
   const flow = (at: number, match: FlowSpec['match'], isLogged: boolean): FlowSpec => ({
     stage: 'rules',

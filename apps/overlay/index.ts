@@ -93,7 +93,7 @@ export const overlay: App = {
     { over: 'part', contribute: copiedThere },
     { over: 'network', contribute: entered },
     { over: 'network', contribute: left },
-    { over: 'port', contribute: disguised },
+    { over: 'router_interface', contribute: disguised },
   ],
   constant: {
     flows: [

@@ -16,7 +16,6 @@ import {
   OUTPORT,
   output,
   resubmit,
-  ROUTER_INTERFACE,
   segmentsAt,
   set,
   tag,
@@ -97,7 +96,7 @@ export function left(read: Reads, id: string): readonly Contribution[] {
 export function disguised(read: Reads, id: string): readonly Contribution[] {
   const port = read.port(id)
   const network = port && read.network(port.network_id)
-  if (port?.device_owner !== ROUTER_INTERFACE || network === undefined) return []
+  if (!port || !network) return []
   const on = { [NETWORK]: tag(network.id) }
   const own = mac(port.mac_address)
   const wires = wiresOf(read, network)

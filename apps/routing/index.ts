@@ -45,7 +45,7 @@ import {
 /** An interface: the way into the router, its own addresses, and the way out to its subnets. */
 function attached(read: Reads, id: string): readonly Contribution[] {
   const port = read.port(id)
-  if (port?.device_owner !== ROUTER_INTERFACE || !port.admin_state_up) return []
+  if (!port?.admin_state_up) return []
   if (read.router(port.device_id)?.admin_state_up !== true) return []
   const router = tag(port.device_id)
   const own = mac(port.mac_address)
@@ -187,7 +187,7 @@ export const routing: App = {
     { name: 'answer', phase: 'lookup', miss: 'drop', matches: [MARKS] },
   ],
   rules: [
-    { over: 'port', contribute: attached },
+    { over: 'router_interface', contribute: attached },
     { over: 'router', contribute: routed },
     { over: 'port', contribute: neighbour },
     { over: 'router', contribute: external },

@@ -2,6 +2,7 @@
 // and stay with it (stayConnected).
 import { connect as connectTcp, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
+import { acceptAt, type Listener } from '../../ovsdb/connect/accept.ts'
 import { Backoff, type BackoffOptions } from '../../ovsdb/connect/backoff.ts'
 import { parseActiveRemote, parsePassiveRemote } from '../../ovsdb/connect/remote.ts'
 import { tlsOptions, type TlsIdentity } from '../../ovsdb/connect/socket.ts'
@@ -59,15 +60,8 @@ function dial(remote: string, tls: TlsIdentity | undefined, signal?: AbortSignal
   })
 }
 
-export interface Listener {
-  /** The TCP port in use (asked for 0, the system chose one); null for punix. */
-  readonly port: number | null
-  /** Stops listening; channels accepted before live on. */
-  close(): Promise<void>
-}
-
 /** Listens on ptcp:PORT[:HOST], pssl:PORT[:HOST] or punix:PATH. `onChannel` gets each channel that has opened. */
-export function listen(
+export async function listen(
   remote: string,
   options: ConnectOptions,
   onChannel: (channel: Channel) => void,
@@ -77,7 +71,7 @@ export function listen(
     const from = address.kind === 'punix' ? address.path : `${socket.remoteAddress}:${socket.remotePort}`
     new Channel(socket, `${address.kind.slice(1)}:${from}`, options).opened.then(onChannel, () => {})
   }
-  const server =
+  const newServer = (): Server =>
     address.kind === 'pssl'
       ? createTlsServer(
           { ...tlsOptions(options.tls), requestCert: true, handshakeTimeout: CONNECT_MILLISECONDS, noDelay: true },
@@ -85,20 +79,11 @@ export function listen(
         )
       : createTcpServer({ noDelay: true }, accept)
   const place = address.kind === 'punix' ? { path: address.path } : { port: address.port, host: address.host ?? '::' }
-  return bind(server, remote, place)
-}
-
-function bind(server: Server, remote: string, place: { path: string } | { port: number; host: string }) {
-  const { promise, resolve, reject } = Promise.withResolvers<Listener>()
-  server.once('error', (error) => reject(new ChannelError('connect-failed', `${remote}: ${error.message}`)))
-  server.listen(place, () => {
-    const bound = server.address()
-    const port = typeof bound === 'object' && bound !== null ? bound.port : null
-    // The callback of close() would wait for the channels too.
-    const close = async (): Promise<void> => void server.close()
-    resolve({ port, close })
-  })
-  return promise
+  try {
+    return await acceptAt(place, newServer)
+  } catch (error) {
+    throw new ChannelError('connect-failed', `${remote}: ${error instanceof Error ? error.message : String(error)}`)
+  }
 }
 
 export interface StayConnectedOptions extends ConnectOptions {

@@ -48,7 +48,6 @@ export class HostSession {
   }
 
   async start(): Promise<void> {
-    await this.connection.checkSchema(READ)
     await synchronize(this.connection, this.#replica as never, { onChanges: () => this.#changed() })
   }
 

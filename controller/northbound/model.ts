@@ -179,6 +179,8 @@ export interface SecurityGroupRule extends Owned {
   readonly action: RuleAction
   /** Consecutive from 1 within the group; null: judged after all that have one, deny and reject before allow. */
   readonly priority: number | null
+  /** Of a rule with a priority: its place on switches, in the same order but with gaps, so that it seldom changes. */
+  readonly rank: number | null
   readonly enabled: boolean
   readonly log: boolean
 }

@@ -4,7 +4,7 @@ import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Cidr, type Ip, overlaps, parseCidr, parseIp, within } from './address.ts'
 import type { Network, Port, Router, SecurityGroup, SecurityGroupRule, Subnet } from './model.ts'
-import { ruleKey } from './resources/security-group-rules.ts'
+import { numbered, ruleKey } from './resources/security-group-rules.ts'
 import { type Api, type Json, startApi } from './testing/harness.ts'
 
 type Step = readonly [action: number, a: number, b: number, c: number]
@@ -143,8 +143,11 @@ function checkGroups(api: Api): void {
   for (const { id: groupId } of groups) {
     const own = rules.filter((rule) => rule.security_group_id === groupId)
     expect(new Set(own.map(ruleKey)).size).toBe(own.length)
-    const priorities = own.flatMap(({ priority }) => priority ?? []).sort((a, b) => a - b)
-    expect(priorities).toEqual(priorities.map((_, i) => i + 1))
+    const order = numbered(own)
+    expect(order.map(({ priority }) => priority)).toEqual(order.map((_, i) => i + 1))
+    const ranks = order.map(({ rank }) => rank)
+    expect(new Set(ranks).size).toBe(order.length)
+    expect(ranks).toEqual(ranks.toSorted((a, b) => (a ?? 0) - (b ?? 0)))
   }
   expect(groups.filter(({ name }) => name === 'default').length).toBeLessThan(2)
 }

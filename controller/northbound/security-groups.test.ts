@@ -237,6 +237,28 @@ describe('rules', () => {
     expect(bad.status).toBe(400)
   })
 
+  test('a rule that comes or goes between others leaves their ranks; of ranks only administrators hear', async () => {
+    const api = await start()
+    const group = await makeGroup(api)
+    const made: Json[] = []
+    for (const port of [1, 2, 3, 4]) {
+      const match = { protocol: 'tcp', port_range_min: port, port_range_max: port }
+      made.push(await makeRule(api, group, { ...match, priority: port < 4 ? port : 2 }))
+    }
+    const ranks = async (): Promise<unknown[]> =>
+      Promise.all(
+        made
+          .slice(0, 3)
+          .map(async ({ id }) => (await api.call('GET', `security-group-rules/${id}`)).body.security_group_rule.rank),
+      )
+    const before = made.slice(0, 3).map(({ rank }) => rank)
+    expect(new Set(before).size).toBe(3)
+    expect(await ranks()).toEqual(before)
+    await api.call('DELETE', `security-group-rules/${made[3]?.id}`)
+    expect(await ranks()).toEqual(before)
+    expect((await rulesOf(api, group)).some((rule) => 'rank' in rule)).toBe(false)
+  })
+
   test('hosts that are waited for are those of all that was written: the rules that were shifted, and their group', async () => {
     let asked: string[] = []
     const waitRealized = async (of: readonly { id: string }[]) => ((asked = of.map(({ id }) => id)), [])

@@ -5,6 +5,7 @@ const addedLater: { readonly [K in Kind]?: Partial<Model[K]> } = {
   networks: { is_default: false, qos_policy_id: null, segments: [] },
   subnets: { subnetpool_id: null, segment_id: null, dns_publish_fixed_ip: false },
   routers: { external_gateway_info: null },
+  security_group_rules: { rank: null },
   ports: {
     // There were no groups, and nothing was denied.
     security_groups: [],

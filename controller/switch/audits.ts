@@ -31,6 +31,11 @@ export class Audits {
     this.desired = desired
   }
 
+  /** From the request until somebody has looked at what it told. */
+  get isOpen(): boolean {
+    return this.dump !== null
+  }
+
   /** Answers of the switch are still to come. */
   get isReading(): boolean {
     return this.dump !== null && !this.dump.complete

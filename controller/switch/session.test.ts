@@ -313,6 +313,33 @@ describe('audits', () => {
     expect(lab.count('flow_mod')).toBe(3)
   })
 
+  test('what is told while a change is still being made counts neither as drift nor as its absence', () => {
+    const lab = started(fromPort(1))
+    lab.desired.settled = false
+    lab.desired.change([...have(fromPort(2)), ...gone(fromPort(1))])
+    lab.pass(15_500)
+    expect(lab.mods).toBe(1)
+    lab.session.desire(2, { removed: [[fromPort(1)]], added: [[fromPort(2)]] })
+    lab.run()
+    lab.desired.settled = true
+    lab.pass(60_000)
+    expect(lab.of('drift')).toEqual([])
+    expect(lab.mods).toBe(3)
+  })
+
+  test('a switch that connects while a change is being made is compared with the whole of it', () => {
+    const lab = started(fromPort(1))
+    lab.disconnect()
+    lab.desired.settled = false
+    lab.desired.items.clear()
+    lab.connect().run().pass(1_000)
+    expect([lab.session.state, lab.mods]).toEqual(['reading', 1])
+    lab.desired.change(have(fromPort(1)))
+    lab.desired.settled = true
+    lab.pass(500)
+    expect([lab.session.state, lab.mods]).toEqual(['ready', 1])
+  })
+
   test('an audit that is due waits for its turn, one for which there is a sign does not', () => {
     const lab = started()
     const wait = (): void => {

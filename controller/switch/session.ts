@@ -14,7 +14,6 @@ import { Flight, type Outcome } from './flight.ts'
 import { changed, monitorRequest } from './monitor.ts'
 import type { Part, Step } from './plan.ts'
 import { Refusals, type Refusal } from './refusals.ts'
-import type { Held } from './wire.ts'
 import { isOurs, Xids } from './xids.ts'
 
 export interface SwitchOptions {
@@ -159,7 +158,7 @@ export class SwitchSession {
     const waitedMs = nowMs - this.progressMs
     if (this.isWaiting && waitedMs >= this.options.stallMs) return this.stall(waitedMs)
     if (this.audits.isRead) this.onRead()
-    else if (!this.audits.isReading) this.index.drop()
+    else if (!this.audits.isOpen) this.index.drop()
     if (this.phase !== 'ready') return
     // While much is on its way there is little to compare.
     if (this.audits.dueMs <= nowMs && ((mayAudit && this.flight === null) || this.audits.isUrgent)) {
@@ -277,24 +276,17 @@ export class SwitchSession {
   private synchronize(dump: Dump): void {
     this.phase = 'ready'
     const { kept, missing, changed, unexpected } = start(dump, this.options.desired)
-    for (const held of [...changed, ...unexpected]) this.differ(held.key, held)
     // Those refused before are tried one by one.
-    const added = this.refused.all.size === 0 ? missing : missing.filter(({ key }) => !this.refused.all.has(key))
-    if (added.length < missing.length)
-      for (const { key } of missing) if (this.refused.all.has(key)) this.odd.set(key, null)
+    const refused = this.refused.all
+    for (const held of [...changed, ...unexpected]) {
+      this.odd.set(held.key, held)
+      if (!refused.has(held.key)) this.dirty.add(held.key)
+    }
+    const added = refused.size === 0 ? missing : missing.filter(({ key }) => !refused.has(key))
+    if (refused.size > 0) for (const { key } of missing) if (refused.has(key)) this.odd.set(key, null)
     this.waiting = [{ removed: [], added: [added] }]
-    this.options.report({
-      kind: 'synchronized',
-      kept,
-      missing: missing.length,
-      changed: changed.length,
-      unexpected: unexpected.length,
-    })
-  }
-
-  private differ(key: string, held: Held): void {
-    this.odd.set(key, held)
-    if (!this.refused.all.has(key)) this.dirty.add(key)
+    const counts = { kept, missing: missing.length, changed: changed.length, unexpected: unexpected.length }
+    this.options.report({ kind: 'synchronized', ...counts })
   }
 
   private repair(dump: Dump): void {
@@ -342,7 +334,7 @@ export class SwitchSession {
 
   private fly(flight: Flight): void {
     if (flight.step === undefined) return this.land(flight)
-    if (this.audits.isReading) this.unsettle(flight)
+    if (this.audits.isOpen) this.unsettle(flight)
     this.flight = flight
     this.sendStep(flight, flight.step)
   }

@@ -1,18 +1,12 @@
 // Passive connections: hosts come to us (`ovs-vsctl set-manager tcp:CONTROLLER:6640`). Each accepted socket becomes a
 // Connection, on which we are the database client all the same.
-import { createServer as createTcpServer, type Socket } from 'node:net'
+import { createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import type { Connection } from '../connection.ts'
 import { OvsdbError } from '../errors.ts'
+import { acceptAt, type Listener, type Place } from './accept.ts'
 import { parsePassiveRemote, type PassiveRemote } from './remote.ts'
 import { attach, tlsOptions, type SocketOptions } from './socket.ts'
-
-export interface Listener {
-  /** The TCP port in use (asked for 0, the system chose one); null for punix. */
-  readonly port: number | null
-  /** Stops listening; connections accepted before live on. */
-  close(): Promise<void>
-}
 
 /** A peer that has not finished its TLS handshake by then is dropped. */
 const handshakeTimeoutMilliseconds = 10_000
@@ -28,7 +22,7 @@ export async function listen(
     const from = address.kind === 'punix' ? address.path : `${socket.remoteAddress}:${socket.remotePort}`
     onConnection(attach(socket, `${address.kind.slice(1)}:${from}`, options))
   }
-  const server =
+  const newServer = (): Server =>
     address.kind === 'pssl'
       ? createTlsServer(
           {
@@ -40,18 +34,18 @@ export async function listen(
           accept,
         )
       : createTcpServer({ noDelay: true }, accept)
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(new OvsdbError('connect-failed', `${remote}: ${error.message}`, error)))
-    server.listen(toListenOptions(address), () => {
-      const bound = server.address()
-      // The callback of close() would wait for the connections too.
-      const close = async (): Promise<void> => void server.close()
-      resolve({ port: typeof bound === 'object' && bound ? bound.port : null, close })
-    })
-  })
+  try {
+    return await acceptAt(placeOf(address), newServer)
+  } catch (error) {
+    throw new OvsdbError(
+      'connect-failed',
+      `${remote}: ${error instanceof Error ? error.message : String(error)}`,
+      error,
+    )
+  }
 }
 
-function toListenOptions(address: PassiveRemote): { path: string } | { port: number; host?: string } {
+function placeOf(address: PassiveRemote): Place {
   if (address.kind === 'punix') return { path: address.path }
   return address.host ? { port: address.port, host: address.host } : { port: address.port }
 }

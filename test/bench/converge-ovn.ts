@@ -51,7 +51,7 @@ export class OvnSide implements Side {
 
   async removePort(network: PlannedNetwork, { name }: PlannedPort): Promise<void> {
     await this.northbound.removePort(network.name, name)
-    await this.northbound.synchronized()
+    await this.northbound.confirmed()
   }
 
   idOf({ name }: PlannedPort): string {
@@ -66,14 +66,14 @@ export class OvnSide implements Side {
   async setRule(there: boolean): Promise<void> {
     const { northbound } = this
     await (there ? northbound.addRule(GROUP, ...CHANGED) : northbound.removeRule(GROUP, ...CHANGED))
-    await northbound.synchronized()
+    await northbound.confirmed()
   }
 
   async setInterface(network: PlannedNetwork, there: boolean): Promise<void> {
     const { northbound } = this
     if (there) await northbound.addInterface(ROUTER, network.name, network)
     else await northbound.removeInterface(ROUTER, network.name)
-    await northbound.synchronized()
+    await northbound.confirmed()
   }
 
   async restart(): Promise<void> {

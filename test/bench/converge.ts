@@ -16,15 +16,18 @@ import { bind, flowsOn, receivedBy, trial } from './trial.ts'
 /** `ports`: of each network. */
 const defaults = { hosts: 10, networks: 20, ports: 100, rounds: 5 }
 
-/** Of each step, done in turn and again: the median of its milliseconds. */
+/** Of each step, done in turn and again: the median of its milliseconds. The first turn, which warms up, does not count. */
 async function repeated<K extends string>(
   rounds: number,
   steps: Readonly<Record<K, (round: number) => Promise<void>>>,
 ): Promise<Record<K, number>> {
   const entries = Object.entries(steps) as [K, (round: number) => Promise<void>][]
   const times = new Map(entries.map(([name]) => [name, [] as number[]]))
-  for (let round = 0; round < rounds; round += 1) {
-    for (const [name, step] of entries) times.get(name)?.push(await timed(() => step(round)))
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const [name, step] of entries) {
+      const milliseconds = await timed(() => step(round))
+      if (round > 0) times.get(name)?.push(milliseconds)
+    }
   }
   return Object.fromEntries(Array.from(times, ([name, each]) => [name, median(each)])) as Record<K, number>
 }
@@ -86,7 +89,7 @@ export async function run(sizes: Sizes): Promise<void> {
   )
   const measured = (side: Side, all: readonly DummyHost[], topology: Topology): Promise<Measured> =>
     measure(side, all, topology, rounds)
-  const sized = { ...size, spare: rounds }
+  const sized = { ...size, spare: rounds + 1 }
   const ovn = await trial(sized, (all) => OvnSide.start(all), measured)
   const weft = await trial(sized, (all) => WeftSide.start(all), measured)
   printConvergence(weft, ovn)

@@ -2,7 +2,7 @@
 // with its data folder kept in between, and asked over REST.
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import { request } from 'node:http'
+import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import { WebSocket } from 'ws'
 import { startDaemon, until, type Daemon } from './run.ts'
@@ -31,6 +31,8 @@ export class ControllerProcess implements AsyncDisposable {
   readonly #socket: string
   readonly #arguments: readonly string[]
   #process: Daemon | null = null
+  /** Connections stay open, as those of a cloud's services do. */
+  #agent = new Agent({ keepAlive: true })
 
   private constructor(place: ControllerPlace, relay: Daemon, socket: string, more: readonly string[]) {
     this.#place = place
@@ -87,6 +89,8 @@ export class ControllerProcess implements AsyncDisposable {
   async halt(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     await this.#process?.stop(signal)
     this.#process = null
+    this.#agent.destroy()
+    this.#agent = new Agent({ keepAlive: true })
   }
 
   async restart(signal?: NodeJS.Signals): Promise<void> {
@@ -113,7 +117,7 @@ export class ControllerProcess implements AsyncDisposable {
   request(method: string, path: string, body?: unknown): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>()
     const headers = body === undefined ? {} : { 'content-type': 'application/json' }
-    const call = request({ socketPath: this.#socket, method, path, headers, agent: false }, (response) => {
+    const call = request({ socketPath: this.#socket, method, path, headers, agent: this.#agent }, (response) => {
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('error', reject)

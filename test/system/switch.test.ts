@@ -1,6 +1,7 @@
 // A switch session against a real ovs-vswitchd: over TCP, as hosts connect, with ovs-ofctl as the hand that damages.
 import { afterEach, beforeEach, describe as suite, expect, test } from 'vitest'
-import { listen, type Listener } from '../../controller/connect/openflow.ts'
+import { listen } from '../../controller/connect/openflow.ts'
+import type { Listener } from '../../ovsdb/index.ts'
 import type { Channel } from '../../controller/connect/channel.ts'
 import { flowOf } from '../../controller/pipeline/packed-flow.ts'
 import type { Item } from '../../controller/pipeline/value.ts'

@@ -6,7 +6,8 @@ import type { SecurityGroup, SecurityGroupRule } from '../model.ts'
 import { checkQuota } from '../quota.ts'
 import { type Operation, parseBody } from '../resource.ts'
 import { rulesOf } from './group-access.ts'
-import { checkedRule, inOrder, ruleKey, securityGroupRules } from './security-group-rules.ts'
+import { ranksOf } from './rule-ranks.ts'
+import { checkedRule, inOrder, rankOf, ruleKey, securityGroupRules } from './security-group-rules.ts'
 
 const columns = [
   'direction',
@@ -67,20 +68,32 @@ export function importRules(group: SecurityGroup, operation: Operation, rows: re
   tx.guard(`security_groups/${group.id}`)
   const rules = checkedRows(group, operation, rows)
   const present = new Map(rulesOf(tx, group.id).map((rule) => [contentKey(rule), rule]))
-  const added: SecurityGroupRule[] = []
-  for (const rule of rules) {
+  const placed = rules.map((rule): Placed => {
     const key = contentKey(rule)
     const kept = present.get(key)
     present.delete(key)
-    if (!kept) added.push(rule)
-    else if (kept.priority !== rule.priority) {
-      tx.put('security_group_rules', touch(kept, { ...kept, priority: rule.priority }))
-    }
+    return { rule, kept }
+  })
+  const order = placed.filter(({ rule }) => rule.priority !== null).sort(byPriority)
+  const ranks = ranksOf(order.map(({ kept }) => (kept === undefined ? null : rankOf(kept))))
+  const rankAt = new Map(order.map(({ rule }, i) => [rule, ranks[i] as number]))
+  const added: SecurityGroupRule[] = []
+  for (const { rule, kept } of placed) {
+    const [priority, rank] = [rule.priority, rankAt.get(rule) ?? null]
+    if (!kept) added.push({ ...rule, rank })
+    else if (kept.priority !== priority || rankOf(kept) !== rank)
+      tx.put('security_group_rules', touch(kept, { ...kept, priority, rank }))
   }
   for (const { id } of present.values()) tx.delete('security_group_rules', id)
   checkQuota(tx, settings, 'security_group_rules', group.project_id, added.length)
   for (const rule of added) tx.put('security_group_rules', rule)
 }
+
+interface Placed {
+  readonly rule: SecurityGroupRule
+  readonly kept: SecurityGroupRule | undefined
+}
+const byPriority = (a: Placed, b: Placed): number => (a.rule.priority ?? 0) - (b.rule.priority ?? 0)
 
 /** All that a rule says but its place. */
 const contentKey = (rule: SecurityGroupRule): string =>

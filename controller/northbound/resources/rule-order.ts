@@ -28,8 +28,7 @@ export function insertRule(group: SecurityGroup, operation: Operation, request: 
   if (!rule) throw notFound('SecurityGroupRule', wanted.security_group_rule_id)
   const others = rules.filter((each) => each !== rule)
   const placed = touch(rule, { ...rule, priority: placeOf(wanted, numbered(others)) })
-  tx.put('security_group_rules', placed)
-  reorder(operation, others, placed)
+  tx.put('security_group_rules', { ...placed, rank: reorder(operation, others, placed) })
 }
 
 function placeOf({ insert_before: before, insert_after: after }: Request, order: readonly SecurityGroupRule[]): number {

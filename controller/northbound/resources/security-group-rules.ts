@@ -15,8 +15,9 @@ import {
 } from '../attribute-types.ts'
 import { ApiError, badRequest, conflict, notFound } from '../errors.ts'
 import type { SecurityGroupRule } from '../model.ts'
-import { attribute, computed, fixed, type Operation, type Resource, standardAttributes } from '../resource.ts'
+import { attribute, computed, fixed, type Operation, readOnly, type Resource, standardAttributes } from '../resource.ts'
 import { isImposed, referredGroup, refuseImposed, rulesOf } from './group-access.ts'
+import { maximumNumbered, ranksOf } from './rule-ranks.ts'
 
 const aliases: Readonly<Record<string, string>> = { icmpv6: 'ipv6-icmp', icmp6: 'ipv6-icmp' }
 /** 0 too, as in Neutron: as a protocol it would be IPv6's hop-by-hop header, which no rule can match. */
@@ -45,8 +46,6 @@ const remotePrefix: AttributeType = {
   parse: (value) => nullable(ipPrefix).parse(value === '' ? null : value),
 }
 const none = { default: null } as const
-/** Of 65,536 OpenFlow priorities a rule takes two, and some are for the rules without a number. */
-const maximumNumbered = 30_000
 export const ruleAction = oneOf('allow', 'deny', 'reject')
 
 const { name: _, ...unnamed } = standardAttributes
@@ -68,6 +67,7 @@ export const securityGroupRules: Resource<'security_group_rules'> = {
     remote_address_group_id: fixed(nullable(uuid), none),
     action: attribute(ruleAction, { default: 'allow' }),
     priority: attribute(nullable(integer(1, maximumNumbered)), none),
+    rank: readOnly(nullable(integer(1, 65_535)), { default: null, read: 'admin' }),
     enabled: attribute(boolean, { default: true }),
     log: attribute(boolean, { default: false }),
     normalized_cidr: computed(nullable(ipPrefix)),
@@ -79,16 +79,14 @@ export const securityGroupRules: Resource<'security_group_rules'> = {
     const rule = checkedRule(draft, operation)
     const others = rulesOf(operation.tx, group.id)
     refuseDuplicate(rule, others)
-    reorder(operation, others, rule)
-    return rule
+    return { ...rule, rank: reorder(operation, others, rule) }
   },
 
   update(before, after, operation) {
     referredGroup(operation, after.security_group_id)
     const others = rulesOf(operation.tx, after.security_group_id).filter(({ id }) => id !== after.id)
     refuseDuplicate(after, others)
-    if (after.priority !== before.priority) reorder(operation, others, after)
-    return after
+    return after.priority === before.priority ? after : { ...after, rank: reorder(operation, others, after) }
   },
 
   remove(rule, operation) {
@@ -118,7 +116,7 @@ export const inOrder = (a: SecurityGroupRule, b: SecurityGroupRule): number =>
   a.created_at.localeCompare(b.created_at)
 
 /** As a group shows its rules. */
-export const showRule = (rule: SecurityGroupRule): object => ({
+export const showRule = ({ rank: _rank, ...rule }: SecurityGroupRule): object => ({
   ...rule,
   tenant_id: rule.project_id,
   normalized_cidr: rule.remote_ip_prefix,
@@ -234,12 +232,15 @@ function refuseDuplicate(rule: SecurityGroupRule, others: readonly SecurityGroup
 export const numbered = (rules: readonly SecurityGroupRule[]): SecurityGroupRule[] =>
   rules.filter(({ priority }) => priority !== null).sort((a, b) => (a.priority ?? 0) - (b.priority ?? 0))
 
-/** Numbers the rules of a group anew; `placed` is written by the caller, at the priority that it has. */
+/** Rules that an earlier Weft stored have none: their numbers were their places on switches. */
+export const rankOf = ({ rank, priority }: SecurityGroupRule): number | null => rank ?? priority
+
+/** Numbers the rules of a group anew; `placed` is written by the caller, at the priority that it has and the rank that this gives. */
 export function reorder(
   { tx, touch }: Operation,
   others: readonly SecurityGroupRule[],
   placed?: SecurityGroupRule,
-): void {
+): number | null {
   const order = numbered(others)
   if (placed && placed.priority !== null) {
     if (placed.priority > order.length + 1) {
@@ -252,8 +253,11 @@ export function reorder(
       throw conflict('TooManyNumberedRules', `A security group has at most ${maximumNumbered} rules with a priority.`)
     }
   }
+  const ranks = ranksOf(order.map((rule) => (rule === placed ? null : rankOf(rule))))
   for (const [i, rule] of order.entries()) {
-    if (rule !== placed && rule.priority !== i + 1)
-      tx.put('security_group_rules', touch(rule, { ...rule, priority: i + 1 }))
+    const [priority, rank] = [i + 1, ranks[i] as number]
+    if (rule !== placed && (rule.priority !== priority || rankOf(rule) !== rank))
+      tx.put('security_group_rules', touch(rule, { ...rule, priority, rank }))
   }
+  return placed === undefined ? null : (ranks[order.indexOf(placed)] ?? null)
 }

@@ -13,6 +13,7 @@ export default defineConfig({
           exclude: ['test/system/**', 'node_modules/**', 'dist/**'],
           // No test changes a module's state, so files of a worker share what they import: half of the time.
           isolate: false,
+          maxWorkers: '100%',
           testTimeout: 20_000,
         },
       },

@@ -194,7 +194,7 @@ test('whoever has a way out gets out by it and gets the answers, and nobody else
         ])
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   )
 })
 
@@ -222,7 +222,7 @@ test('machines inside reach ports on the external network, which see the gateway
         }
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   )
 })
 
@@ -246,7 +246,7 @@ test('from outside, a gateway that works answers a ping once, from its host; own
         }
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   )
 })
 
@@ -266,6 +266,6 @@ test('incremental = from scratch; what is undone leaves nothing', () => {
       }
       expect(itemsOf(changed)).toEqual(before)
     }),
-    { numRuns: 25 },
+    { numRuns: 10 },
   )
 })

@@ -218,7 +218,7 @@ test('random requests leave the intent consistent, and a refused one leaves it u
         await api.app.close()
       }
     }),
-    { numRuns: 40 },
+    { numRuns: 15 },
   )
   // The mixture would prove little if all were refused, or none.
   for (const status of [200, 201, 204, 400, 404, 409])
@@ -264,6 +264,6 @@ test('numbered rules are a list: inserting, moving and removing by request is in
         await api.app.close()
       }
     }),
-    { numRuns: 30 },
+    { numRuns: 12 },
   )
 })

@@ -200,7 +200,7 @@ test('the switch converges to what is desired, and then nothing more is sent', (
       run.finish()
       expect(run.lab.mods).toBe(mods)
     }),
-    { numRuns: 300, examples: [[FOUND]] },
+    { numRuns: 150, examples: [[FOUND]] },
   )
 })
 
@@ -276,6 +276,6 @@ test('changes alone, however they meet audits and losses of the connection, are 
       expect(run.lab.of('drift')).toEqual([])
       expect(contents(run)).toEqual(wanted(run.desired.values()))
     }),
-    { numRuns: 300 },
+    { numRuns: 200 },
   )
 })

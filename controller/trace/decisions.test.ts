@@ -62,7 +62,7 @@ test('a trace names the rules that decide', () => {
         expect(outcome.kind).toBe(kind)
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   )
   expect(Math.min(seen.named, seen.default)).toBeGreaterThan(20)
 })

@@ -266,7 +266,7 @@ describe('hostile input', () => {
         const again = instructionList.read(new Reader(encode(decoded)))
         expect(formatInstructions(again)).toBe(formatInstructions(decoded))
       }),
-      { numRuns: 1_000 },
+      { numRuns: 500 },
     )
   })
 
@@ -288,7 +288,7 @@ describe('hostile input', () => {
           if (!(error instanceof TextError) && !(error instanceof EncodeError)) throw error
         }
       }),
-      { numRuns: 1_000 },
+      { numRuns: 500 },
     )
   })
 })

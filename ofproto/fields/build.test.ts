@@ -46,7 +46,7 @@ test('a match on plain fields is the one that OVS would make of them, or is left
       const match = plainMatch(asked)
       if (match !== null) expect(match).toEqual(folded(asked))
     }),
-    { numRuns: 3000 },
+    { numRuns: 1500 },
   )
 })
 
@@ -72,7 +72,7 @@ test('matches written at once have the bytes of those that are made with care, h
         expect(bytesOf((w) => writeMatch(w, asked))).toBe(bytesOf((w) => matchCodec.write(w, foldedMatch(asked))))
       }
     }),
-    { numRuns: 2000 },
+    { numRuns: 800 },
   )
 })
 
@@ -95,7 +95,7 @@ test('whatever match text can say, both ways agree on it', () => {
       if (match !== null) expect(match).toEqual(folded(asked))
       expect(bytesOf((w) => writeMatch(w, asked))).toBe(bytesOf((w) => matchCodec.write(w, foldedMatch(asked))))
     }),
-    { numRuns: 1000 },
+    { numRuns: 500 },
   )
 })
 

@@ -192,7 +192,7 @@ test('a port with a stateful security group is limited as any other', async () =
   await using _ = await ruled(bandwidth('egress', 4000))
   await load.comesTo(3400, 4100)
   await back.comesTo(...ALL)
-  await using _ingress = await ruled(bandwidth('ingress', 2000))
+  await using ingress = await ruled(bandwidth('ingress', 2000))
   await back.comesTo(1700, 2050)
   await load.comesTo(3400, 4100)
 })

@@ -33,6 +33,8 @@ import { Zones } from './zones.ts'
 const switchConfig = { flags: 3, missSendLength: 128 } as const
 /** Databases that are read for the first time, and switches: each takes 5 to 20 ms here. */
 const AT_ONCE = 32
+/** Whose rows go into one commit: the switches of some take their flows while those of the next are worked out. */
+const HOSTS_PER_COMMIT = 128
 
 export interface FleetOptions {
   readonly apps: readonly App[]
@@ -72,7 +74,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
   readonly #commits = new Slices(() => this.#commit())
   readonly #databases = new Limit(AT_ONCE)
   readonly #readings = new Limit(AT_ONCE)
-  /** Hosts whose facts have changed since the last commit. */
+  /** Hosts whose facts have changed, and no commit has begun to work with them. */
   readonly #learnt = new Set<string>()
 
   constructor(options: FleetOptions) {
@@ -94,7 +96,8 @@ export class Fleet extends EventEmitter<FleetEvents> {
 
   /** A host as it was known before a restart. */
   recall(facts: HostFacts): void {
-    this.#learn(facts)
+    // At once: what is desired must be complete before the first of them is back.
+    this.#write(this.#learn(facts))
   }
 
   /** A conntrack zone that a host had before a restart. */
@@ -117,7 +120,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     if (record === undefined || record.connected) return false
     record.channel?.close()
     this.hosts.delete(id)
-    writeHost(this.#options.derivation.inputs, record.facts, null)
+    writeHost(this.#options.derivation.inputs, record.written, null)
     this.#options.remember(id, null)
     this.#learnt.add(id)
     this.schedule()
@@ -178,8 +181,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
 
   *#commit(): Generator<void, void> {
     const begin = performance.now()
-    const learnt = [...this.#learnt]
-    this.#learnt.clear()
+    const learnt = this.#takeLearnt()
     const derived = yield* this.#options.derivation.steps()
     const { units, scopes, zones, gone, announcements } = derived
     for (const alarm of alarmsOf(derived)) this.#alarm(...alarm)
@@ -199,6 +201,23 @@ export class Fleet extends EventEmitter<FleetEvents> {
     for (const { host, zone, prefixes } of gone) this.#zones.forget(host, zone, prefixes.flatMap(singleAddress))
     for (const host of learnt) this.emit('host', host)
     this.#options.committed?.((performance.now() - begin) / 1000)
+  }
+
+  /** Writes the rows of hosts whose facts have changed, of very many the first ones; another commit takes the rest. */
+  #takeLearnt(): readonly string[] {
+    const learnt = Array.from(this.#learnt).slice(0, HOSTS_PER_COMMIT)
+    for (const id of learnt) {
+      this.#learnt.delete(id)
+      const record = this.hosts.get(id)
+      if (record !== undefined) this.#write(record)
+    }
+    if (this.#learnt.size > 0) this.schedule()
+    return learnt
+  }
+
+  #write(record: HostRecord): void {
+    writeHost(this.#options.derivation.inputs, record.written, record.facts)
+    record.written = record.facts
   }
 
   /** In small steps, as for each object somebody may have to be told what has become of it. */
@@ -260,7 +279,6 @@ export class Fleet extends EventEmitter<FleetEvents> {
 
   #learn(facts: HostFacts): HostRecord {
     let record = this.hosts.get(facts.id)
-    const before = record?.facts ?? null
     if (record === undefined) {
       this.hosts.set(
         facts.id,
@@ -272,7 +290,6 @@ export class Fleet extends EventEmitter<FleetEvents> {
       this.#rollout.repeat(facts.id, (...told) => this.#tell(...told))
     }
     record.facts = facts
-    writeHost(this.#options.derivation.inputs, before, facts)
     this.#learnt.add(facts.id)
     this.schedule()
     return record

@@ -6,11 +6,14 @@ import type { Channel } from './connect/channel.ts'
 import type { HostFacts } from './host/facts.ts'
 import type { HostSession } from './host/session.ts'
 import { outActions } from './packet-out.ts'
+import type { Extent } from './switch/dump.ts'
 import type { SwitchSession } from './switch/session.ts'
 
 export class HostRecord {
   facts: HostFacts
   readonly control: SwitchSession
+  /** The facts from which flows are derived. */
+  written: HostFacts | null = null
   session: HostSession | null = null
   channel: Channel | null = null
   /** When its switch was heard last, on the clock of performance.now(); never since the start: then. */
@@ -46,8 +49,8 @@ export class HostRecord {
     return this.channel !== null && this.control.state === 'ready' && this.confirmed >= this.desired
   }
 
-  /** Time has passed; what is due is done, an audit only if it may be. */
-  tick(now: number, mayAudit: boolean): void {
+  /** Time has passed; what is due is done, of audits what may be. */
+  tick(now: number, mayAudit: Extent | null): void {
     this.control.tick(now, mayAudit)
     // A guest that hears where its gateway is now must find the flows in place.
     if (this.current) for (const packet of this.announcements.due(now)) this.send(packet)

@@ -2,23 +2,30 @@
 import type { HostRecord } from './host-record.ts'
 import { longestDue } from './switch/turns.ts'
 
-const TICK_MILLISECONDS = 250
-/** Reading back a switch of 5,000 flows takes 5 to 10 ms here: that many at once, 8 a second, are up to 8 % of a core. */
-const AUDITS_PER_TICK = 2
-/** A tick that comes so late tells of more to do than there is time for: then audits without a reason wait a while. */
-const LATE_MILLISECONDS = 50
-const WAIT_MILLISECONDS = 15_000
+const TICK_MILLISECONDS = 125
+/** Reading back a switch of 5,000 flows takes 5 to 10 ms here, and what else is to do waits so long: 8 a second are up to 8 % of a core. */
+const FLOW_AUDITS_PER_TICK = 1
+/** Groups and meters of one take 0.1 ms. */
+const AUDITS_PER_TICK = 16
+/** Of the time since the last tick: with more to do than this, audits without a reason wait a while. */
+const BUSY_SHARE = 0.75
+const WAIT_MILLISECONDS = 60_000
 
 /** Gives what ends it. */
 export function tickHosts(hosts: ReadonlyMap<string, HostRecord>): () => void {
-  let tickedMs = performance.now()
+  let use = performance.eventLoopUtilization()
   const timer = setInterval(() => {
     const now = performance.now()
-    const isLate = now - tickedMs > TICK_MILLISECONDS + LATE_MILLISECONDS
-    tickedMs = now
+    const before = use
+    use = performance.eventLoopUtilization()
+    const isBusy = performance.eventLoopUtilization(use, before).utilization > BUSY_SHARE
     const sessions = Array.from(hosts.values(), ({ control }) => control)
-    const auditing = longestDue(sessions, isLate ? now - WAIT_MILLISECONDS : now, AUDITS_PER_TICK)
-    for (const record of hosts.values()) record.tick(now, auditing.has(record.control))
+    const until = isBusy ? now - WAIT_MILLISECONDS : now
+    const all = longestDue(sessions, ({ flowAuditDueMs }) => flowAuditDueMs, until, FLOW_AUDITS_PER_TICK)
+    const few = longestDue(sessions, ({ auditDueMs }) => auditDueMs, until, AUDITS_PER_TICK)
+    for (const record of hosts.values()) {
+      record.tick(now, all.has(record.control) ? 'all' : few.has(record.control) ? 'few' : null)
+    }
   }, TICK_MILLISECONDS)
   return () => clearInterval(timer)
 }

@@ -1,7 +1,8 @@
 // When a switch is read, and what is made of it: after connecting to know where to start, and from then on again and
-// again to see what others have changed, soon when there is a sign of it. At most one reading is under way.
-import { type Index } from './desired.ts'
-import { Dump, type Ownership } from './dump.ts'
+// again to see what others have changed, soon when there is a sign of it. At most one reading is under way. OVS tells of
+// changed flows (monitor.ts), so these, which cost most, are read each fourth time only.
+import type { Index } from './desired.ts'
+import { Dump, type Extent, type Ownership } from './dump.ts'
 import type { SwitchEvent } from './events.ts'
 import type { Xids } from './xids.ts'
 
@@ -9,6 +10,9 @@ import type { Xids } from './xids.ts'
 const SOON_MS = 1_000
 /** The same for flows of others, which may change them all the time; each audit reads the whole switch. */
 const SOON_FOREIGN_MS = 5_000
+
+/** Of flows, in audits; each of them if the switch does not tell of changed ones. */
+const FLOWS_EVERY = 4
 
 export interface AuditOptions {
   readonly owns: Ownership
@@ -21,10 +25,14 @@ export class Audits {
   private readonly desired: Index
   private dump: Dump | null = null
   private atMs = 0
+  private flowsAtMs = 0
+  private flowsEvery = FLOWS_EVERY
   private lastMs = 0
   /** There is a sign that something is wrong. */
   private suspicious = false
   private foreignKeys = ''
+  /** Groups and meters among them. */
+  private foreignFew = ''
 
   constructor(options: AuditOptions, desired: Index) {
     this.options = options
@@ -51,16 +59,26 @@ export class Audits {
     return this.dump === null ? this.atMs : Infinity
   }
 
+  /** The same for flows. */
+  get flowsDueMs(): number {
+    return this.dump === null ? this.flowsAtMs : Infinity
+  }
+
+  /** The switch does not tell of flows that others change. */
+  unwatched(): void {
+    this.flowsEvery = 1
+  }
+
   get isUrgent(): boolean {
     return this.suspicious
   }
 
   /** The requests that read the switch. */
-  start(nowMs: number, xids: Xids): Uint8Array {
+  start(nowMs: number, xids: Xids, extent: Extent): Uint8Array {
     const { owns } = this.options
     this.lastMs = nowMs
     this.suspicious = false
-    this.dump = new Dump(owns, this.desired)
+    this.dump = new Dump(owns, this.desired, extent)
     return this.dump.encode(xids)
   }
 
@@ -72,12 +90,17 @@ export class Audits {
   /** Something may be wrong. */
   soon(): void {
     this.suspicious = true
-    this.atMs = Math.min(this.atMs, this.lastMs + SOON_MS)
+    this.due(this.lastMs + SOON_MS)
   }
 
   /** Others have changed flows of theirs. */
   soonForeign(): void {
-    this.atMs = Math.min(this.atMs, this.lastMs + SOON_FOREIGN_MS)
+    this.due(this.lastMs + SOON_FOREIGN_MS)
+  }
+
+  private due(atMs: number): void {
+    this.atMs = Math.min(this.atMs, atMs)
+    this.flowsAtMs = Math.min(this.flowsAtMs, atMs)
   }
 
   reply(xid: number, frame: Uint8Array, more: boolean): boolean {
@@ -92,15 +115,29 @@ export class Audits {
   finish(nowMs: number): Dump {
     const dump = this.dump as Dump
     this.dump = null
-    this.atMs = nowMs + this.options.auditMs
-    this.reportForeign(dump)
+    const { auditMs } = this.options
+    // A sign that came meanwhile may be of what had been read already.
+    const soonMs = this.suspicious ? this.lastMs + SOON_MS : Infinity
+    this.atMs = Math.min(nowMs + auditMs, soonMs)
+    if (dump.extent === 'all') {
+      this.flowsAtMs = Math.min(nowMs + auditMs * this.flowsEvery, soonMs)
+      this.reportForeign(dump)
+    } else if (keysOf(dump) !== this.foreignFew) this.soonForeign()
     return dump
   }
 
-  private reportForeign({ foreign, foreignCount }: Dump): void {
+  private reportForeign(dump: Dump): void {
+    const { foreign, foreignCount } = dump
     const keys = [...foreign.keys()].join(' ')
+    this.foreignFew = keysOf(dump)
     if (keys === this.foreignKeys) return
     this.foreignKeys = keys
     this.options.report({ kind: 'foreign', count: foreignCount, items: [...foreign.values()] })
   }
 }
+
+const keysOf = ({ foreign }: Dump): string =>
+  Array.from(foreign)
+    .filter(([, { kind }]) => kind !== 'flow')
+    .map(([key]) => key)
+    .join(' ')

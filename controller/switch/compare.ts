@@ -31,9 +31,12 @@ function present({ matched, other }: Dump): Map<string, Held> {
   return all
 }
 
-function countOf(desired: Desired): number {
+function countOf(dump: Dump, desired: Desired): number {
   let count = 0
-  for (const { length } of desired.lists()) count += length
+  for (const list of desired.lists()) {
+    if (dump.extent === 'all') count += list.length
+    else for (const { kind } of list) if (dump.covers(kind)) count += 1
+  }
   return count
 }
 
@@ -56,7 +59,7 @@ export function start(dump: Dump, desired: Desired): Start {
 }
 
 /**
- * Any other reading. `odd` is brought up to it; what is in `unsettled` was perhaps on its way while the switch was
+ * Any other reading: of all, or of groups and meters only. `odd` is brought up to it; what is in `unsettled` was perhaps on its way while the switch was
  * read, and counts in the next one.
  */
 export function compare(dump: Dump, desired: Desired, odd: Odd, unsettled: ReadonlySet<string>): Difference {
@@ -64,9 +67,10 @@ export function compare(dump: Dump, desired: Desired, odd: Odd, unsettled: Reado
   const changed: { held: Held; found: Held }[] = []
   const unexpected: Held[] = []
   const isPlain = dump.other.length + odd.size + unsettled.size === 0
-  if (isPlain && dump.matched.length === countOf(desired)) return { missing, changed, unexpected }
+  if (isPlain && dump.matched.length === countOf(dump, desired)) return { missing, changed, unexpected }
   const found = present(dump)
-  const rest = new Set(odd.keys())
+  const rest = new Set<string>()
+  for (const [key, held] of odd) if (dump.extent === 'all' || (held !== null && dump.covers(held.kind))) rest.add(key)
   const judge = (key: string, want: Item | null): void => {
     const held = found.get(key)
     found.delete(key)
@@ -83,7 +87,7 @@ export function compare(dump: Dump, desired: Desired, odd: Odd, unsettled: Reado
       else changed.push({ held: known, found: held })
     }
   }
-  for (const list of desired.lists()) for (const item of list) judge(item.key, item)
+  for (const list of desired.lists()) for (const item of list) if (dump.covers(item.kind)) judge(item.key, item)
   for (const key of [...found.keys(), ...rest]) judge(key, null)
   return { missing, changed, unexpected }
 }

@@ -26,19 +26,31 @@ export function byKey(lists: Iterable<readonly Item[]>): Map<string, Item> {
 /** The same by key, for as long as somebody looks things up: a map for each host at once would be most of all memory. */
 export class Index {
   private readonly desired: Desired
-  private made: ReadonlyMap<string, Item> | null = null
+  private madeAll: ReadonlyMap<string, Item> | null = null
+  private madeFew: ReadonlyMap<string, Item> | null = null
 
   constructor(desired: Desired) {
     this.desired = desired
   }
 
   get all(): ReadonlyMap<string, Item> {
-    return (this.made ??= byKey(this.desired.lists()))
+    return (this.madeAll ??= byKey(this.desired.lists()))
+  }
+
+  /** Groups and meters only. */
+  get few(): ReadonlyMap<string, Item> {
+    if (this.madeFew === null) {
+      const items = new Map<string, Item>()
+      for (const list of this.desired.lists())
+        for (const item of list) if (item.kind !== 'flow') items.set(item.key, item)
+      this.madeFew = items
+    }
+    return this.madeFew
   }
 
   /** What is desired has changed, or nobody looks for now. */
   drop(): void {
-    this.made = null
+    this.madeAll = this.madeFew = null
   }
 }
 

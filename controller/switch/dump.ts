@@ -27,7 +27,9 @@ const ownerOfEntry = (owns: Ownership, entry: Entry): Owner =>
 export const ownerOf = (owns: Ownership, held: Held): Owner =>
   held.kind === 'flow' ? owns.flow(held.cookie) : owns[held.kind](held.id)
 
-const KINDS = ['group_desc', 'meter_config', 'flow'] as const
+/** What a reading asks for: groups and meters, which are few, or flows too. */
+export type Extent = 'few' | 'all'
+const KINDS = { few: ['group_desc', 'meter_config'], all: ['group_desc', 'meter_config', 'flow'] } as const
 const ITEM_KIND = { group_desc: 'group', meter_config: 'meter', flow: 'flow' } as const
 const ANY = 0xffff_ffff
 const ALL_METERS = 0xffff_ffff
@@ -49,18 +51,20 @@ export class Dump {
   readonly foreign = new Map<string, Held>()
   foreignCount = 0
   private readonly pending = new Map<number, Item['kind']>()
+  readonly extent: Extent
   private readonly owns: Ownership
   private readonly desired: Index
 
-  constructor(owns: Ownership, desired: Index) {
+  constructor(owns: Ownership, desired: Index, extent: Extent) {
     this.owns = owns
     this.desired = desired
+    this.extent = extent
   }
 
   /** The requests. */
   encode(xids: Xids): Uint8Array {
     const w = new Writer(256)
-    for (const kind of KINDS) {
+    for (const kind of KINDS[this.extent]) {
       const xid = xids.take()
       this.pending.set(xid, ITEM_KIND[kind])
       writeMessage(w, { kind: 'multipart_request', xid, more: false, body: bodies[kind] })
@@ -70,6 +74,11 @@ export class Dump {
 
   get complete(): boolean {
     return this.pending.size === 0
+  }
+
+  /** Whether it tells of things of this kind. */
+  covers(kind: Item['kind']): boolean {
+    return this.extent === 'all' || kind !== 'flow'
   }
 
   /** Takes a multipart reply, if it is one of this dump. */
@@ -87,7 +96,7 @@ export class Dump {
   }
 
   private take(entry: Entry): void {
-    const want = this.desired.all.get(entry.key)
+    const want = this.desired[this.extent].get(entry.key)
     if (want !== undefined) {
       if (same(want, entry)) this.matched.push(want)
       else this.takeOther(want, observed(entry))

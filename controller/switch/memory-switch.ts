@@ -39,6 +39,7 @@ export class MemorySwitch {
   /** Refuses a message with an error: when it arrives ('add') or when it is applied ('commit'). */
   refuse: (message: Mod, when: 'add' | 'commit') => SwitchError | null = () => null
   hasBundles = true
+  hasMonitor = true
   isPrimary = true
   /** How it writes down a flow that it is sent. */
   rewrite: (mod: FlowMod) => FlowMod = (mod) => mod
@@ -104,7 +105,7 @@ export class MemorySwitch {
       case 'role_request':
         return this.role(message, bytes)
       case 'multipart_request':
-        return this.list(message)
+        return this.list(message, bytes)
       case 'flow_mod':
       case 'group_mod':
       case 'meter_mod': {
@@ -214,7 +215,9 @@ export class MemorySwitch {
     for (const [key, flow] of this.flows) if (uses(flow).meters.includes(meter)) this.flows.delete(key)
   }
 
-  private list({ xid, body }: Of<'multipart_request'>): void {
+  private list(message: Of<'multipart_request'>, bytes: Uint8Array): void {
+    const { xid, body } = message
+    if (body.kind === 'flow_monitor' && !this.hasMonitor) return this.fail(errors.unsupported, xid, bytes)
     const parts: Body[] = []
     if (body.kind === 'flow') {
       const flows = [...this.flows.values()].map(flowStats)

@@ -232,7 +232,7 @@ describe('audits', () => {
     device.flows.delete(first)
     device.receive(fromPort(2, { actions: [output(6)] }).frame)
     device.receive(fromPort(4).frame)
-    lab.pass(15_500)
+    lab.pass(60_500)
     const [drift] = lab.of('drift')
     expect(drift?.missing.map(({ key }) => key)).toEqual([fromPort(1).key])
     expect(drift?.changed.map(({ held }) => held.key)).toEqual([fromPort(2).key])
@@ -245,7 +245,7 @@ describe('audits', () => {
   test('a deleted group comes back before the flows that it took with it', () => {
     const lab = started(toGroup(1, 5), group(5, 9))
     lab.device.deleteGroup(5)
-    lab.pass(15_500)
+    lab.pass(16_500)
     expect([lab.device.flows.size, lab.device.groups.size]).toEqual([1, 1])
     expect(lab.of('refused')).toEqual([])
   })
@@ -253,7 +253,7 @@ describe('audits', () => {
   test('a deleted meter comes back', () => {
     const lab = started(fromPort(1, { meter: 7 }), meter(7, 9))
     lab.device.deleteMeter(7)
-    lab.pass(15_500)
+    lab.pass(16_500)
     expect([lab.device.flows.size, lab.device.meters.size]).toEqual([1, 1])
   })
 
@@ -279,7 +279,7 @@ describe('audits', () => {
   test('a foreign flow in the place of ours is replaced, but never removed', () => {
     const lab = started(fromPort(1), fromPort(2))
     lab.device.receive(fromPort(1, { cookie: FOREIGN }).frame)
-    lab.pass(15_500)
+    lab.pass(60_500)
     expect([...lab.device.flows.values()].map(({ cookie }) => cookie)).not.toContain(FOREIGN)
     lab.device.receive(fromPort(2, { cookie: FOREIGN }).frame)
     lab.desire(2, gone(fromPort(1), fromPort(2)))
@@ -343,13 +343,13 @@ describe('audits', () => {
   test('an audit that is due waits for its turn, one for which there is a sign does not', () => {
     const lab = started()
     const wait = (): void => {
-      for (const end = lab.nowMs + 40_000; lab.nowMs < end;) lab.session.tick((lab.nowMs += 500), false)
+      for (const end = lab.nowMs + 40_000; lab.nowMs < end;) lab.session.tick((lab.nowMs += 500), null)
     }
     const before = lab.session.counters.audits
     wait()
     expect(lab.session.counters.audits).toBe(before)
     expect(lab.session.auditDueMs).toBeLessThan(lab.nowMs)
-    lab.session.tick(lab.nowMs, true)
+    lab.session.tick(lab.nowMs, 'few')
     expect(lab.session.counters.audits).toBe(before + 1)
     expect(lab.session.auditDueMs).toBe(Infinity)
     lab.run()
@@ -357,7 +357,7 @@ describe('audits', () => {
     lab.device.refuse = () => errors.tableFull
     lab.desire(2, have(fromPort(99)))
     lab.run()
-    lab.session.tick((lab.nowMs += 2_000), false)
+    lab.session.tick((lab.nowMs += 2_000), null)
     expect(lab.session.counters.audits).toBe(before + 2)
   })
 
@@ -401,13 +401,41 @@ describe('audits', () => {
     expect(lab.count('flow_mod')).toBe(1)
   })
 
+  /** How often groups have been read, and flows. */
+  const readings = ({ device }: Lab): number[] =>
+    ['group_desc', 'flow'].map(
+      (kind) => device.log.filter((each) => each.kind === 'multipart_request' && each.body.kind === kind).length,
+    )
+
+  test('between readings of all, groups and meters are read alone; what they show makes flows be read too', () => {
+    const lab = started(fromPort(1), toGroup(2, 5), group(5, 9))
+    expect(readings(lab)).toEqual([1, 1])
+    lab.pass(59_000)
+    expect(readings(lab)).toEqual([4, 1])
+    lab.pass(1_500)
+    expect(readings(lab)).toEqual([5, 2])
+    const [first] = [...lab.device.flows.keys()] as [string]
+    lab.device.flows.delete(first)
+    lab.device.deleteGroup(5)
+    lab.pass(16_500)
+    expect(readings(lab)).toEqual([7, 3])
+    expect([lab.device.groups.size, lab.device.flows.size]).toEqual([1, 2])
+  })
+
+  test('of a switch that does not tell of changed flows each reading is of all', () => {
+    const lab = new Lab()
+    lab.device.hasMonitor = false
+    lab.connect().run().pass(59_000)
+    expect(readings(lab)).toEqual([4, 4])
+  })
+
   test('the same damage is repaired again and again', () => {
     const lab = started(fromPort(1))
     const spoil = () => lab.device.receive(fromPort(1, { actions: [output(6)] }).frame)
     spoil()
-    lab.pass(30_000)
+    lab.pass(60_500)
     spoil()
-    lab.pass(30_000)
+    lab.pass(60_500)
     expect(lab.of('drift')).toHaveLength(2)
     expect([...lab.device.flows.values()].map(({ instructions }) => instructions)).toEqual([[]])
   })

@@ -8,7 +8,7 @@ import { Audits } from './audits.ts'
 import { compare, start } from './compare.ts'
 import { Index, changesOf, type Delta, type Desired } from './desired.ts'
 import { Drafting, type Odd } from './draft.ts'
-import type { Dump, Ownership } from './dump.ts'
+import type { Dump, Extent, Ownership } from './dump.ts'
 import type { SwitchCounters, SwitchEvent } from './events.ts'
 import { Flight, type Outcome } from './flight.ts'
 import { changed, monitorRequest } from './monitor.ts'
@@ -95,6 +95,11 @@ export class SwitchSession {
     return this.phase === 'ready' ? this.audits.dueMs : Infinity
   }
 
+  /** The same for one that reads flows too. */
+  get flowAuditDueMs(): number {
+    return this.phase === 'ready' ? this.audits.flowsDueMs : Infinity
+  }
+
   /** Nothing is on its way and nothing waits to be sent. */
   get settled(): boolean {
     return this.phase === 'ready' && this.flight === null && this.waiting.length + this.dirty.size === 0
@@ -150,8 +155,8 @@ export class SwitchSession {
     return mine
   }
 
-  /** `mayAudit`: whether an audit that is due may start; one for which there is a sign does not wait to be told. */
-  tick(nowMs: number, mayAudit = true): void {
+  /** `mayAudit`: what an audit that is due may read, if it may start; one for which there is a sign does not wait to be told. */
+  tick(nowMs: number, mayAudit: Extent | null = 'all'): void {
     // What this process has slept is not the switch's delay: its answers may be waiting to be read.
     this.progressMs += Math.max(0, nowMs - this.nowMs - LONGEST_TICK_MS)
     this.nowMs = nowMs
@@ -161,12 +166,16 @@ export class SwitchSession {
     else if (!this.audits.isOpen) this.index.drop()
     if (this.phase !== 'ready') return
     // While much is on its way there is little to compare.
-    if (this.audits.dueMs <= nowMs && ((mayAudit && this.flight === null) || this.audits.isUrgent)) {
-      this.counters.audits += 1
-      if (this.flight !== null) this.unsettle(this.flight)
-      this.request(this.audits.start(nowMs, this.xids))
-    }
+    const may = this.audits.isUrgent ? 'all' : this.flight === null ? mayAudit : null
+    if (may === 'all' && this.audits.flowsDueMs <= nowMs) this.audit('all')
+    else if (may !== null && this.audits.dueMs <= nowMs) this.audit('few')
     this.launch()
+  }
+
+  private audit(extent: Extent): void {
+    this.counters.audits += 1
+    if (this.flight !== null) this.unsettle(this.flight)
+    this.request(this.audits.start(this.nowMs, this.xids, extent))
   }
 
   private get isWaiting(): boolean {
@@ -236,8 +245,8 @@ export class SwitchSession {
     const isSlave = frame.length >= 12 && view.getUint16(8) === BAD_REQUEST && view.getUint16(10) === IS_SLAVE
     if (isSlave || (this.phase === 'claiming' && xid === this.roleXid)) this.stand()
     else if (this.audits.refused(xid)) this.onRead()
-    else if (this.flight?.error(xid, error) !== true && xid !== this.monitorXid)
-      this.options.report({ kind: 'stray_error', error })
+    else if (xid === this.monitorXid) this.audits.unwatched()
+    else if (this.flight?.error(xid, error) !== true) this.options.report({ kind: 'stray_error', error })
     return true
   }
 
@@ -247,7 +256,7 @@ export class SwitchSession {
     this.phase = 'reading'
     this.monitorXid = this.xids.take()
     this.options.send(monitorRequest(this.monitorXid))
-    this.request(this.audits.start(this.nowMs, this.xids))
+    this.request(this.audits.start(this.nowMs, this.xids, 'all'))
   }
 
   private onMultipart(xid: number, frame: Uint8Array, view: DataView): boolean {
@@ -297,6 +306,8 @@ export class SwitchSession {
     for (const { held } of changed) this.dirty.add(held.key)
     if (missing.length + changed.length + unexpected.length === 0) return
     this.options.report({ kind: 'drift', missing, changed, unexpected })
+    // A group takes its flows with it.
+    if (dump.extent === 'few') this.audits.soon()
   }
 
   // Sending the difference.

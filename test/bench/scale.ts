@@ -15,7 +15,8 @@ const SIZES = [100, 300, 1000]
 const SAMPLES = 200
 /** Edits a second that others make meanwhile: half over the API, half by plugging. */
 const CHURN_PER_SECOND = 20
-const POLL_MILLISECONDS = 200
+/** Each look costs both sides something, more for many hosts. */
+const POLL_MILLISECONDS_PER_HOST = 1
 const QUIET_EDITS = 100
 const IDLE_MILLISECONDS = 10_000
 /** Nothing has changed for so long: it is over. */
@@ -96,6 +97,8 @@ async function measure(hosts: number): Promise<ScaleResult> {
   const begin = performance.now()
   const controller = await ServeProcess.start(folder)
   const readySeconds = (performance.now() - begin) / 1000
+  // The lag that a look tells is since the last one.
+  await metricsOf(controller)
   const fleet = await FleetProcess.start({ manager: controller.manager, ports: cloud.plugged })
   try {
     const lab = { cloud, controller, fleet }
@@ -136,7 +139,7 @@ async function coldStart({ cloud, controller, fleet }: Lab) {
       const coldSeconds = (confirmedMs - startedMs) / 1000
       return { coldSeconds, coldLag, flows, flowMods, bytes, cold: costOf(controller.pid) }
     }
-    await sleep(POLL_MILLISECONDS)
+    await sleep(cloud.hosts * POLL_MILLISECONDS_PER_HOST)
   }
 }
 

@@ -20,6 +20,8 @@ interface Waiting {
   readonly at: number
 }
 
+const NONE: readonly PacketOut[] = []
+
 export class Announcements {
   readonly #waiting = new Map<string, Waiting>()
 
@@ -31,6 +33,7 @@ export class Announcements {
 
   /** What is to be said at `now` milliseconds. */
   due(now: number): readonly PacketOut[] {
+    if (this.#waiting.size === 0) return NONE
     const due = Array.from(this.#waiting).filter(([, { at }]) => at <= now)
     for (const [key, { packet, times }] of due) {
       if (times === 1) this.#waiting.delete(key)

@@ -3,7 +3,7 @@
 import type { Scope } from './app.ts'
 import { sameItem, type Item } from './pipeline/value.ts'
 import { finish } from './slices.ts'
-import { byKey, type Delta } from './switch/desired.ts'
+import { byKey, type Delta, type Extent } from './switch/desired.ts'
 
 /** The items of one rule for one key, because of one object and for one scope. Units of one host share no key. */
 export interface Unit {
@@ -80,6 +80,8 @@ interface Growing {
 export class Deployment {
   /** By scope: a list of items for each unit. */
   readonly #listsOf = new Map<string, Set<readonly Item[]>>()
+  /** Those of them in which there is anything but flows. */
+  readonly #fewOf = new Map<string, Set<readonly Item[]>>()
   readonly #hostsOf = new Map<string, Set<string>>()
   readonly #scopesOf = new Map<string, ReadonlySet<string>>()
   #deltas = new Map<string, Growing>()
@@ -121,8 +123,14 @@ export class Deployment {
   }
 
   #change({ scope, before, after }: UnitChange): void {
-    if (before !== null) drop(this.#listsOf, scope, before)
-    if (after !== null) add(this.#listsOf, scope, after)
+    if (before !== null) {
+      drop(this.#listsOf, scope, before)
+      drop(this.#fewOf, scope, before)
+    }
+    if (after !== null) {
+      add(this.#listsOf, scope, after)
+      if (after.some(({ kind }) => kind !== 'flow')) add(this.#fewOf, scope, after)
+    }
     const hosts = this.hostsOf(scope)
     if (hosts.size === 0) return
     const { removed, added } = difference(before ?? NO_ITEMS, after ?? NO_ITEMS)
@@ -157,9 +165,10 @@ export class Deployment {
     )
   }
 
-  /** Everything that a host is to have: a list of each unit. */
-  *listsOf(host: string): Generator<readonly Item[]> {
-    for (const scope of this.scopesOf(host)) yield* this.#listsIn(scope)
+  /** Everything that a host is to have: a list of each unit, for `few` of those in which there is anything but flows. */
+  *listsOf(host: string, extent: Extent = 'all'): Generator<readonly Item[]> {
+    const lists = extent === 'all' ? this.#listsOf : this.#fewOf
+    for (const scope of this.scopesOf(host)) yield* lists.get(scope) ?? NO_LISTS
   }
 
   /** The same by key. */

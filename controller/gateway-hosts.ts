@@ -109,12 +109,13 @@ export class GatewayHosts {
 
   #review(): void {
     const { reads } = this.#options
-    const hosts = this.#options.hosts().flatMap((known): Standing[] => {
+    const candidates = this.#options.routers().flatMap((router) => this.#candidate(router) ?? [])
+    const known = candidates.length === 0 ? [] : this.#options.hosts()
+    const hosts = known.flatMap((known): Standing[] => {
       const host = reads.host(known.id)
       return host === undefined ? [] : [{ host, presence: this.#presence(known) }]
     })
     this.#due = hosts.some(({ presence }) => presence === 'missed')
-    const candidates = this.#options.routers().flatMap((router) => this.#candidate(router) ?? [])
     for (const [router, host] of chooseHosts(candidates, hosts)) {
       this.#place(router, { id: router, host, pinned: false, avoid: reads.routerHost(router)?.avoid ?? null })
     }

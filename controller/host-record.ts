@@ -1,4 +1,5 @@
 // All that the fleet knows of one host.
+import { createHash } from 'node:crypto'
 import { NO_BUFFER, ports } from '../ofproto/messages/index.ts'
 import { Announcements } from './announcements.ts'
 import type { PacketOut } from './app.ts'
@@ -6,11 +7,22 @@ import type { Channel } from './connect/channel.ts'
 import type { HostFacts } from './host/facts.ts'
 import type { HostSession } from './host/session.ts'
 import { outActions } from './packet-out.ts'
-import type { Extent } from './switch/dump.ts'
+import type { Extent } from './switch/desired.ts'
 import type { SwitchSession } from './switch/session.ts'
+
+/** Agents are found by UUID; a system-id need not be one, so it is hashed into one (RFC 9562 §5.5, without a namespace). */
+export function agentId(host: string): string {
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(host)) return host.toLowerCase()
+  const hash = createHash('sha1').update(host).digest()
+  hash[6] = ((hash[6] ?? 0) & 0x0f) | 0x50
+  hash[8] = ((hash[8] ?? 0) & 0x3f) | 0x80
+  return hash.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+}
 
 export class HostRecord {
   facts: HostFacts
+  /** Its id in the API. */
+  readonly agent: string
   readonly control: SwitchSession
   /** The facts from which flows are derived. */
   written: HostFacts | null = null
@@ -36,6 +48,7 @@ export class HostRecord {
 
   constructor(facts: HostFacts, control: SwitchSession, table: (stage: string) => number) {
     this.facts = facts
+    this.agent = agentId(facts.id)
     this.control = control
     this.#table = table
   }

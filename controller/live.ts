@@ -1,19 +1,9 @@
 // What the northbound API shows of hosts and of what they have confirmed.
-import { createHash } from 'node:crypto'
 import { carries, isWired, ROUTER_GATEWAY, ROUTER_INTERFACE, type Report } from './app.ts'
 import type { Derivation } from './derivation.ts'
 import type { Fleet } from './fleet.ts'
-import type { HostRecord } from './host-record.ts'
+import { agentId, type HostRecord } from './host-record.ts'
 import type { LiveAgent, LiveChange, LiveState, Status, WaitRealized } from './northbound/index.ts'
-
-/** Agents are found by UUID; a system-id need not be one, so it is hashed into one (RFC 9562 §5.5, without a namespace). */
-export function agentId(host: string): string {
-  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(host)) return host.toLowerCase()
-  const hash = createHash('sha1').update(host).digest()
-  hash[6] = ((hash[6] ?? 0) & 0x0f) | 0x50
-  hash[8] = ((hash[8] ?? 0) & 0x3f) | 0x80
-  return hash.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
-}
 
 export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
   const { reads } = derivation
@@ -37,13 +27,13 @@ export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
   return {
     agents: () => Array.from(fleet.hosts.values(), agentOf),
     forgetAgent: (id) => {
-      const host = Array.from(fleet.hosts.keys()).find((each) => agentId(each) === id)
-      return host !== undefined && fleet.forget(host)
+      const host = Array.from(fleet.hosts.values()).find(({ agent }) => agent === id)
+      return host !== undefined && fleet.forget(host.facts.id)
     },
     carries: (agent, id) => {
       const network = reads.network(id)
       return Array.from(fleet.hosts.values()).some(
-        (each) => agentId(each.facts.id) === agent && network !== undefined && carries(each.facts.uplinks, network),
+        (each) => each.agent === agent && network !== undefined && carries(each.facts.uplinks, network),
       )
     },
     portStatus,
@@ -77,7 +67,7 @@ export function liveState(fleet: Fleet, derivation: Derivation): LiveState {
 function agentOf(record: HostRecord): LiveAgent {
   const { facts, control } = record
   return {
-    id: agentId(facts.id),
+    id: record.agent,
     host: facts.name,
     systemId: facts.id,
     alive: record.connected && record.channel !== null,

@@ -13,7 +13,7 @@ import { Fleet } from './fleet.ts'
 import { GatewayHosts } from './gateway-hosts.ts'
 import { dumpFacts, loadFacts } from './host/facts.ts'
 import { followIntent } from './intent.ts'
-import { agentId, liveState, realization } from './live.ts'
+import { liveState, realization } from './live.ts'
 import { commitTimes, measureHosts, measureProcess } from './metrics.ts'
 import { Neighbours } from './neighbours.ts'
 import { createNorthbound, parseCredentials, refuseOpenListener } from './northbound/index.ts'
@@ -101,11 +101,11 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
     routers: () => inputs.router.keys(),
     placed: () => inputs.router_host.keys(),
     hosts: () =>
-      Array.from(fleet.hosts, ([id, { channel, switchHeard }]) => ({
+      Array.from(fleet.hosts, ([id, { agent, channel, switchHeard }]) => ({
         id,
         connected: channel !== null,
         heard: switchHeard,
-        enabled: inputs.agent.get(agentId(id))?.admin_state_up !== false,
+        enabled: inputs.agent.get(agent)?.admin_state_up !== false,
       })),
     takeoverMilliseconds: config['gateway-takeover'] * 1000,
     place: (...change) =>

@@ -3,7 +3,7 @@ import { Deployment, type ScopeChange, type UnitChange } from './deployment.ts'
 import type { Item } from './pipeline/value.ts'
 import { objectBits, objectIn } from './pipeline/cookie.ts'
 import { Realized } from './realized.ts'
-import { NO_CHANGE, type Delta, type Desired } from './switch/desired.ts'
+import { NO_CHANGE, type Delta, type Desired, type Extent } from './switch/desired.ts'
 
 type Tell = (host: string, revision: number, delta: Delta) => void
 
@@ -16,7 +16,7 @@ export class Rollout {
 
   /** What the host is to have, as it changes. */
   desired(host: string): Desired {
-    const lists = (): Iterable<readonly Item[]> => this.#deployment.listsOf(host)
+    const lists = (extent: Extent): Iterable<readonly Item[]> => this.#deployment.listsOf(host, extent)
     const isSettled = (): boolean => !this.#telling
     return {
       lists,

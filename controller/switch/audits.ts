@@ -1,8 +1,8 @@
 // When a switch is read, and what is made of it: after connecting to know where to start, and from then on again and
 // again to see what others have changed, soon when there is a sign of it. At most one reading is under way. OVS tells of
 // changed flows (monitor.ts), so these, which cost most, are read each fourth time only.
-import type { Index } from './desired.ts'
-import { Dump, type Extent, type Ownership } from './dump.ts'
+import type { Extent, Index } from './desired.ts'
+import { Dump, type Ownership } from './dump.ts'
 import type { SwitchEvent } from './events.ts'
 import type { Xids } from './xids.ts'
 

@@ -33,7 +33,7 @@ function present({ matched, other }: Dump): Map<string, Held> {
 
 function countOf(dump: Dump, desired: Desired): number {
   let count = 0
-  for (const list of desired.lists()) {
+  for (const list of desired.lists(dump.extent)) {
     if (dump.extent === 'all') count += list.length
     else for (const { kind } of list) if (dump.covers(kind)) count += 1
   }
@@ -46,7 +46,7 @@ export function start(dump: Dump, desired: Desired): Start {
   const missing: Item[] = []
   const changed: Held[] = []
   let kept = 0
-  for (const list of desired.lists()) {
+  for (const list of desired.lists('all')) {
     for (const item of list) {
       const held = found.size === 0 ? undefined : found.get(item.key)
       if (held === undefined) missing.push(item)
@@ -87,7 +87,8 @@ export function compare(dump: Dump, desired: Desired, odd: Odd, unsettled: Reado
       else changed.push({ held: known, found: held })
     }
   }
-  for (const list of desired.lists()) for (const item of list) if (dump.covers(item.kind)) judge(item.key, item)
+  for (const list of desired.lists(dump.extent))
+    for (const item of list) if (dump.covers(item.kind)) judge(item.key, item)
   for (const key of [...found.keys(), ...rest]) judge(key, null)
   return { missing, changed, unexpected }
 }

@@ -10,9 +10,12 @@ export interface Delta {
 
 export const NO_CHANGE: Delta = { removed: [], added: [] }
 
+/** What is spoken of: groups and meters, which are few, or flows too. */
+export type Extent = 'few' | 'all'
+
 export interface Desired {
-  /** Everything, each key once. */
-  lists(): Iterable<readonly Item[]>
+  /** Everything, each key once; for `few` at least all groups and meters. */
+  lists(extent: Extent): Iterable<readonly Item[]>
   /** False while changes are being made of which the session will only be told. */
   readonly settled: boolean
 }
@@ -34,18 +37,12 @@ export class Index {
   }
 
   get all(): ReadonlyMap<string, Item> {
-    return (this.madeAll ??= byKey(this.desired.lists()))
+    return (this.madeAll ??= byKey(this.desired.lists('all')))
   }
 
   /** Groups and meters only. */
   get few(): ReadonlyMap<string, Item> {
-    if (this.madeFew === null) {
-      const items = new Map<string, Item>()
-      for (const list of this.desired.lists())
-        for (const item of list) if (item.kind !== 'flow') items.set(item.key, item)
-      this.madeFew = items
-    }
-    return this.madeFew
+    return (this.madeFew ??= byKey(this.desired.lists('few')))
   }
 
   /** What is desired has changed, or nobody looks for now. */

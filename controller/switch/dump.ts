@@ -6,7 +6,7 @@ import { writeMessage } from '../../ofproto/messages/index.ts'
 import { Writer } from '../../ofproto/wire/writer.ts'
 import type { Item } from '../pipeline/value.ts'
 import { means } from './describe.ts'
-import type { Index } from './desired.ts'
+import type { Extent, Index } from './desired.ts'
 import { eachEntry, listedCookie, observed, same, type Entry, type Held } from './wire.ts'
 import type { Xids } from './xids.ts'
 
@@ -27,8 +27,6 @@ const ownerOfEntry = (owns: Ownership, entry: Entry): Owner =>
 export const ownerOf = (owns: Ownership, held: Held): Owner =>
   held.kind === 'flow' ? owns.flow(held.cookie) : owns[held.kind](held.id)
 
-/** What a reading asks for: groups and meters, which are few, or flows too. */
-export type Extent = 'few' | 'all'
 const KINDS = { few: ['group_desc', 'meter_config'], all: ['group_desc', 'meter_config', 'flow'] } as const
 const ITEM_KIND = { group_desc: 'group', meter_config: 'meter', flow: 'flow' } as const
 const ANY = 0xffff_ffff

@@ -147,10 +147,11 @@ function subscribe(
 
 /** `seen`: settles when the engine has the store's revision. */
 export function realization(fleet: Fleet, seen: (revision: number) => Promise<void>): WaitRealized {
-  return async (objects, revision, timeoutMs) => {
+  return async (objects, revision, timeoutMs, told) => {
     const deadline = performance.now() + timeoutMs
     await seen(revision)
     await fleet.committed()
+    told()
     const waiting = () => objects.flatMap(({ id }) => fleet.unconfirmed(id))
     while (waiting().length > 0 && performance.now() < deadline) await progress(fleet, deadline - performance.now())
     const unique = new Map(waiting().map((each) => [each.host, each]))

@@ -41,9 +41,13 @@ export interface LiveState {
   subscribe(listener: (change: LiveChange) => void): () => void
 }
 
-/** For `?wait=realized`: which hosts have not confirmed, empty when all have. Resolves at the latest after `timeoutMs`. */
+/**
+ * For `?wait=realized`: which hosts have not confirmed, empty when all have. Resolves at the latest after `timeoutMs`; calls
+ * `told` when all that are connected have been told.
+ */
 export type WaitRealized = (
   objects: readonly { readonly kind: string; readonly id: string }[],
   revision: number,
   timeoutMs: number,
+  told: () => void,
 ) => Promise<readonly { readonly host: string; readonly reason: string }[]>

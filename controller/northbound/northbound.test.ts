@@ -1,5 +1,6 @@
 // The rules of the API, each by requests to a whole server without a socket.
 import { afterEach, describe, expect, test } from 'vitest'
+import type { WaitRealized } from './live.ts'
 import { type Api, type Json, startApi } from './testing/harness.ts'
 import { MemoryStore } from './testing/memory-store.ts'
 
@@ -303,9 +304,15 @@ describe('?wait=realized', () => {
   test('answers 201 when all hosts confirmed, else 202 and the hosts that did not', async () => {
     let pending: { host: string; reason: string }[] = []
     const asked: unknown[] = []
-    const api = await start({ waitRealized: async (...args) => (asked.push(args), pending) })
+    const waitRealized: WaitRealized = async (...[objects, revision, milliseconds, told]) => {
+      asked.push([objects, revision, milliseconds])
+      told()
+      return pending
+    }
+    const api = await start({ waitRealized })
     const reply = await api.call('POST', 'networks?wait=realized&timeout=2', { network: {} })
     expect(reply.status).toBe(201)
+    expect(reply.headers['server-timing']).toMatch(/^stored;dur=[\d.]+, told;dur=[\d.]+$/)
     const { id } = reply.body.network
     expect(asked).toEqual([[expect.arrayContaining([{ kind: 'networks', id }]), 1, 2000]])
     pending = [{ host: 'hv1', reason: 'no barrier reply' }]

@@ -16,7 +16,10 @@ interface Finish {
 const defaultWaitSeconds = 30
 const maximumWaitSeconds = 300
 
-/** Answers a write; with `?wait=realized` when hosts have confirmed it: 202 and the hosts that have not, after `timeout` seconds. */
+/**
+ * Answers a write; with `?wait=realized` when hosts have confirmed it: 202 and the hosts that have not, after `timeout` seconds.
+ * Then the header Server-Timing says after how many milliseconds the write was stored, and hosts were told.
+ */
 export function finisher(waitRealized: WaitRealized | undefined) {
   return async (request: FastifyRequest, reply: FastifyReply, finish: Finish): Promise<FastifyReply> => {
     const params = queryOf(request)
@@ -28,7 +31,10 @@ export function finisher(waitRealized: WaitRealized | undefined) {
     )
     const { changed, revision } = finish.written
     const objects = finish.object ? [finish.object, ...changed] : changed
-    const pending = await waitRealized(objects, revision, seconds * 1000)
+    const times = [`stored;dur=${reply.elapsedTime.toFixed(2)}`]
+    const told = (): unknown => times.push(`told;dur=${reply.elapsedTime.toFixed(2)}`)
+    const pending = await waitRealized(objects, revision, seconds * 1000, told)
+    reply.header('server-timing', times.join(', '))
     if (pending.length === 0) return reply.code(finish.status).send(finish.body)
     return reply.code(202).send({ ...finish.body, unrealized: pending })
   }

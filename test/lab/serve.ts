@@ -61,6 +61,15 @@ export class ServeProcess implements AsyncDisposable {
 
   /** The body of an answer; one that is no 2xx rejects. */
   async call(method: string, path: string, body?: unknown): Promise<Readonly<Record<string, unknown>>> {
+    return (await this.exchange(method, path, body)).answer
+  }
+
+  /** The same with the answer's headers. */
+  async exchange(
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<{ readonly answer: Readonly<Record<string, unknown>>; readonly headers: Headers }> {
     const answer = await fetch(`${this.url}${path}`, {
       method,
       headers: body === undefined ? {} : { 'content-type': 'application/json' },
@@ -68,7 +77,10 @@ export class ServeProcess implements AsyncDisposable {
     })
     const text = await answer.text()
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`)
-    return text === '' ? {} : (JSON.parse(text) as Readonly<Record<string, unknown>>)
+    return {
+      answer: text === '' ? {} : (JSON.parse(text) as Readonly<Record<string, unknown>>),
+      headers: answer.headers,
+    }
   }
 
   /** Ends it; SIGKILL gives it no chance to tidy up. */

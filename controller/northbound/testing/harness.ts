@@ -73,6 +73,7 @@ export type Json = Record<string, any>
 
 interface Reply {
   readonly status: number
+  readonly headers: Readonly<Record<string, unknown>>
   readonly body: Json
 }
 
@@ -102,7 +103,8 @@ export async function startApi(options: Partial<NorthboundOptions> = {}): Promis
     }
     const answer = await app.inject(payload === undefined ? request : { ...request, payload })
     const isJson = String(answer.headers['content-type']).includes('json')
-    return { status: answer.statusCode, body: answer.body !== '' && isJson ? answer.json<Json>() : {} }
+    const body = answer.body !== '' && isJson ? answer.json<Json>() : {}
+    return { status: answer.statusCode, headers: answer.headers, body }
   }
   return {
     app,

@@ -37,6 +37,8 @@ interface Waiter {
 
 /** Answers to a peer that does not read: above this many bytes waiting, we do not read from it either. */
 const CONGESTED = 1 << 20
+/** As much as one read gives. Where there is more, others come first: libuv would read on, up to 2 MiB (a dump takes 10 ms). */
+const FULL_READ = 64 * 1024
 
 /** Bytes that go out by themselves. */
 const LARGE = 16 * 1024
@@ -85,7 +87,7 @@ export class Channel {
     this.opened = this.#opened.promise
     this.opened.catch(() => {})
     this.closed = this.#closed.promise
-    socket.on('data', (bytes: Buffer) => this.#take(this.#session.receive(bytes, now())))
+    socket.on('data', (bytes: Buffer) => this.#receive(bytes))
     socket.on('drain', () => this.#onDrain())
     socket.on('error', (error) => this.#end(error.message))
     socket.on('close', () => this.#end('the peer closed the connection'))
@@ -153,13 +155,24 @@ export class Channel {
 
   resume(): void {
     this.#paused = false
-    if (this.congestion === null) this.#socket.resume()
+    this.#goOn()
+  }
+
+  #goOn(): void {
+    if (!this.#paused && this.congestion === null) this.#socket.resume()
   }
 
   /** Sends what is queued and ends. */
   close(): void {
     this.#flush()
     this.#end('closed by us')
+  }
+
+  #receive(bytes: Buffer): void {
+    this.#take(this.#session.receive(bytes, now()))
+    if (bytes.length < FULL_READ) return
+    this.#socket.pause()
+    setImmediate(() => this.#goOn())
   }
 
   #take(events: readonly SessionEvent[]): void {
@@ -199,7 +212,7 @@ export class Channel {
   #onDrain(): void {
     this.#drained?.resolve()
     this.#drained = null
-    if (!this.#paused) this.#socket.resume()
+    this.#goOn()
   }
 
   /** All that is sent in one turn of the event loop goes out in one write. */

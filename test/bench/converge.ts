@@ -10,6 +10,7 @@ import { WeftSide } from './converge-weft.ts'
 import type { Sizes } from './main.ts'
 import { since, usage } from './processes.ts'
 import { median, timed } from './statistics.ts'
+import { switchesAlone } from './switches-alone.ts'
 import type { PlannedNetwork, PlannedPort, Topology } from './topology.ts'
 import { bind, flowsOn, receivedBy, trial } from './trial.ts'
 
@@ -91,6 +92,17 @@ export async function run(sizes: Sizes): Promise<void> {
     measure(side, all, topology, rounds)
   const sized = { ...size, spare: rounds + 1 }
   const ovn = await trial(sized, (all) => OvnSide.start(all), measured)
-  const weft = await trial(sized, (all) => WeftSide.start(all), measured)
+  let alone = Number.NaN
+  const weft = await trial(
+    sized,
+    (all) => WeftSide.start(all),
+    async (side, all, topology) => {
+      const result = await measured(side, all, topology)
+      await side.controller.halt()
+      alone = await switchesAlone(all, rounds)
+      return result
+    },
+  )
   printConvergence(weft, ovn)
+  console.log(`  three flows sent to all switches by a program that does nothing else: ${alone.toFixed(1)} ms`)
 }

@@ -119,7 +119,7 @@ const settings = {
     10,
     'SECONDS',
     seconds,
-    'silence of a disconnected host after which another one takes over external gateways of routers',
+    'silence of a host after which another one takes over external gateways of routers',
   ),
   'underlay-mtu': setting(
     1500,

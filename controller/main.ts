@@ -20,6 +20,9 @@ import { createNorthbound, parseCredentials, refuseOpenListener } from './northb
 import { FleetOperator } from './operator.ts'
 import { openLmdbStore, type Store } from './store/index.ts'
 
+/** What OVS does with an inactive controller. */
+const MAX_PROBE_MILLISECONDS = 5000
+
 export interface Controller {
   /** Where the API answers. */
   readonly url: string
@@ -137,6 +140,8 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
     config.openflow,
     {
       ...tls,
+      // A host that vanishes without a word is known to be lost by the time it may be replaced.
+      probeMilliseconds: Math.min(MAX_PROBE_MILLISECONDS, (config['gateway-takeover'] * 1000) / 2),
       claim: (frame, channel) => fleet.onFrame(frame, channel),
       onMessage: (message, channel) => fleet.onMessage(message, channel),
     },

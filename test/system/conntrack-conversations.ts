@@ -112,7 +112,10 @@ class Talk {
           // What the sender of the error got had the addresses that it answers to.
           const [own, other] = between
           const about = kind === 'syn' ? tcpFrame(reply(ends), [other, own], syn) : udpFrame(reply(ends), [other, own])
-          return [unreachableFrame(ends, random % 2 === 0 ? about : about.slice(0, 14 + 20 + 8))]
+          // Of TCP the whole header: ovs-vswitchd 3.1 writes its checksum where that would be, and beyond the packet if
+          // the error quotes no more than RFC 792 asks for.
+          const quoted = 14 + 20 + (kind === 'syn' ? 20 : 8)
+          return [unreachableFrame(ends, random % 2 === 0 ? about : about.slice(0, quoted))]
         }
         const about = this.#sent[random % Math.max(this.#sent.length, 1)]
         if (about === undefined) return []

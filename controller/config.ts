@@ -92,6 +92,12 @@ const setting = <T>(value: T, metavar: string, read: (raw: string) => T, help: s
 const settings = {
   data: setting('/var/lib/weft', 'FOLDER', text, 'where intent is stored'),
   api: setting('127.0.0.1:9696', 'ADDRESS:PORT', endpoint, 'northbound API; without credentials only on loopback'),
+  'api-socket': setting<string | null>(
+    null,
+    'PATH',
+    optional,
+    'Unix socket for the same API, which only the owner of this process may open',
+  ),
   ovsdb: setting('ptcp:6640', 'REMOTE', passive, 'where hosts connect to (ovs-vsctl set-manager)'),
   openflow: setting('ptcp:6653', 'REMOTE', passive, 'where bridges connect to'),
   advertise: setting<string | null>(

@@ -16,7 +16,7 @@ import { followIntent } from './intent.ts'
 import { liveState, realization } from './live.ts'
 import { commitTimes, measureHosts, measureProcess } from './metrics.ts'
 import { Neighbours } from './neighbours.ts'
-import { createNorthbound, parseCredentials, refuseOpenListener } from './northbound/index.ts'
+import { createNorthbound, parseCredentials, refuseOpenListener, serveSocket } from './northbound/index.ts'
 import { FleetOperator } from './operator.ts'
 import { openLmdbStore, type Store } from './store/index.ts'
 
@@ -193,6 +193,8 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
   })
   closers.push(() => api.close())
   const url = await api.listen({ host: apiHost, port: apiPort })
+  const socket = config['api-socket']
+  if (socket !== null) closers.push(await serveSocket(api.server, socket))
   log.info({ api: url, ovsdb: databases.port, openflow: switches.port, data: config.data }, 'weft is ready')
   return url
 }

@@ -1,12 +1,12 @@
 // `npm run demo`: the controller and three OVS hosts in network namespaces, a network built through the REST API, traffic
 // that passes; then it stays up to be explored. `-- --check` verifies and ends with 0 or 1. Everything ends with this
 // process, however it ends; what a killed run left behind is removed by the next.
-import { connect, type AddressInfo, type Server } from 'node:net'
+import { connect, createServer, type AddressInfo, type Server } from 'node:net'
+import { pipeline } from 'node:stream'
 import { attempt, Conversation } from '../test/lab/conversation.ts'
 import { ControllerProcess } from '../test/lab/controller.ts'
 import { CONTROLLER_ADDRESS, Fabric, type Vm } from '../test/lab/fabric.ts'
 import { startDaemon, until } from '../test/lab/run.ts'
-import { relay } from '../test/lab/relay.ts'
 import { connectOutside, OUTSIDE } from './outside.ts'
 
 const API_PORT = 9696
@@ -48,7 +48,8 @@ class Demo {
   async startController(): Promise<void> {
     this.#controller = await ControllerProcess.start(this.fabric)
     const path = this.#controller.socket
-    const door = relay(() => connect({ path }))
+    // For browsers and curl, which are in no namespace of the fabric.
+    const door = createServer((caller) => void pipeline(caller, connect({ path }), caller, () => {}))
     this.#door = door
     await new Promise<void>((resolve, reject) => {
       // Where the usual port is taken, any will do.

@@ -1,15 +1,13 @@
 // `weft serve` as a process of its own in the controller's namespace of a Fabric: started, stopped and killed by tests,
 // with its data folder kept in between, and asked over REST. Shared by the demo.
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import { WebSocket } from 'ws'
 import { startDaemon, until, type Daemon } from './run.ts'
 
-const API_PORT = 9696
 const MAIN = join(import.meta.dirname, '../../bin/main.ts')
-const RELAY = join(import.meta.dirname, 'relay.ts')
 
 /** JSON as the API gives it. */
 export type Json = Readonly<Record<string, unknown>>
@@ -27,29 +25,22 @@ export interface ControllerPlace {
 
 export class ControllerProcess implements AsyncDisposable {
   readonly #place: ControllerPlace
-  readonly #relay: Daemon
-  /** Leads to its API, from whichever network namespace. */
+  /** Leads to its API: sockets in the file system cross network namespaces. */
   readonly socket: string
   readonly #arguments: readonly string[]
   #process: Daemon | null = null
   /** Connections stay open, as those of a cloud's services do. */
   #agent = new Agent({ keepAlive: true })
 
-  private constructor(place: ControllerPlace, relay: Daemon, socket: string, more: readonly string[]) {
+  private constructor(place: ControllerPlace, more: readonly string[]) {
     this.#place = place
-    this.#relay = relay
-    this.socket = socket
-    this.#arguments = [MAIN, 'serve', '--data', join(place.folder, 'data'), ...more]
+    this.socket = join(place.folder, 'api.sock')
+    this.#arguments = [MAIN, 'serve', '--data', join(place.folder, 'data'), '--api-socket', this.socket, ...more]
   }
 
   /** `more`: flags of weft serve. */
   static async start(place: ControllerPlace, ...more: readonly string[]): Promise<ControllerProcess> {
-    const socket = join(place.folder, 'api.sock')
-    const relay = await startDaemon(process.execPath, [RELAY, socket, String(API_PORT)], {
-      namespace: place.controller,
-    })
-    const controller = new ControllerProcess(place, relay, socket, more)
-    await until('the relay listens', () => existsSync(socket))
+    const controller = new ControllerProcess(place, more)
     await controller.run()
     return controller
   }
@@ -101,7 +92,6 @@ export class ControllerProcess implements AsyncDisposable {
 
   async stop(): Promise<void> {
     await this.halt()
-    await this.#relay.stop()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

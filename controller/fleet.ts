@@ -43,8 +43,8 @@ export interface FleetOptions {
   readonly auditMilliseconds: number
   /** What a host's bridge shall connect to, as seen from its database connection. */
   readonly controllerOf: (connection: Connection) => string
-  /** Called when what is known of a host has changed, to be stored; null when it is forgotten. */
-  readonly remember: (id: string, facts: HostFacts | null) => void
+  /** Called when what is known of a host may have changed, to be stored; null: nothing. */
+  readonly remember: (before: HostFacts | null, after: HostFacts | null) => void
   /** The same for a host's conntrack zone, keyed `host/object`. */
   readonly rememberZone: (key: string, zone: Zone | null) => void
   /** Told how long each commit took. */
@@ -121,7 +121,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
     record.channel?.close()
     this.hosts.delete(id)
     writeHost(this.#options.derivation.inputs, record.written, null)
-    this.#options.remember(id, null)
+    this.#options.remember(record.facts, null)
     this.#learnt.add(id)
     this.schedule()
     this.#progress(this.#rollout.forget(id))
@@ -265,6 +265,7 @@ export class Fleet extends EventEmitter<FleetEvents> {
       )
       known.session.connection.close()
     }
+    this.#options.remember(known?.facts ?? null, facts)
     const record = this.#learn(facts)
     if (record.session !== session) {
       record.session = session
@@ -272,7 +273,6 @@ export class Fleet extends EventEmitter<FleetEvents> {
       this.#options.log.info({ host: facts.id, peer: session.connection.peer, ovs: facts.ovsVersion }, 'host connected')
     }
     record.heardAt = new Date()
-    this.#options.remember(facts.id, facts)
     const stranger = this.#strangers.take(facts.datapathId)
     if (stranger !== undefined) this.#attach(record, stranger)
   }

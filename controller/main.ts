@@ -11,7 +11,7 @@ import { listen as listenSwitches } from './connect/openflow.ts'
 import { Derivation } from './derivation.ts'
 import { Fleet } from './fleet.ts'
 import { GatewayHosts } from './gateway-hosts.ts'
-import { dumpFacts, loadFacts } from './host/facts.ts'
+import { changedRows, loadFacts } from './host/facts.ts'
 import { followIntent } from './intent.ts'
 import { liveState, realization } from './live.ts'
 import { commitTimes, measureHosts, measureProcess } from './metrics.ts'
@@ -81,6 +81,7 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
   measureProcess(registry)
   const store = openLmdbStore({ folder: join(config.data, 'store') })
   closers.push(() => store.close())
+  const remember = rememberer(store, log)
   const derivation = new Derivation(apps)
   let openflowPort = 0
   const measured = commitTimes(registry)
@@ -94,8 +95,8 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
       gatewayHosts.touch()
     },
     controllerOf: (connection) => controllerOf(config, openflowPort)(connection),
-    remember: (id, facts) => hosts.set(id, facts === null ? null : dumpFacts(facts)),
-    rememberZone: (key, zone) => zones.set(key, zone === null ? null : JSON.stringify(zone)),
+    remember: (before, after) => remember(changedRows(before, after)),
+    rememberZone: (key, zone) => remember([[`zone/${key}`, zone === null ? null : JSON.stringify(zone)]]),
   })
   closers.push(() => fleet.close())
   const { reads, inputs } = derivation
@@ -122,7 +123,7 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
     publish: (key, neighbour) => {
       if (neighbour === null) inputs.neighbour.delete(key)
       else inputs.neighbour.set(key, neighbour)
-      learned.set(key, neighbour === null ? null : JSON.stringify(neighbour))
+      remember([[`neighbour/${key}`, neighbour === null ? null : JSON.stringify(neighbour)]])
       fleet.schedule()
     },
   })
@@ -157,12 +158,11 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
   )
   closers.push(() => databases.close())
 
-  const hosts = await remembered(store, 'host/', log)
-  for (const value of hosts.values) fleet.recall(loadFacts(value))
-  const zones = await remembered(store, 'zone/', log)
-  for (const value of zones.values) fleet.recallZone(JSON.parse(value) as Zone)
-  const learned = await remembered(store, 'neighbour/', log)
-  for (const value of learned.values) {
+  const remembered = async (prefix: string): Promise<readonly string[]> =>
+    (await store.range(prefix)).entries.map(({ value }) => value)
+  for (const facts of loadFacts(await remembered('host/'), await remembered('vif/'))) fleet.recall(facts)
+  for (const value of await remembered('zone/')) fleet.recallZone(JSON.parse(value) as Zone)
+  for (const value of await remembered('neighbour/')) {
     const neighbour = JSON.parse(value) as Neighbour
     neighbours.recall(neighbour)
     inputs.neighbour.set(neighbourKey(neighbour.network, neighbour.address), neighbour)
@@ -199,23 +199,14 @@ async function start(config: Config, log: Logger, closers: (() => Promise<unknow
   return url
 }
 
-/** What is stored under a prefix about hosts: the values as found, and how to change one. */
-async function remembered(
-  store: Store,
-  prefix: string,
-  log: Logger,
-): Promise<{ readonly values: readonly string[]; set(key: string, value: string | null): void }> {
-  const known = new Map((await store.range(prefix)).entries.map(({ key, value }) => [key, value]))
-  return {
-    values: [...known.values()],
-    set(name, value) {
-      const key = `${prefix}${name}`
-      if ((known.get(key) ?? null) === value) return
-      if (value === null) known.delete(key)
-      else known.set(key, value)
-      const operation = value === null ? ({ kind: 'delete', key } as const) : ({ kind: 'put', key, value } as const)
-      store.transact({ apply: [operation] }).catch((error: unknown) => log.error({ err: error, key }, 'not stored'))
-    },
+/** Stores rows about hosts; null: one that goes. What is lost with a crash is learned again. */
+function rememberer(store: Store, log: Logger): (rows: Iterable<readonly [string, string | null]>) => void {
+  return (rows) => {
+    const apply = Array.from(rows, ([key, value]) =>
+      value === null ? ({ kind: 'delete', key } as const) : ({ kind: 'put', key, value } as const),
+    )
+    if (apply.length === 0) return
+    store.transact({ apply }).catch((error: unknown) => log.error({ err: error, keys: apply.length }, 'not stored'))
   }
 }
 

@@ -99,24 +99,42 @@ export function factsOf(replica: HostReplica, peerAddress: string): HostFacts | 
   }
 }
 
-/** Facts as they are stored. */
-export function dumpFacts(facts: HostFacts): string {
-  return JSON.stringify({
-    ...facts,
-    datapathId: facts.datapathId?.toString() ?? null,
-    bridgeMappings: [...facts.bridgeMappings],
-  })
+/** Facts as they are stored: a row of the host, and one of each of its interfaces, of which one changes at a time. */
+function rowsOf(facts: HostFacts | null): Map<string, string> {
+  if (facts === null) return new Map()
+  const { vifs, datapathId, bridgeMappings, ...rest } = facts
+  const host = { ...rest, datapathId: datapathId?.toString() ?? null, bridgeMappings: [...bridgeMappings] }
+  return new Map([
+    [`host/${facts.id}`, JSON.stringify(host)],
+    ...vifs.map((vif) => [`vif/${vif.host}/${vif.name}`, JSON.stringify(vif)] as const),
+  ])
 }
 
-export function loadFacts(text: string): HostFacts {
-  const stored = JSON.parse(text) as Omit<HostFacts, 'datapathId' | 'bridgeMappings'> & {
-    readonly datapathId: string | null
-    readonly bridgeMappings: readonly (readonly [string, string])[]
-  }
-  const { datapathId } = stored
-  return {
-    ...stored,
-    datapathId: datapathId === null ? null : BigInt(datapathId),
-    bridgeMappings: new Map(stored.bridgeMappings),
-  }
+/** The rows that differ, by key; null for those that go. */
+export function changedRows(before: HostFacts | null, after: HostFacts | null): Map<string, string | null> {
+  const [old, now] = [rowsOf(before), rowsOf(after)]
+  const changes = new Map<string, string | null>()
+  for (const [key, row] of now) if (old.get(key) !== row) changes.set(key, row)
+  for (const key of old.keys()) if (!now.has(key)) changes.set(key, null)
+  return changes
+}
+
+/** From the rows under `host/` and `vif/`. */
+export function loadFacts(hosts: readonly string[], vifs: readonly string[]): HostFacts[] {
+  const byHost = Map.groupBy(
+    vifs.map((row) => JSON.parse(row) as Vif),
+    ({ host }) => host,
+  )
+  return hosts.map((row) => {
+    const stored = JSON.parse(row) as Omit<HostFacts, 'vifs' | 'datapathId' | 'bridgeMappings'> & {
+      readonly datapathId: string | null
+      readonly bridgeMappings: readonly (readonly [string, string])[]
+    }
+    return {
+      ...stored,
+      datapathId: stored.datapathId === null ? null : BigInt(stored.datapathId),
+      bridgeMappings: new Map(stored.bridgeMappings),
+      vifs: byHost.get(stored.id) ?? [],
+    }
+  })
 }

@@ -9,6 +9,7 @@ import { Deployment } from '../../controller/deployment.ts'
 import type { Zone } from '../../controller/app.ts'
 import { Derivation } from '../../controller/derivation.ts'
 import { loadFacts } from '../../controller/host/facts.ts'
+import { writeHost } from '../../controller/host-rows.ts'
 import { followIntent } from '../../controller/intent.ts'
 import { openLmdbStore } from '../../controller/store/index.ts'
 import { encodeMessage, NO_BUFFER, ports as reserved, type FlowStats } from '../../ofproto/messages/index.ts'
@@ -84,11 +85,9 @@ async function derived(host: string): Promise<string[]> {
   const store = openLmdbStore({ folder: copy })
   const derivation = new Derivation(apps)
   const { inputs } = derivation
-  for (const { value } of (await store.range('host/')).entries) {
-    const { id, name, encapIp, uplinks, vifs } = loadFacts(value)
-    inputs.host.set(id, { id, name, encapIp, uplinks })
-    for (const vif of vifs) inputs.vif.set(`${id}/${vif.name}`, vif)
-  }
+  const rows = async (prefix: string): Promise<string[]> =>
+    (await store.range(prefix)).entries.map(({ value }) => value)
+  for (const facts of loadFacts(await rows('host/'), await rows('vif/'))) writeHost(inputs, null, facts)
   for (const { key, value } of (await store.range('zone/')).entries) {
     inputs.zone.set(key.slice('zone/'.length), JSON.parse(value) as Zone)
   }

@@ -185,6 +185,8 @@ export interface Router {
     readonly enable_snat: boolean
     readonly qos_policy_id?: string | null
   } | null
+  /** Whether its gateway goes to another host when its own is lost; absent: it does. */
+  readonly ha?: boolean
 }
 /** The host that stands for a router on its external network. */
 export interface RouterHost {

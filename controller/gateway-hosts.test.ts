@@ -10,6 +10,7 @@ const standing = (n: number, presence: Presence = 'connected', wire = true): Sta
 })
 const router = (name: string, present?: string, pinned = false, avoid: string | null = null): Candidate => ({
   router: name,
+  ha: true,
   networks: [wired(1, 'wire')],
   present: present === undefined ? undefined : { id: name, host: present, pinned, avoid },
 })
@@ -44,6 +45,7 @@ test.each([
   ['a host that is there', standing(1), null],
   ['a host that has been away for a moment', standing(1, 'missed'), null],
   ['a host that is lost', standing(1, 'lost'), 'host2'],
+  ['a host that is disabled', standing(1, 'disabled'), 'host2'],
   ['a host that has no way to the network any more', standing(1, 'connected', false), 'host2'],
 ])('a router on %s', (_, first, moved) => {
   const chosen = chooseHosts([router('r', 'host1')], [first, standing(2)])
@@ -54,6 +56,15 @@ test('a pinned router stays also on a lost host, and a router stays where no oth
   expect(chooseHosts([router('r', 'host1', true)], [standing(1, 'lost'), standing(2)]).size).toBe(0)
   expect(chooseHosts([router('r', 'host1')], [standing(1, 'lost'), standing(2, 'lost')]).size).toBe(0)
   expect(chooseHosts([router('r')], [standing(2, 'lost')]).size).toBe(0)
+})
+
+test('a router that is not highly available waits for a lost host, and leaves one that cannot have it', () => {
+  const waiting = { ...router('r', 'host1'), ha: false }
+  expect(chooseHosts([waiting], [standing(1, 'lost'), standing(2)]).size).toBe(0)
+  for (const first of [standing(1, 'disabled'), standing(1, 'connected', false)]) {
+    expect([...chooseHosts([waiting], [first, standing(2)])]).toEqual([['r', 'host2']])
+  }
+  expect([...chooseHosts([waiting], [standing(2)])]).toEqual([['r', 'host2']])
 })
 
 test('a router that an operator took from a host goes to another one, if there is one', () => {

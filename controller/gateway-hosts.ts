@@ -1,6 +1,6 @@
 // Which host stands for each router on its external network. A host that was chosen stays, as moving breaks translated
-// connections; it is replaced when it does not carry the network any more, or has been lost for some time. An operator may
-// pin a router to a host: then it stays there whatever happens.
+// connections; it is replaced when it does not carry the network any more, or has been lost for some time
+// (a router that is not `ha` waits for it). An operator may pin a router to a host: then it stays there whatever happens.
 import { createHash } from 'node:crypto'
 import { carries, type Host, type Network, type Reads, type RouterHost } from './app.ts'
 
@@ -10,10 +10,12 @@ export interface Candidate {
   /** Those that it stands on. */
   readonly networks: readonly Network[]
   readonly present: RouterHost | undefined
+  /** Whether it may leave a lost host. */
+  readonly ha: boolean
 }
 
-/** What is known of a host's connection. */
-export type Presence = 'connected' | 'missed' | 'lost'
+/** What is known of a host's connection; disabled: an operator does not want it to be used. */
+export type Presence = 'connected' | 'missed' | 'lost' | 'disabled'
 
 export interface Standing {
   readonly host: Host
@@ -28,11 +30,11 @@ const rank = (router: string, host: string): string => createHash('sha256').upda
 
 /** Hosts by router, for those that change. Few routers on each host, as even as can be. */
 export function chooseHosts(routers: readonly Candidate[], hosts: readonly Standing[]): ReadonlyMap<string, string> {
-  const stays = ({ networks, present }: Candidate): boolean => {
+  const stays = ({ networks, present, ha }: Candidate): boolean => {
     if (present?.pinned) return true
     const at = hosts.find(({ host }) => host.id === present?.host)
-    const isWanted = present?.avoid !== present?.host
-    return isWanted && at !== undefined && at.presence !== 'lost' && carriesAll(at.host, networks)
+    if (at === undefined || at.presence === 'disabled' || present?.avoid === present?.host) return false
+    return (at.presence !== 'lost' || !ha) && carriesAll(at.host, networks)
   }
   const load = new Map<string, number>()
   const count = (host: string): number => load.get(host) ?? 0
@@ -127,7 +129,7 @@ export class GatewayHosts {
   }
 
   #presence({ connected, heard, enabled }: KnownHost): Presence {
-    if (!enabled) return 'lost'
+    if (!enabled) return 'disabled'
     if (connected) return 'connected'
     return performance.now() - heard < this.#options.takeoverMilliseconds ? 'missed' : 'lost'
   }
@@ -138,7 +140,7 @@ export class GatewayHosts {
     if (gateway === undefined || this.#placing.has(router)) return null
     const ids = [gateway.network_id, ...reads.interfacesOf(router).flatMap((id) => reads.port(id)?.network_id ?? [])]
     const networks = ids.flatMap((id) => reads.network(id) ?? [])
-    return { router, networks, present: reads.routerHost(router) }
+    return { router, networks, present: reads.routerHost(router), ha: reads.router(router)?.ha !== false }
   }
 
   #place(router: string, after: RouterHost | null): void {

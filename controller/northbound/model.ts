@@ -140,6 +140,8 @@ export interface Router extends Standard {
   readonly routes: readonly Route[]
   readonly availability_zone_hints: readonly string[]
   readonly external_gateway_info: GatewayInfo | null
+  /** Its gateway goes to another host when its own is lost. */
+  readonly ha: boolean
 }
 
 /** The addresses are those of the gateway port, which is written together with the router. */

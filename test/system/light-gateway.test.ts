@@ -1,6 +1,7 @@
 // Routers with an external gateway on real hosts: machines behind them and a router of somebody else on the wire, with a
 // server behind it.
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Json } from '../lab/controller.ts'
 import { Cloud, warm, type Guest, type Network, type Subnet } from '../lab/cloud.ts'
@@ -253,6 +254,22 @@ describe('the host that stands for a router', () => {
     await lost.ovs.startSwitch()
     await cloud.settled()
     // It was taken from the other one, which has it only while this one is away.
+    await until('the gateway is back', async () => (await gatewayHost()) === lost.name)
+    for (const { vm } of [far, first, second]) await warm(vm, SERVER)
+  })
+
+  test('is waited for by a router that is not highly available', async () => {
+    const lost = hostNamed(await gatewayHost())
+    await cloud.update('router', router, { ha: false })
+    await lost.ovs.stopSwitch('SIGKILL')
+    await until('the host is lost', async () => !(await cloud.agent(lost)).alive)
+    await sleep(TAKEOVER_SECONDS * 1000)
+    expect(await gatewayHost()).toBe(lost.name)
+    await cloud.controller.call('PUT', `/v2.0/routers/${router}`, { router: { ha: true } })
+    await until('another host has taken over', async () => (await gatewayHost()) !== lost.name)
+    await warm(far.vm, SERVER)
+    await lost.ovs.startSwitch()
+    await cloud.settled()
     await until('the gateway is back', async () => (await gatewayHost()) === lost.name)
     for (const { vm } of [far, first, second]) await warm(vm, SERVER)
   })

@@ -24,12 +24,7 @@ export const routers: Resource<'routers'> = {
       default: true,
       only: 'every router is distributed over the hosts; a centralized one is not available',
     }),
-    ha: attribute(boolean, {
-      computed: true,
-      read: 'admin',
-      default: false,
-      only: 'a distributed router runs on every host and has no standby; ha is not available',
-    }),
+    ha: attribute(boolean, { create: 'admin', update: 'admin', read: 'admin', default: true }),
     status: computed(statusType),
     availability_zones: computed(zoneHints),
   },
@@ -68,7 +63,6 @@ export const routers: Resource<'routers'> = {
     status: statusOf(gatewayPort(cache, router.id), live),
     availability_zones: ['default'],
     distributed: true,
-    ha: false,
   }),
 }
 

@@ -30,6 +30,4 @@ export const refusedOptions: Readonly<Record<string, readonly [named: string, re
   'port list --server': ['compute', 'the client asks Nova, of which there is none'],
   'router create --centralized': ['distributed', 'every host routes for its own ports'],
   'router set --centralized': ['distributed', 'every host routes for its own ports'],
-  'router create --ha': ['ha', 'a router is on every host; its gateway moves by itself when a host is lost'],
-  'router set --ha': ['ha', 'see router create'],
 }

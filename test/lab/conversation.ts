@@ -89,7 +89,7 @@ export async function attempt(from: Machine, protocol: 'tcp' | 'udp', address: s
   const script =
     protocol === 'tcp'
       ? `require('net').connect(${port}, '${address}').on('connect', ${end("'connected'")}).on('error', ${end('e.code')})`
-      : `const s = require('dgram').createSocket('udp4'); s.on('error', ${end('e.code')});
+      : `const s = require('dgram').createSocket('${address.includes(':') ? 'udp6' : 'udp4'}'); s.on('error', ${end('e.code')});
          s.connect(${port}, '${address}', () => setInterval(() => s.send('x'), 50))`
   const text = await from.exec(process.execPath, '-e', `${script}; setTimeout(${end("'silence'")}, 1000)`)
   return text.trim()

@@ -144,6 +144,71 @@ test('a rule with a log says on which port of which host it has decided about wh
   await removeRule(cloud, rule)
 })
 
+/** What is said without regard to answers: by raw sockets (this kernel has no SCTP), or many datagrams from a port each. */
+const RAW = `
+import socket, struct, sys, time
+what, address, source, destination = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+if what == 'sctp':
+    chunk = struct.pack('>BBHIIHHI', 1, 0, 20, 1, 65535, 1, 1, 1)
+    packet = struct.pack('>HHII', source, destination, 0, 0) + chunk
+    socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_SCTP).sendto(packet, (address, 0))
+else:
+    for port in range(source, source + 2000):
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sender.bind(('', port))
+        sender.sendto(b'x', (address, destination))
+        sender.close()
+        if port % 10 == 0: time.sleep(0.002)
+`
+const say = (from: Guest, what: 'sctp' | 'udp', to: Guest, source: number, destination: number): Promise<string> =>
+  from.vm.exec('/usr/bin/python3', '-c', RAW, what, to.port.address, String(source), String(destination))
+
+test('SCTP passes by its ports, and is answered', async () => {
+  const answers = await sender.vm.capture('sctp')
+  const captures = await Promise.all(receivers().map(({ vm }) => vm.capture('sctp')))
+  await withRule('ingress', { protocol: 'sctp', port_range_min: 5000, port_range_max: 5000 }, async () => {
+    for (const [i, receiver] of receivers().entries()) {
+      await say(sender, 'sctp', receiver, 40_000, 5001)
+      await say(sender, 'sctp', receiver, 40_000, 5000)
+      const got = () => captures[i]?.frames().join('\n') ?? ''
+      await until('it has passed', () => got().includes('.5000:'))
+      expect(got()).not.toContain('.5001:')
+      await say(receiver, 'sctp', sender, 6000, 40_000)
+      await say(receiver, 'sctp', sender, 5000, 40_000)
+      const back = () =>
+        answers
+          .frames()
+          .filter((frame) => frame.includes(`${receiver.port.address}.`))
+          .join('\n')
+      await until('it is answered', () => back().includes('.5000 >'))
+      expect(back()).not.toContain('.6000 >')
+    }
+  })
+  for (const capture of [answers, ...captures]) await capture.stop()
+})
+
+test('what exceeds the rate of logs goes its way without one', async () => {
+  const LOGS_PER_SECOND = 100
+  const noPorts = async (): Promise<number> => {
+    const text = await near.vm.exec('cat', '/proc/net/snmp')
+    const [names = [], values = []] = text
+      .split('\n')
+      .flatMap((line) => (line.startsWith('Udp:') ? [line.split(' ')] : []))
+    return Number(values[names.indexOf('NoPorts')])
+  }
+  const rule = await addRule(cloud, group, 'ingress', { protocol: 'udp', log: true })
+  const before = await noPorts()
+  const begin = performance.now()
+  await say(sender, 'udp', near, 20_000, 7000)
+  await until('most have arrived', async () => (await noPorts()) - before > 1500)
+  const logged = (): number => cloud.controller.log().filter((line) => line['id'] === rule).length
+  await until('some are logged', () => logged() > LOGS_PER_SECOND / 2)
+  const seconds = (performance.now() - begin) / 1000
+  // The meter holds a second's worth at first.
+  expect(logged()).toBeLessThanOrEqual(LOGS_PER_SECOND * (seconds + 2))
+  await removeRule(cloud, rule)
+})
+
 test('members of a remote group get in, from the time they join until they leave', async () => {
   const friends = await emptyGroup(cloud)
   const addresses = receivers().map(({ port }) => port.address)
@@ -174,4 +239,15 @@ test('rules for IPv6 decide between link-local addresses of one network', async 
   )
   expect(await attempt(sender.vm, 'tcp', far, 5400)).toBe('silence')
   await server[Symbol.asyncDispose]()
+})
+
+test('what is rejected over IPv6 is refused at once', async () => {
+  const addresses = (await Promise.all([near, across].map(linkLocal))).map((address) => `${address}%eth0`)
+  await withRule('ingress', { ethertype: 'IPv6', action: 'reject' }, async () => {
+    for (const address of addresses) {
+      expect(await attempt(sender.vm, 'tcp', address, 80)).toBe('ECONNREFUSED')
+      expect(await attempt(sender.vm, 'udp', address, 80)).toBe('EACCES')
+    }
+  })
+  for (const address of addresses) expect(await attempt(sender.vm, 'tcp', address, 80)).toBe('silence')
 })

@@ -34,6 +34,7 @@ test.each([
   [['--ovsdb', 'tcp:1.2.3.4:6640'], 'ovsdb'],
   [['--log-level', 'loud'], 'log-level'],
   [['--audit-interval', '0'], 'audit-interval'],
+  [['--gateway-takeover', '0.5'], 'gateway-takeover'],
   [['--vlan-ranges', 'physnet1'], 'vlan-ranges'],
   [['--vlan-ranges', 'physnet1:1:100,physnet2:1:4095'], 'vlan-ranges'],
   [['--openflow', 'pssl:6653'], 'tls-key'],

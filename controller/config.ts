@@ -56,6 +56,9 @@ function passive(raw: string): string {
 const level = (raw: string): string => (LEVELS.includes(raw) ? raw : refuse(`'${raw}' is none of ${LEVELS.join(', ')}`))
 const seconds = (raw: string): number =>
   /^\d+(\.\d+)?$/.test(raw) && Number(raw) > 0 ? Number(raw) : refuse(`'${raw}' is no number of seconds above 0`)
+/** Switches are probed after half of it. */
+const takeover = (raw: string): number =>
+  seconds(raw) >= 1 ? Number(raw) : refuse(`'${raw}' is less than 1 second`)
 
 const mtu = (raw: string): number =>
   /^\d+$/.test(raw) && Number(raw) >= 1280 && Number(raw) <= 65_535
@@ -124,7 +127,7 @@ const settings = {
   'gateway-takeover': setting(
     10,
     'SECONDS',
-    seconds,
+    takeover,
     'silence of a host after which another one takes over external gateways of routers',
   ),
   'underlay-mtu': setting(

@@ -57,8 +57,7 @@ const level = (raw: string): string => (LEVELS.includes(raw) ? raw : refuse(`'${
 const seconds = (raw: string): number =>
   /^\d+(\.\d+)?$/.test(raw) && Number(raw) > 0 ? Number(raw) : refuse(`'${raw}' is no number of seconds above 0`)
 /** Switches are probed after half of it. */
-const takeover = (raw: string): number =>
-  seconds(raw) >= 1 ? Number(raw) : refuse(`'${raw}' is less than 1 second`)
+const takeover = (raw: string): number => (seconds(raw) >= 1 ? Number(raw) : refuse(`'${raw}' is less than 1 second`))
 
 const mtu = (raw: string): number =>
   /^\d+$/.test(raw) && Number(raw) >= 1280 && Number(raw) <= 65_535

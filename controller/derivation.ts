@@ -134,7 +134,10 @@ export class Derivation {
     const gone = this.#tracked.of(changes).flatMap(({ before, after }) => goneFrom(before ?? null, after ?? null))
     const stranded = revisions(this.#stranded.of(changes))
     const ambiguous = revisions(this.#ambiguous.of(changes))
-    const announcements = first ? [] : this.#announcements.flatMap((output) => output.of(changes).flatMap(added))
+    // What is there from the start was announced when it came; but a move to another host may have been the last thing done.
+    const announcements = this.#announcements
+      .flatMap((output) => output.of(changes).flatMap(added))
+      .filter(({ host }) => !first || host !== undefined)
     return { units, scopes, contests, zones, gone, stranded, ambiguous, announcements }
   }
 

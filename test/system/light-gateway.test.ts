@@ -227,9 +227,13 @@ describe('the host that stands for a router', () => {
       await cloud.controller.restart('SIGKILL')
       await cloud.settled()
     }
+    const capture = await watcher.capture('arp', 'and', 'ether', 'src', gatewayMac)
     expect(await pinging(far.vm, SERVER, 10, restart)).toMatchObject({ lost: 0 })
     const sent = (await cloud.agents()).map(({ configurations: { flowMods, meterMods } }) => flowMods + meterMods)
     expect(sent).toEqual([0, 0, 0])
+    // It may have ended before it could say that the gateway has moved.
+    await until('the wire is told again', () => capture.frames().some((frame) => frame.includes(`is-at ${gatewayMac}`)))
+    await capture.stop()
   })
 
   test('is replaced when it is lost', async () => {

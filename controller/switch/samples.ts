@@ -151,3 +151,14 @@ export class Lab {
     return this.events.filter((event) => event.kind === kind) as Extract<SwitchEvent, { kind: K }>[]
   }
 }
+
+export const have = (...items: Item[]): Change[] => items.map((item) => [item.key, item])
+export const gone = (...items: Item[]): Change[] => items.map(({ key }) => [key, null])
+/** A flow that leads to a group. */
+export const toGroup = (port: number, id: number) => fromPort(port, { actions: [{ kind: 'group', group: id }] })
+/** One that has these, as its switch has. */
+export function started(...items: Item[]): Lab {
+  const lab = new Lab()
+  lab.desire(1, have(...items))
+  return lab.connect().run()
+}
